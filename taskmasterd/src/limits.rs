@@ -1,0 +1,63 @@
+//! Every bound of the daemon, with its reason.
+
+/// Programs in one configuration: what is still pleasant to list, and a typo's worth of protection.
+pub const PROGRAMS_MAX: usize = 10_000;
+/// Processes of one program.
+pub const NUMPROCS_MAX: u32 = 1000;
+/// A configuration file, in bytes: ten thousand programs fit; /dev/zero does not.
+pub const CONFIG_LEN_MAX: u64 = 4 * 1024 * 1024;
+/// How deep a configuration may nest; the real ones have four levels.
+pub const CONFIG_DEPTH_MAX: usize = 32;
+/// Problems listed of one configuration; who has more, reads the first hundred anyway.
+pub const PROBLEMS_MAX: usize = 100;
+/// The longest time a key may name, in milliseconds: a year.
+pub const TIME_MS_MAX: u64 = 365 * 86_400_000;
+/// What a reload's helper may hand back, in bytes: ten thousand programs as JSON.
+pub const HELPER_ANSWER_LEN_MAX: usize = 64 * 1024 * 1024;
+/// How long a reload's helper may take, in milliseconds: a user database far away answers or it does not.
+pub const HELPER_TIME_MS_MAX: u64 = 60_000;
+
+/// Due timers the core carries out at once: spawning takes a third of a millisecond each, and clients wait meanwhile.
+pub const TIMEOUTS_PER_TURN: usize = 8;
+/// The wait before a start is tried again that failed for want of memory, processes or descriptors, in milliseconds.
+pub const RESOURCE_RETRY_MS: u64 = 1000;
+/// The least time between two starts of a program with `starttime: 0`, in milliseconds: such a program
+/// cannot fail to start, so nothing else would hold it back.
+pub const RESPAWN_FLOOR_MS: u64 = 250;
+
+/// Bytes read from one source in one turn, so that a flood does not starve the others.
+pub const READ_BUDGET: usize = 64 * 1024;
+/// The last output kept in memory of a process without a log file, in bytes.
+pub const RING_LEN: usize = 64 * 1024;
+/// Terminals and pipes of dead incarnations that a grandchild still holds, for each process.
+pub const LEFTOVERS_MAX: usize = 8;
+/// How often a log file that cannot be written is tried and complained about, in milliseconds.
+pub const LOG_RETRY_MS: u64 = 1000;
+/// How often the event log tells of the same trouble with a log file, in milliseconds.
+pub const LOG_TROUBLE_MS: u64 = 60_000;
+
+/// Connections to the control socket.
+pub const CLIENTS_MAX: usize = 256;
+/// Of these, kept for root and the daemon's own user.
+pub const CLIENTS_RESERVED: usize = 8;
+/// Connections of one other user.
+pub const CLIENTS_PER_UID_MAX: usize = 16;
+/// How long a new connection may take to its first request, in milliseconds.
+pub const CLIENT_FIRST_REQUEST_MS: u64 = 10_000;
+/// How long a client may leave an answer unread, in milliseconds.
+pub const CLIENT_STALL_MS: u64 = 60_000;
+/// Followed output queued for one client, in bytes; what is more is skipped and counted.
+pub const FOLLOW_QUEUE_LEN_MAX: usize = 256 * 1024;
+/// Errors in a row after which a client is cut off: it does not speak our language.
+pub const CLIENT_ERRORS_MAX: u32 = 3;
+/// The wait before accept is tried again when descriptors ran out, in milliseconds.
+pub const ACCEPT_RETRY_MS: u64 = 100;
+/// Reloads by signal are at least this far apart, in milliseconds; more signals are one.
+pub const RELOAD_INTERVAL_MS: u64 = 50;
+
+/// One message to syslog, in bytes: below what every syslogd takes.
+pub const SYSLOG_LEN_MAX: usize = 1900;
+/// The wait before syslog is connected to again, in milliseconds.
+pub const SYSLOG_RETRY_MS: u64 = 1000;
+/// Event lines waiting for a file that cannot be written, in bytes.
+pub const EVENT_QUEUE_LEN_MAX: usize = 256 * 1024;
