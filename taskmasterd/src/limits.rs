@@ -25,6 +25,9 @@ pub const RESOURCE_RETRY_MS: u64 = 1000;
 /// cannot fail to start, so nothing else would hold it back.
 pub const RESPAWN_FLOOR_MS: u64 = 250;
 
+/// SIGKILLs after which a shutdown leaves without a process: one that survives them hangs in the kernel.
+pub const SHUTDOWN_KILLS_MAX: u32 = 2;
+
 /// Bytes read from one source in one turn, so that a flood does not starve the others.
 pub const READ_BUDGET: usize = 64 * 1024;
 /// The last output kept in memory of a process without a log file, in bytes.

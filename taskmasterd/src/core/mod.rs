@@ -6,6 +6,7 @@
 
 mod order;
 mod process;
+mod reload;
 mod supervisor;
 mod waiters;
 
@@ -17,7 +18,7 @@ use shared::state::Exit;
 
 use crate::config::model::Config;
 
-pub use process::{Process, State};
+pub use process::{Process, Rest, State, Then};
 pub use supervisor::Supervisor;
 
 /// Milliseconds since the daemon's start, by a clock that nobody can set.
@@ -103,6 +104,18 @@ pub enum Verb {
     Restart,
     /// Send it this signal.
     Signal(i32),
+}
+
+impl Verb {
+    /// The command as it was typed, for the event log.
+    pub fn words(self) -> String {
+        match self {
+            Self::Start => "start".into(),
+            Self::Stop => "stop".into(),
+            Self::Restart => "restart".into(),
+            Self::Signal(number) => format!("signal {}", shared::signal::name(number)),
+        }
+    }
 }
 
 /// Why a process could not be made or could not become its program.

@@ -1,0 +1,224 @@
+//! A new configuration comes into force: what is the same is not touched.
+
+use std::sync::Arc;
+
+use shared::api::Change;
+use shared::event::{Cause, EventKind};
+use shared::name::ProcessName;
+
+use super::process::{Fate, Happening, Process, Rest, State, Then};
+use super::supervisor::Supervisor;
+use super::waiters::{Goal, Pending};
+use super::{Answer, Effect, Mono, ProcessId, Ticket};
+use crate::config::change;
+use crate::config::model::{Config, Program};
+
+impl Supervisor {
+    /// Puts `config` into force, as [`change::plan`] says; the answer comes when what was stopped is dead.
+    pub(super) fn reload(
+        &mut self,
+        now: Mono,
+        ticket: Option<Ticket>,
+        cause: &Cause,
+        config: Config,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.is_leaving() {
+            out.extend(ticket.map(|ticket| Effect::Reply {
+                ticket,
+                answer: Answer::ShuttingDown,
+            }));
+            return;
+        }
+        let plan = change::plan(&self.config, &config);
+        let named = |change| {
+            let programs = plan
+                .programs
+                .iter()
+                .filter(|program| program.change == change);
+            programs.map(|program| program.program.clone()).collect()
+        };
+        let kind = EventKind::Reloaded {
+            added: named(Change::Added),
+            removed: named(Change::Removed),
+            restarted: named(Change::Restarted),
+            changed: named(Change::Changed),
+        };
+        out.push(Effect::Event {
+            kind,
+            cause: cause.clone(),
+        });
+        let ids: Vec<ProcessId> = self.processes.keys().copied().collect();
+        for &id in &ids {
+            self.renew(now, id, &config, cause, out);
+        }
+        self.adopt(config, now);
+        let Some(ticket) = ticket else { return };
+        let mut pending = Pending::reload(plan);
+        for id in ids {
+            if self
+                .processes
+                .get(&id)
+                .is_some_and(|process| process.fate != Fate::Keep)
+            {
+                pending.wait(id, String::new(), Goal::Settled, None);
+            }
+        }
+        let processes = &self.processes;
+        self.waiters
+            .add(ticket, pending, |id| processes.get(&id), out);
+    }
+
+    /// Makes `config` the one in force and adds the processes that it has and we have not.
+    pub(super) fn adopt(&mut self, config: Config, now: Mono) {
+        for program in config.programs.values() {
+            for index in 0..program.numprocs {
+                let known = self
+                    .ids
+                    .get(&program.name)
+                    .is_some_and(|copies| copies.contains_key(&index));
+                if !known {
+                    let name = ProcessName::new(program.name.clone(), index);
+                    self.add(name.clone(), Process::new(name, Arc::clone(program), now));
+                }
+            }
+        }
+        self.config = config;
+    }
+
+    /// What the new configuration means for one process of the old one.
+    fn renew(
+        &mut self,
+        now: Mono,
+        id: ProcessId,
+        config: &Config,
+        cause: &Cause,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(process) = self.processes.get(&id) else {
+            return;
+        };
+        let spec = config.programs.get(&process.name.program);
+        match spec.filter(|program| process.name.index < program.numprocs) {
+            None => self.dismiss(now, id, cause, out),
+            Some(spec) if **spec == *process.spec && process.fate == Fate::Keep => {}
+            Some(spec) if process.pid().is_some() => self.renew_living(now, id, spec, cause, out),
+            Some(spec) => self.renew_resting(now, id, spec, out),
+        }
+    }
+
+    fn dismiss(&mut self, now: Mono, id: ProcessId, cause: &Cause, out: &mut Vec<Effect>) {
+        let Some(process) = self.processes.get_mut(&id) else {
+            return;
+        };
+        if process.pid().is_none() {
+            self.remove(id, out);
+            return;
+        }
+        process.fate = Fate::Remove;
+        self.step(now, id, Happening::Stop, cause, out);
+    }
+
+    fn renew_living(
+        &mut self,
+        now: Mono,
+        id: ProcessId,
+        spec: &Arc<Program>,
+        cause: &Cause,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(process) = self.processes.get_mut(&id) else {
+            return;
+        };
+        let ending = matches!(process.state, State::Stopping { .. });
+        let restart = change::needs_restart(&process.spec, spec);
+        match (&process.fate, ending, restart) {
+            // It came back into the configuration before it was dead.
+            (Fate::Remove, _, _) => {
+                let then = if spec.autostart {
+                    Happening::Restart
+                } else {
+                    Happening::Stop
+                };
+                process.fate = Fate::Replace(Arc::clone(spec));
+                self.step(now, id, then, cause, out);
+            }
+            (Fate::Keep, false, true) => {
+                process.fate = Fate::Replace(Arc::clone(spec));
+                self.step(now, id, Happening::Restart, cause, out);
+            }
+            // On its way down already: whatever comes after is of the new program.
+            (Fate::Replace(_), _, _) | (Fate::Keep, true, true) => {
+                process.fate = Fate::Replace(Arc::clone(spec))
+            }
+            (Fate::Keep, _, false) => self.change_live(id, spec, out),
+        }
+    }
+
+    /// Keys that take effect without a restart.
+    fn change_live(&mut self, id: ProcessId, spec: &Arc<Program>, out: &mut Vec<Effect>) {
+        self.touch(id, out, |process, out| {
+            if process.spec.stdout != spec.stdout || process.spec.stderr != spec.stderr {
+                out.push(Effect::Redirect { id });
+            }
+            process.spec = Arc::clone(spec);
+            if let State::Starting {
+                since, trusted_at, ..
+            } = &mut process.state
+            {
+                *trusted_at = since.after(process.spec.starttime_ms);
+            }
+        });
+    }
+
+    /// A process without a pid. One that was given up or is waiting for its next try starts anew if it has
+    /// `autostart` and its new program needs a new process; one stopped by hand stays stopped.
+    fn renew_resting(
+        &mut self,
+        now: Mono,
+        id: ProcessId,
+        spec: &Arc<Program>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(process) = self.processes.get(&id) else {
+            return;
+        };
+        let restart = change::needs_restart(&process.spec, spec);
+        let autostart_is_new = spec.autostart && !process.spec.autostart;
+        let start = match process.state {
+            State::Stopped(Rest::NotStarted) => autostart_is_new,
+            State::Exited { .. } | State::Fatal | State::Backoff { .. } => {
+                restart && spec.autostart
+            }
+            State::Stopped(Rest::ByHand)
+            | State::Queued { .. }
+            | State::Spawning
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. } => false,
+        };
+        self.change_live(id, spec, out);
+        if start {
+            self.step(now, id, Happening::Start, &Cause::Policy, out);
+        }
+    }
+}
+
+/// What a process that a reload stops will do next; for the plan's reader, and the tests.
+impl Process {
+    /// Whether a reload has it stopped to be replaced or removed.
+    pub fn is_doomed(&self) -> bool {
+        self.fate != Fate::Keep
+    }
+
+    /// Whether it comes back after it has ended.
+    pub fn comes_back(&self) -> bool {
+        matches!(
+            self.state,
+            State::Stopping {
+                then: Then::Respawn,
+                ..
+            }
+        ) && self.fate != Fate::Remove
+    }
+}
