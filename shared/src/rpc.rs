@@ -110,9 +110,9 @@ impl Response {
 #[derive(Debug, PartialEq)]
 pub enum Incoming {
     /// A single request.
-    One(Result<Request, Response>),
+    One(Result<Request, Box<Response>>),
     /// A batch, whose answers go back as one array.
-    Batch(Vec<Result<Request, Response>>),
+    Batch(Vec<Result<Request, Box<Response>>>),
 }
 
 /// The request as it stands on the wire. An absent id is a notification, `null` is not.
@@ -134,10 +134,10 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 /// Reads one line.
 pub fn parse(line: &[u8]) -> Incoming {
     let refuse = |code, message: String| {
-        Incoming::One(Err(Response::new(
+        Incoming::One(Err(Box::new(Response::new(
             Value::Null,
             Err(RpcError::new(code, message)),
-        )))
+        ))))
     };
     let value: Value = match serde_json::from_slice(line) {
         Ok(value) => value,
@@ -168,13 +168,11 @@ pub fn parse(line: &[u8]) -> Incoming {
     }
 }
 
-fn read(value: Value) -> Result<Request, Response> {
+fn read(value: Value) -> Result<Request, Box<Response>> {
     let id = value.get("id").filter(|id| is_id(id)).cloned();
     let refuse = |message: String| {
-        Response::new(
-            id.clone().unwrap_or(Value::Null),
-            Err(RpcError::new(code::INVALID_REQUEST, message)),
-        )
+        let error = RpcError::new(code::INVALID_REQUEST, message);
+        Box::new(Response::new(id.clone().unwrap_or(Value::Null), Err(error)))
     };
     if !value.is_object() {
         return Err(refuse("a request is an object".into()));

@@ -47,7 +47,7 @@ pub fn name(number: i32) -> String {
     match number {
         1..=31 => format!("SIG{}", NAMES[number as usize - 1]),
         RTMIN => "SIGRTMIN".into(),
-        RTMIN..=RTMAX => format!("SIGRTMIN+{}", number - RTMIN),
+        _ if (RTMIN..=RTMAX).contains(&number) => format!("SIGRTMIN+{}", number - RTMIN),
         _ => format!("signal {number}"),
     }
 }

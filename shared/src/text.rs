@@ -95,9 +95,9 @@ pub fn uptime(ms: u64) -> String {
 pub fn duration(ms: u64) -> String {
     match ms {
         0..1000 => format!("{ms} ms"),
-        _ if ms % 3_600_000 == 0 => format!("{} h", ms / 3_600_000),
-        _ if ms % 60_000 == 0 && ms > 120_000 => format!("{} min", ms / 60_000),
-        _ if ms % 1000 == 0 => format!("{} s", ms / 1000),
+        _ if ms.is_multiple_of(3_600_000) => format!("{} h", ms / 3_600_000),
+        _ if ms.is_multiple_of(60_000) && ms > 120_000 => format!("{} min", ms / 60_000),
+        _ if ms.is_multiple_of(1000) => format!("{} s", ms / 1000),
         _ if ms < 10_000 => {
             let text = format!("{}.{:03}", ms / 1000, ms % 1000);
             format!("{} s", text.trim_end_matches('0'))

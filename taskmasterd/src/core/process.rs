@@ -156,6 +156,10 @@ pub struct Process {
     restarts_by_policy: u32,
 }
 
+#[expect(
+    clippy::wrong_self_convention,
+    reason = "a row of the table leads from a state"
+)]
 impl Process {
     pub(super) fn new(name: ProcessName, spec: Arc<Program>, now: Mono) -> Self {
         let state = if spec.autostart {
