@@ -222,7 +222,8 @@ impl Process {
     pub fn deadline(&self) -> Option<Mono> {
         match self.state {
             State::Queued { at } => Some(at),
-            State::Starting { trusted_at, .. } => Some(trusted_at),
+            // What never became its program will not be trusted, however late its death is noticed.
+            State::Starting { trusted_at, .. } => self.exec_failure.is_none().then_some(trusted_at),
             State::Backoff { retry_at } => Some(retry_at),
             State::Stopping { kill_at, .. } => Some(kill_at),
             State::Exited { again_at } => again_at,
@@ -520,7 +521,10 @@ impl Process {
     }
 
     fn trust(&mut self, pid: Pid, since: Mono, ctx: &mut Context<'_>) -> State {
-        self.failures = 0;
+        // With starttime 0 the exec may still fail; what failed before is forgotten when it has not.
+        if self.spec.starttime_ms > 0 {
+            self.failures = 0;
+        }
         self.failure = None;
         let after_ms = ctx.now.since(since);
         ctx.tell(EventKind::Running {
@@ -606,6 +610,7 @@ impl Process {
 
     /// A running process ended by itself.
     fn end(&mut self, pid: Pid, since: Mono, exit: Exit, ctx: &mut Context<'_>) -> State {
+        self.failures = 0;
         let expected = matches!(exit, Exit::Code(code) if self.spec.exitcodes.contains(&code));
         let again = self.again(expected, since, ctx.now);
         let again_at = *again.as_ref().unwrap_or(&None);

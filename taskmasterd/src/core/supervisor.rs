@@ -10,7 +10,7 @@ use shared::name::{ProcessName, ProgramName, Selector, did_you_mean};
 use super::order::{Agenda, Appointment, Levels};
 use super::process::{Context, Fate, Happening, Process, State};
 use super::waiters::{Goal, Pending, Waiters};
-use super::{Aim, Answer, Effect, Input, Mono, ProcessId, Ticket, Verb};
+use super::{Aim, Answer, Effect, Input, Mono, Pid, ProcessId, Ticket, Verb};
 use crate::config::model::Config;
 use crate::limits::{SHUTDOWN_KILLS_MAX, TIMEOUTS_PER_TURN};
 
@@ -64,20 +64,12 @@ impl Supervisor {
                 self.step(now, id, Happening::SpawnFailed(failure), &policy, out)
             }
             Input::ExecFailed { id, pid, failure } => {
-                if let Some(process) = self
-                    .processes
-                    .get_mut(&id)
-                    .filter(|process| process.pid() == Some(pid))
-                {
-                    process.exec_failed(failure);
+                if self.has_pid(id, pid) {
+                    self.touch(id, out, |process, _| process.exec_failed(failure));
                 }
             }
             Input::Exited { id, pid, exit } => {
-                if self
-                    .processes
-                    .get(&id)
-                    .is_some_and(|process| process.pid() == Some(pid))
-                {
+                if self.has_pid(id, pid) {
                     self.step(now, id, Happening::Exited(exit), &policy, out);
                 }
             }
@@ -119,6 +111,12 @@ impl Supervisor {
     pub fn processes(&self) -> impl Iterator<Item = (ProcessId, &Process)> {
         let ids = self.ids.values().flat_map(BTreeMap::values);
         ids.filter_map(|&id| self.processes.get(&id).map(|process| (id, process)))
+    }
+
+    /// Whether `pid` is the present incarnation of a process, and not one of before.
+    fn has_pid(&self, id: ProcessId, pid: Pid) -> bool {
+        let process = self.processes.get(&id);
+        process.is_some_and(|process| process.pid() == Some(pid))
     }
 
     /// Whether a shutdown is under way.
