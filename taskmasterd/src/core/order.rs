@@ -48,15 +48,13 @@ impl Levels {
         self.0.entry(priority).or_default().insert(id);
     }
 
-    /// Takes out a process that is down. Its level is the one at the top, or one that has not had its turn.
-    /// Says whether it was there.
-    pub(super) fn remove(&mut self, id: ProcessId) -> bool {
-        let mut found = false;
+    /// Takes out a process that is down or given up. Its level is the one at the top, or one that has not had
+    /// its turn.
+    pub(super) fn remove(&mut self, id: ProcessId) {
         self.0.retain(|_, level| {
-            found |= level.remove(&id);
+            level.remove(&id);
             !level.is_empty()
         });
-        found
     }
 
     /// Those whose turn it is; nobody, when all are down.
@@ -65,6 +63,10 @@ impl Levels {
             .last_key_value()
             .map(|(_, level)| level.iter().copied().collect())
             .unwrap_or_default()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {

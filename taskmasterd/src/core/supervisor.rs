@@ -8,7 +8,7 @@ use shared::event::{Cause, EventKind};
 use shared::name::{ProcessName, ProgramName, Selector, did_you_mean};
 
 use super::order::{Agenda, Appointment, Levels};
-use super::process::{Context, Fate, Happening, Process, State};
+use super::process::{Context, Fate, Happening, Process, State, Then};
 use super::waiters::{Goal, Pending, Waiters};
 use super::{Aim, Answer, Effect, Input, Mono, Pid, ProcessId, Ticket, Verb};
 use crate::config::model::Config;
@@ -30,12 +30,12 @@ pub struct Supervisor {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Phase {
     Up,
-    /// Nothing is started any more; `given_up` processes would not die.
+    /// Nothing is started any more.
     Leaving {
         levels: Levels,
         tickets: Vec<Ticket>,
-        given_up: usize,
     },
+    /// Everything is down, or has survived what we have.
     Gone,
 }
 
@@ -226,10 +226,7 @@ impl Supervisor {
 
     /// During a shutdown nobody starts, for whatever reason he was about to.
     fn hold_down(&mut self, now: Mono, id: ProcessId, out: &mut Vec<Effect>) {
-        let Phase::Leaving {
-            levels, given_up, ..
-        } = &mut self.phase
-        else {
+        let Phase::Leaving { levels, .. } = &mut self.phase else {
             return;
         };
         let Some(process) = self.processes.get(&id) else {
@@ -237,13 +234,17 @@ impl Supervisor {
             return;
         };
         match process.state {
-            State::Stopping { kills, .. } if kills > SHUTDOWN_KILLS_MAX => {
-                *given_up += usize::from(levels.remove(id));
-            }
+            State::Stopping { kills, .. } if kills > SHUTDOWN_KILLS_MAX => levels.remove(id),
+            State::Stopping {
+                then: Then::Respawn,
+                ..
+            } => self.step(now, id, Happening::Stop, &Cause::Policy, out),
             State::Spawning
             | State::Starting { .. }
             | State::Running { .. }
-            | State::Stopping { .. } => {}
+            | State::Stopping {
+                then: Then::Stay, ..
+            } => {}
             State::Stopped(_)
             | State::Queued { .. }
             | State::Backoff { .. }
@@ -426,9 +427,10 @@ impl Supervisor {
         cause: &Cause,
         out: &mut Vec<Effect>,
     ) {
-        if let Phase::Leaving { tickets, .. } = &mut self.phase {
-            tickets.extend(ticket);
-            return;
+        match &mut self.phase {
+            Phase::Up => {}
+            Phase::Leaving { tickets, .. } => return tickets.extend(ticket),
+            Phase::Gone => return out.extend(ticket.map(|ticket| self.down(ticket))),
         }
         let mut levels = Levels::default();
         let live = |process: &Process| process.pid().is_some();
@@ -445,7 +447,6 @@ impl Supervisor {
         self.phase = Phase::Leaving {
             levels,
             tickets: ticket.into_iter().collect(),
-            given_up: 0,
         };
         let ids: Vec<ProcessId> = self.processes.keys().copied().collect();
         for id in ids {
@@ -478,30 +479,36 @@ impl Supervisor {
                 self.step(now, id, Happening::Stop, &Cause::Policy, out);
             }
         }
-        let Phase::Leaving {
-            levels,
-            tickets,
-            given_up,
-        } = &mut self.phase
-        else {
+        let Phase::Leaving { levels, tickets } = &mut self.phase else {
             return;
         };
-        if levels.len() > 0 {
+        if !levels.is_empty() {
             return;
         }
-        let left = *given_up;
-        for ticket in std::mem::take(tickets) {
-            out.push(Effect::Reply {
-                ticket,
-                answer: Answer::Down(ShutdownDone { left }),
-            });
-        }
+        let tickets = std::mem::take(tickets);
         self.phase = Phase::Gone;
+        self.waiters.give_up(out);
+        out.extend(tickets.into_iter().map(|ticket| self.down(ticket)));
         out.push(Effect::Event {
-            kind: EventKind::DaemonStopped { left },
+            kind: EventKind::DaemonStopped { left: self.left() },
             cause: Cause::Policy,
         });
         out.push(Effect::Leave);
+    }
+
+    /// The answer to a shutdown that is done.
+    fn down(&self, ticket: Ticket) -> Effect {
+        let left = self.left();
+        Effect::Reply {
+            ticket,
+            answer: Answer::Down(ShutdownDone { left }),
+        }
+    }
+
+    /// Processes that have a pid still.
+    fn left(&self) -> usize {
+        let live = |process: &&Process| process.pid().is_some();
+        self.processes.values().filter(live).count()
     }
 }
 

@@ -194,6 +194,16 @@ impl Waiters {
         }
     }
 
+    /// The daemon leaves: what is not decided by now never will be.
+    pub(super) fn give_up(&mut self, out: &mut Vec<Effect>) {
+        self.watched.clear();
+        let tickets = std::mem::take(&mut self.pending).into_keys();
+        out.extend(tickets.map(|ticket| Effect::Reply {
+            ticket,
+            answer: Answer::ShuttingDown,
+        }));
+    }
+
     /// Nobody waits for this answer any more.
     pub(super) fn forget(&mut self, ticket: Ticket) {
         let Some(pending) = self.pending.remove(&ticket) else {
