@@ -4,6 +4,8 @@
 //! [`Supervisor::deadline`] says when [`Input::Timeout`] would next change anything. There is no clock, no
 //! file, no process and no randomness here, so that a script or a seed replays every run.
 
+#![deny(missing_docs, clippy::wildcard_enum_match_arm)]
+
 mod order;
 mod process;
 mod reload;
@@ -54,6 +56,10 @@ pub struct Ticket(pub u64);
 
 /// A fact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields say what they are; each variant is documented"
+)]
 pub enum Input {
     /// Answer to [`Effect::Spawn`]: there is a process.
     Spawned { id: ProcessId, pid: Pid },
@@ -133,6 +139,10 @@ pub struct Failure {
 
 /// A wish.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the fields say what they are; each variant is documented"
+)]
 pub enum Effect {
     /// Start the process; its `spec` says how. Answered with `Spawned` or `SpawnFailed` before anything else is told.
     Spawn { id: ProcessId },

@@ -42,30 +42,53 @@ pub enum State {
     /// Not running and not about to.
     Stopped(Rest),
     /// To be spawned when its turn comes, from `at` on.
-    Queued { at: Mono },
+    Queued {
+        /// When its turn comes.
+        at: Mono,
+    },
     /// The reactor was asked for a process; its answer comes before anything else.
     Spawning,
     /// Alive, for less than `starttime`.
     Starting {
+        /// Its pid.
         pid: Pid,
+        /// When it was spawned.
         since: Mono,
+        /// When it will have stayed up for long enough.
         trusted_at: Mono,
     },
     /// Alive, for long enough.
-    Running { pid: Pid, since: Mono },
-    /// The start failed; tried again at `retry_at`.
-    Backoff { retry_at: Mono },
+    Running {
+        /// Its pid.
+        pid: Pid,
+        /// When it was spawned.
+        since: Mono,
+    },
+    /// The start failed.
+    Backoff {
+        /// When it is tried again.
+        retry_at: Mono,
+    },
     /// Asked to end.
     Stopping {
+        /// Its pid.
         pid: Pid,
+        /// When it was spawned.
         since: Mono,
+        /// When it was sent the stop signal.
         asked_at: Mono,
+        /// When it is next sent SIGKILL.
         kill_at: Mono,
+        /// How often it was sent SIGKILL.
         kills: u32,
+        /// What follows its death.
         then: Then,
     },
-    /// Ended by itself; starts again at `again_at`, if at all.
-    Exited { again_at: Option<Mono> },
+    /// Ended by itself.
+    Exited {
+        /// When it starts again, if at all.
+        again_at: Option<Mono>,
+    },
     /// Too many starts failed.
     Fatal,
 }
@@ -158,7 +181,7 @@ pub struct Process {
 
 #[expect(
     clippy::wrong_self_convention,
-    reason = "a row of the table leads from a state"
+    reason = "the rows of the table are named after the state they lead from"
 )]
 impl Process {
     pub(super) fn new(name: ProcessName, spec: Arc<Program>, now: Mono) -> Self {
