@@ -32,6 +32,11 @@ pub const SHUTDOWN_KILLS_MAX: u32 = 2;
 pub const READ_BUDGET: usize = 64 * 1024;
 /// The last output kept in memory of a process without a log file, in bytes.
 pub const RING_LEN: usize = 64 * 1024;
+/// The most that `tail` gives of a log file at once, in bytes: as much as is kept without one.
+pub const TAIL_LEN_MAX: usize = RING_LEN;
+/// The longest escape sequence that `strip_ansi` takes out, in bytes: a picture fits, and a program that began one
+/// and died does not swallow all that follows.
+pub const ESCAPE_LEN_MAX: usize = 64 * 1024;
 /// Terminals and pipes of dead incarnations that a grandchild still holds, for each process.
 pub const LEFTOVERS_MAX: usize = 8;
 /// How often a log file that cannot be written is tried and complained about, in milliseconds.

@@ -1,1 +1,4 @@
-//! To be written.
+//! Where the output of programs is kept: in files, or the last of it in memory.
+
+pub mod file;
+pub mod ring;
