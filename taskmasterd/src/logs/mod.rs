@@ -6,7 +6,7 @@ pub mod ring;
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
 
     /// A directory for one test, removed with it.
     pub(super) struct Dir(PathBuf);
@@ -21,12 +21,6 @@ mod tests {
 
         pub(super) fn path(&self, name: &str) -> PathBuf {
             self.0.join(name)
-        }
-    }
-
-    impl AsRef<Path> for Dir {
-        fn as_ref(&self) -> &Path {
-            &self.0
         }
     }
 

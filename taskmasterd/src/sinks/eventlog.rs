@@ -1,0 +1,220 @@
+//! The event log: one line for each event, in a file and, in the foreground, on standard error.
+//!
+//! Lines are gathered and leave once a turn. Nobody waits for them: where they cannot go now they are kept, up to
+//! a limit, then the oldest are dropped, and the gap has their number. Standard error may be a pipe that
+//! nobody reads and belongs to others too: it is written without waiting and without touching its flags.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{Mode, SFlag, fstat, major, minor};
+use nix::unistd::write;
+use shared::event::{Event, Severity};
+use shared::text::timestamp;
+
+use super::queue::Queue;
+use crate::core::Mono;
+use crate::limits::LOG_RETRY_MS;
+
+/// What a pipe that is ready takes at once, without waiting.
+const PIPE_BUF: usize = 4096;
+
+/// The event log.
+#[derive(Debug, Default)]
+pub struct EventLog {
+    file: Option<LogFile>,
+    stderr: Option<Stderr>,
+    /// The wall clock of the last event, for the lines that tell of a gap.
+    at: u64,
+}
+
+#[derive(Debug)]
+struct LogFile {
+    path: PathBuf,
+    fd: Option<OwnedFd>,
+    queue: Queue,
+    /// It could not be written the last time, and this is when to try again.
+    retry_at: Option<Mono>,
+}
+
+#[derive(Debug)]
+struct Stderr {
+    fd: OwnedFd,
+    queue: Queue,
+}
+
+impl EventLog {
+    /// An event log in the file `path`, if one is given, and on `stderr`, if it is (see [`own_stderr`]).
+    pub fn new(path: Option<PathBuf>, stderr: Option<OwnedFd>) -> Self {
+        let file = path.map(|path| LogFile {
+            path,
+            fd: None,
+            queue: Queue::default(),
+            retry_at: None,
+        });
+        let stderr = stderr.map(|fd| Stderr {
+            fd,
+            queue: Queue::default(),
+        });
+        Self {
+            file,
+            stderr,
+            at: 0,
+        }
+    }
+
+    /// Gathers an event.
+    pub fn push(&mut self, event: &Event) {
+        self.at = event.at;
+        let line = event.to_string();
+        if let Some(stderr) = &mut self.stderr {
+            stderr.queue.push(line.clone());
+        }
+        if let Some(file) = &mut self.file {
+            file.queue.push(line);
+        }
+    }
+
+    /// Writes what was gathered; gives what is wrong with the file when that is news.
+    pub fn flush(&mut self, now: Mono) -> Option<String> {
+        let gap = |count| gap(self.at, count);
+        if let Some(stderr) = &mut self.stderr {
+            // Whatever the reason, there is no better place to tell of it.
+            let _ = stderr
+                .queue
+                .drain(gap, |bytes| write_ready(&stderr.fd, bytes));
+        }
+        self.file.as_mut().and_then(|file| file.flush(now, gap))
+    }
+
+    /// Opens the file anew, because somebody may have renamed it; if that fails, the old one stays.
+    pub fn reopen(&mut self) -> Result<(), String> {
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        file.fd = Some(file.open()?);
+        file.retry_at = None;
+        Ok(())
+    }
+}
+
+impl LogFile {
+    fn open(&self) -> Result<OwnedFd, String> {
+        open_to_append(&self.path).map_err(|reason| {
+            format!(
+                "the event log cannot be opened: {}: {reason}",
+                self.path.display()
+            )
+        })
+    }
+
+    fn flush(&mut self, now: Mono, gap: impl Fn(u64) -> String) -> Option<String> {
+        if self.retry_at.is_some_and(|at| now < at) {
+            return None;
+        }
+        match self.write_all(gap) {
+            Ok(()) => {
+                self.retry_at = None;
+                None
+            }
+            Err(reason) => {
+                let first = self.retry_at.replace(now.after(LOG_RETRY_MS)).is_none();
+                first.then_some(reason)
+            }
+        }
+    }
+
+    fn write_all(&mut self, gap: impl Fn(u64) -> String) -> Result<(), String> {
+        // After an error the path may lead somewhere else by now.
+        if self.fd.is_none() || self.retry_at.is_some() {
+            self.fd = Some(self.open()?);
+        }
+        let fd = self.fd.as_ref().expect("it was opened above");
+        let done = self.queue.drain(gap, |bytes| write_some(fd, bytes));
+        done.map_err(|errno| {
+            let path = self.path.display();
+            format!("the event log cannot be written: {path}: {}", said(errno))
+        })
+    }
+}
+
+/// The line that stands for `count` lines that are missing.
+fn gap(at: u64, count: u64) -> String {
+    let severity = Severity::Warning.tag();
+    format!(
+        "{} {severity} {count} events were not written",
+        timestamp(at)
+    )
+}
+
+fn said(errno: Errno) -> String {
+    errno.desc().to_ascii_lowercase()
+}
+
+/// Opens a regular file, or the null device, and neither waits nor follows.
+fn open_to_append(path: &Path) -> Result<OwnedFd, String> {
+    let flags = OFlag::O_WRONLY
+        | OFlag::O_APPEND
+        | OFlag::O_CREAT
+        | OFlag::O_NOFOLLOW
+        | OFlag::O_NONBLOCK
+        | OFlag::O_NOCTTY
+        | OFlag::O_CLOEXEC;
+    let fd = open(path, flags, Mode::from_bits_truncate(0o640)).map_err(|errno| match errno {
+        Errno::ELOOP => "a symlink, not a regular file".to_owned(),
+        Errno::ENXIO => "a FIFO or a socket, not a regular file".to_owned(),
+        errno => said(errno),
+    })?;
+    let status = fstat(&fd).map_err(said)?;
+    let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
+    let null = (major(status.st_rdev), minor(status.st_rdev)) == (1, 3);
+    match kind {
+        SFlag::S_IFREG => Ok(fd),
+        SFlag::S_IFCHR if null => Ok(fd),
+        _ => Err("not a regular file".to_owned()),
+    }
+}
+
+fn write_some(fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {
+    match write(fd, bytes) {
+        Ok(0) => Err(Errno::EIO),
+        Err(Errno::EINTR) => Ok(0),
+        other => other,
+    }
+}
+
+/// Writes as much as goes without waiting; `EAGAIN` if nothing does.
+fn write_ready(fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {
+    let mut ready = [PollFd::new(fd.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut ready, PollTimeout::ZERO)?;
+    let writable = ready[0]
+        .revents()
+        .is_some_and(|events| events.contains(PollFlags::POLLOUT));
+    if !writable {
+        return Err(Errno::EAGAIN);
+    }
+    write_some(fd, &bytes[..bytes.len().min(PIPE_BUF)])
+}
+
+/// Standard error, for us to write without waiting. Its flags belong to whoever else has it, so it is opened
+/// anew; what cannot be (a socket, somebody else's pipe) is asked before each write whether it takes one.
+pub fn own_stderr() -> Option<OwnedFd> {
+    own(io::stderr().as_fd())
+}
+
+fn own(fd: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let flags =
+        OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    match open(path.as_str(), flags, Mode::empty()) {
+        Ok(anew) => Some(anew),
+        Err(_) => fd.try_clone_to_owned().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

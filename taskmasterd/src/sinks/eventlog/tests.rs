@@ -1,0 +1,181 @@
+//! The event log where it cannot be written, and its lines where it can.
+
+use std::fs;
+use std::io::{PipeReader, PipeWriter, Read};
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::unistd::mkfifo;
+use shared::event::{Cause, EventKind};
+
+use super::*;
+use crate::limits::EVENT_QUEUE_LEN_MAX;
+
+/// A directory for one test, removed with it.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new(name: &str) -> Self {
+        let unique = format!("taskmaster-events-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(unique);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn notice(seq: u64, text: &str) -> Event {
+    Event {
+        seq,
+        at: 0,
+        kind: EventKind::Notice { text: text.into() },
+        cause: Cause::Policy,
+    }
+}
+
+#[test]
+fn each_event_is_one_line() {
+    let dir = Dir::new("line");
+    let mut log = EventLog::new(Some(dir.path("log")), None);
+    log.push(&notice(1, "hello"));
+    log.push(&notice(
+        2,
+        "forged\n1970-01-01T00:00:00.000Z INFO all is well\x1b[2J",
+    ));
+    assert_eq!(log.flush(Mono(0)), None);
+    let text = fs::read_to_string(dir.path("log")).unwrap();
+    assert_eq!(
+        text,
+        "1970-01-01T00:00:00.000Z INFO hello\n\
+         1970-01-01T00:00:00.000Z INFO forged\\n1970-01-01T00:00:00.000Z INFO all is well\\x1b[2J\n"
+    );
+}
+
+#[test]
+fn what_could_not_be_written_is_kept_and_then_counted() {
+    let dir = Dir::new("gap");
+    let path = dir.path("sub/log");
+    let mut log = EventLog::new(Some(path.clone()), None);
+    log.push(&notice(0, "first"));
+    let trouble = format!(
+        "the event log cannot be opened: {}: no such file or directory",
+        path.display()
+    );
+    assert_eq!(log.flush(Mono(0)), Some(trouble));
+    let long = "x".repeat(1000);
+    let count = EVENT_QUEUE_LEN_MAX / 1000 + 100;
+    for n in 0..count {
+        log.push(&notice(n as u64, &long));
+        assert_eq!(log.flush(Mono(n as u64 * 10)), None);
+    }
+    fs::create_dir(dir.path("sub")).unwrap();
+    assert_eq!(log.flush(Mono(1_000_000)), None);
+    let text = fs::read_to_string(&path).unwrap();
+    let first = text.lines().next().unwrap();
+    let dropped = count + 1 - (text.lines().count() - 1);
+    let gap = format!("1970-01-01T00:00:00.000Z WARN {dropped} events were not written");
+    assert_eq!(first, gap);
+    assert!((100..120).contains(&dropped), "{dropped}");
+}
+
+#[test]
+fn a_renamed_file_is_let_go_of_at_a_reopening() {
+    let dir = Dir::new("reopen");
+    let mut log = EventLog::new(Some(dir.path("log")), None);
+    log.push(&notice(1, "one"));
+    log.flush(Mono(0));
+    fs::rename(dir.path("log"), dir.path("log.1")).unwrap();
+    fs::create_dir(dir.path("log")).unwrap();
+    assert!(log.reopen().unwrap_err().ends_with("log: is a directory"));
+    log.push(&notice(2, "two"));
+    assert_eq!(log.flush(Mono(0)), None);
+    fs::remove_dir(dir.path("log")).unwrap();
+    assert_eq!(log.reopen(), Ok(()));
+    log.push(&notice(3, "three"));
+    log.flush(Mono(0));
+    let lines = |name| fs::read_to_string(dir.path(name)).unwrap().lines().count();
+    assert_eq!((lines("log.1"), lines("log")), (2, 1));
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_and_nothing_hangs() {
+    let dir = Dir::new("kinds");
+    symlink(dir.path("target"), dir.path("link")).unwrap();
+    mkfifo(&dir.path("fifo"), Mode::from_bits_truncate(0o600)).unwrap();
+    for (name, reason) in [
+        ("link", "a symlink, not a regular file"),
+        ("fifo", "a FIFO or a socket, not a regular file"),
+        ("", "is a directory"),
+    ] {
+        assert_eq!(open_to_append(&dir.path(name)).unwrap_err(), reason);
+    }
+    let reading = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
+    let _reader = open(&dir.path("fifo"), reading, Mode::empty()).unwrap();
+    let refused = open_to_append(&dir.path("fifo")).unwrap_err();
+    assert_eq!(refused, "not a regular file");
+    assert!(open_to_append(Path::new("/dev/null")).is_ok());
+    assert!(open_to_append(Path::new("/dev/zero")).is_err());
+}
+
+fn pipe() -> (PipeReader, PipeWriter) {
+    io::pipe().unwrap()
+}
+
+/// Much more than a pipe and the queue hold together.
+fn flood(log: &mut EventLog) {
+    for n in 0..10_000 {
+        log.push(&notice(n, &"x".repeat(100)));
+        log.flush(Mono(n));
+    }
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_stops_nobody() {
+    let (mut reader, writer) = pipe();
+    let flags = fcntl(&writer, FcntlArg::F_GETFL);
+    let mut log = EventLog::new(None, own(writer.as_fd()));
+    flood(&mut log);
+    assert_eq!(fcntl(&writer, FcntlArg::F_GETFL), flags);
+    drop(writer);
+
+    // Read at last, it has whole lines, and every event is there or counted.
+    let mut text = String::new();
+    let mut some = vec![0; 64 * 1024];
+    for _ in 0..100 {
+        log.push(&notice(0, &"x".repeat(100)));
+        log.flush(Mono(0));
+        let count = reader.read(&mut some).unwrap();
+        text.push_str(str::from_utf8(&some[..count]).unwrap());
+    }
+    drop(log);
+    reader.read_to_string(&mut text).unwrap();
+    let events = text.lines().filter(|line| line.ends_with("xxx")).count();
+    let gaps = text
+        .lines()
+        .filter_map(|line| line.split_once("WARN ")?.1.split_once(' '));
+    let missing: usize = gaps.map(|(count, _)| count.parse::<usize>().unwrap()).sum();
+    assert_eq!(events + missing, 10_100);
+}
+
+#[test]
+fn a_standard_error_of_any_kind_stops_nobody() {
+    let (reader, writer) = pipe();
+    drop(reader);
+    flood(&mut EventLog::new(None, own(writer.as_fd())));
+    // A terminal whose other end is not read, as after Ctrl-S.
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    flood(&mut EventLog::new(None, own(terminal.slave.as_fd())));
+    // A socket cannot be opened anew; it is written with care.
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    flood(&mut EventLog::new(None, own(ours.as_fd())));
+}
