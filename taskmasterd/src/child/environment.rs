@@ -1,0 +1,85 @@
+//! The environment of a process: the daemon's, the user's, ours, and then what the configuration says.
+
+use std::collections::BTreeMap;
+use std::ffi::{CString, NulError, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use shared::name::ProcessName;
+
+use crate::config::model::{Identity, Launch, Tty};
+
+/// Where commands are looked for when nobody said it.
+pub(super) const DEFAULT_PATH: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The daemon's own affairs: a child that believed them would talk to the daemon's supervisor.
+const PRIVATE: [&str; 4] = ["NOTIFY_SOCKET", "WATCHDOG_*", "LISTEN_*", "SUDO_*"];
+
+/// What could lead another user's program astray, or into files that are not its own.
+const DANGEROUS: [&str; 8] = [
+    "LD_*",
+    "BASH_ENV",
+    "ENV",
+    "IFS",
+    "PYTHON*",
+    "PERL*",
+    "XDG_RUNTIME_DIR",
+    "DBUS_*",
+];
+
+/// The environment of `process` as `NAME=value`, sorted by name, each name once.
+///
+/// An error is a zero byte in a name or a value, which no environment can hold.
+pub fn environment(
+    launch: &Launch,
+    process: &ProcessName,
+    daemon_env: &[(OsString, OsString)],
+) -> Result<Vec<CString>, NulError> {
+    let mut env = base(launch, daemon_env);
+    let mut set = |name: &str, value: &str| env.insert(name.into(), value.into());
+    if let Some(Identity {
+        name, home, shell, ..
+    }) = &launch.user
+    {
+        set("HOME", home);
+        set("USER", name);
+        set("LOGNAME", name);
+        set("SHELL", shell);
+    }
+    if launch.tty != Tty::None {
+        set("TERM", "xterm-256color");
+    }
+    set("TASKMASTER_PROGRAM", process.program.as_str());
+    set("TASKMASTER_PROCESS", &process.to_string());
+    for (name, value) in &launch.env {
+        set(name, value);
+    }
+    env.into_iter().map(joined).collect()
+}
+
+/// What a process inherits.
+fn base(launch: &Launch, daemon_env: &[(OsString, OsString)]) -> BTreeMap<OsString, OsString> {
+    if !launch.inherit_env {
+        return BTreeMap::from([("PATH".into(), DEFAULT_PATH.into())]);
+    }
+    let stays = |name: &OsStr| {
+        let is_among = |patterns: &[&str]| patterns.iter().any(|pattern| fits(pattern, name));
+        let is_dangerous = launch.user.is_some() && is_among(&DANGEROUS);
+        !is_dangerous && !is_among(&PRIVATE)
+    };
+    let inherited = daemon_env.iter().filter(|(name, _)| stays(name));
+    inherited.cloned().collect()
+}
+
+fn fits(pattern: &str, name: &OsStr) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => name.as_bytes().starts_with(prefix.as_bytes()),
+        None => name == pattern,
+    }
+}
+
+fn joined((mut pair, value): (OsString, OsString)) -> Result<CString, NulError> {
+    pair.push("=");
+    pair.push(value);
+    CString::new(pair.into_vec())
+}
