@@ -8,8 +8,18 @@ pub const NUMPROCS_MAX: u32 = 1000;
 pub const CONFIG_LEN_MAX: u64 = 4 * 1024 * 1024;
 /// How deep a configuration may nest; the real ones have four levels.
 pub const CONFIG_DEPTH_MAX: usize = 32;
+/// Values in one configuration file, every alias counted in full: ten thousand programs of forty keys.
+pub const CONFIG_NODES_MAX: usize = 800_000;
+/// Text in one configuration file, every alias counted in full, in bytes.
+pub const CONFIG_TEXT_LEN_MAX: usize = 4 * CONFIG_LEN_MAX as usize;
+/// Files that `include` may bring in.
+pub const INCLUDES_MAX: usize = 1000;
 /// Problems listed of one configuration; who has more, reads the first hundred anyway.
 pub const PROBLEMS_MAX: usize = 100;
+/// Retries, restarts and priorities a key may name: as good as endless, and far from where numbers wrap.
+pub const COUNT_MAX: u32 = 1_000_000_000;
+/// Rotated files of one log: each rotation renames all of them.
+pub const LOGS_KEPT_MAX: u32 = 1000;
 /// The longest time a key may name, in milliseconds: a year.
 pub const TIME_MS_MAX: u64 = 365 * 86_400_000;
 /// What a reload's helper may hand back, in bytes: ten thousand programs as JSON.

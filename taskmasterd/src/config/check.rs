@@ -1,1 +1,476 @@
-//! To be written.
+//! What a configuration file means: the programs and settings in it, or all that is wrong with it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::unistd::{getegid, geteuid};
+use shared::name::ProgramName;
+
+use super::keys::{self, Place, judge};
+use super::node::{Entry, Node, find};
+use super::open::{self, Trust};
+use super::report::{At, Fault, Problems, Report};
+use super::users::{self, Users};
+use super::{file, program, values};
+use crate::config::model::{Config, Output, Program, Socket, Syslog, Tty};
+use crate::limits::{INCLUDES_MAX, PROGRAMS_MAX};
+
+/// What the meaning of a file depends on besides its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The daemon's user.
+    pub euid: u32,
+    /// The daemon's group.
+    pub egid: u32,
+    /// The daemon's directory, in which relative paths begin.
+    pub cwd: PathBuf,
+    /// How many terminals the kernel gives out; `None` where it does not tell.
+    pub terminals_max: Option<u64>,
+    /// How many of these it may keep back from us.
+    pub terminals_reserve: u64,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    ///
+    /// # Errors
+    /// The current directory is gone.
+    pub fn here() -> std::io::Result<Self> {
+        let number = |name: &str| {
+            let text = std::fs::read_to_string(format!("/proc/sys/kernel/pty/{name}")).ok()?;
+            text.trim().parse().ok()
+        };
+        Ok(Self {
+            euid: geteuid().as_raw(),
+            egid: getegid().as_raw(),
+            cwd: std::env::current_dir()?,
+            terminals_max: number("max"),
+            terminals_reserve: number("reserve").unwrap_or(0),
+        })
+    }
+}
+
+/// Reads the configuration in `path` and the files it includes.
+///
+/// # Errors
+/// Everything that is wrong, each with its place and what to do.
+pub fn load(path: &Path, env: &Surroundings) -> Result<Config, Problems> {
+    let mut loader = Loader {
+        env,
+        report: Report::default(),
+        users: Users::default(),
+        places: BTreeMap::new(),
+        logs: BTreeMap::new(),
+        config: Config::default(),
+    };
+    if let Some((file, root)) = loader.open(path) {
+        loader.main_file(path, file, &root);
+    }
+    let Loader {
+        report, mut config, ..
+    } = loader;
+    config.warnings = report.finish()?;
+    Ok(config)
+}
+
+struct Loader<'a> {
+    env: &'a Surroundings,
+    report: Report,
+    users: Users,
+    /// Where each program's name stands.
+    places: BTreeMap<ProgramName, At>,
+    /// Who writes each log file.
+    logs: BTreeMap<PathBuf, Vec<Writer>>,
+    config: Config,
+}
+
+/// A stream of a program that goes to a file.
+struct Writer {
+    at: At,
+    key: String,
+    processes: u32,
+    rotates: bool,
+}
+
+impl Loader<'_> {
+    /// The number and the tree of a file; what is wrong with it is reported.
+    fn open(&mut self, path: &Path) -> Option<(u32, Node)> {
+        let file = self.report.add_file(path.display().to_string());
+        let trust = match self.env.euid {
+            0 => Trust::RootOnly,
+            _ => Trust::Anyone,
+        };
+        let text = open::read(path, trust)
+            .map_err(|what| self.report.problem(At::file(file), what))
+            .ok()?;
+        let mut faults = Vec::new();
+        let root = match file::parse(&text, file) {
+            Ok(mut root) => {
+                root.settle(&mut faults);
+                Some((file, root))
+            }
+            Err(fault) => {
+                faults.push(fault);
+                None
+            }
+        };
+        for Fault { at, what } in faults {
+            self.report.problem(at, what);
+        }
+        root
+    }
+
+    fn main_file(&mut self, path: &Path, file: u32, root: &Node) {
+        let Some(entries) = self.top(root) else {
+            return;
+        };
+        let defaults = self.defaults(entries);
+        for entry in entries {
+            match entry.key.as_str() {
+                "socket" => self.socket(&entry.node),
+                "log" => self.log(&entry.node),
+                "syslog" => self.syslog(&entry.node),
+                _ => {}
+            }
+        }
+        self.programs(entries, defaults);
+        if let Some(entry) = find(entries, "include") {
+            for node in entry.node.elements() {
+                self.include(path, node, defaults);
+            }
+        }
+        self.judge_logs();
+        self.judge_numbers(file);
+    }
+
+    /// The entries at the top of a file; none in an empty one.
+    fn top<'n>(&mut self, root: &'n Node) -> Option<&'n [Entry]> {
+        if root.is_null() {
+            return Some(&[]);
+        }
+        if root.map().is_none() {
+            let what = format!(
+                "{} where a map of keys is needed, as programs:",
+                root.shown()
+            );
+            self.report.problem(root.at, what);
+        }
+        root.map()
+    }
+
+    fn defaults<'n>(&mut self, entries: &'n [Entry]) -> &'n [Entry] {
+        let Some(entry) = find(entries, "defaults").filter(|entry| !entry.node.is_null()) else {
+            return &[];
+        };
+        let Some(defaults) = entry.node.map() else {
+            let what = format!("defaults: {} is not a map of keys", entry.node.shown());
+            self.report.problem(entry.node.at, what);
+            return &[];
+        };
+        for entry in defaults {
+            judge(Place::Program, "defaults.", entry, &mut self.report);
+        }
+        defaults
+    }
+
+    /// Reads the programs of a file: below `programs` or `processes`, or straight at its top.
+    fn programs(&mut self, entries: &[Entry], defaults: &[Entry]) {
+        let listed = |key: &str| matches!(key, "programs" | "processes");
+        let is_flat = !entries.iter().any(|entry| listed(&entry.key));
+        for entry in entries {
+            if listed(&entry.key) {
+                self.program_map(entry, defaults);
+            } else if is_flat && is_program(entry) {
+                self.program(entry, defaults);
+            } else if !entry.key.starts_with("x-") {
+                judge(Place::Top, "", entry, &mut self.report);
+            }
+        }
+    }
+
+    fn program_map(&mut self, entry: &Entry, defaults: &[Entry]) {
+        if entry.node.is_null() {
+            return;
+        }
+        let Some(programs) = entry.node.map() else {
+            let (key, shown) = (&entry.key, entry.node.shown());
+            let what = format!("{key}: {shown} is not a map of names and programs");
+            self.report.problem(entry.node.at, what);
+            return;
+        };
+        for entry in programs {
+            self.program(entry, defaults);
+        }
+    }
+
+    fn program(&mut self, entry: &Entry, defaults: &[Entry]) {
+        let name: ProgramName = match entry.key.parse() {
+            Ok(name) => name,
+            Err(what) => return self.report.problem(entry.at, what),
+        };
+        let Some(own) = entry.node.map() else {
+            let what = format!(
+                "{name}: {} is not a map of keys, as cmd:",
+                entry.node.shown()
+            );
+            return self.report.problem(entry.node.at, what);
+        };
+        if let Some(&first) = self.places.get(&name) {
+            // Within one file the tree has told already.
+            if first.file != entry.at.file {
+                let place = self.report.place(first);
+                let what = format!("{name}: written twice; the first is at {place}");
+                self.report.problem(entry.at, what);
+            }
+            return;
+        }
+        self.places.insert(name.clone(), entry.at);
+        let program = program::read(program::Keys {
+            name: &name,
+            at: entry.at,
+            own,
+            defaults,
+            env: self.env,
+            users: &mut self.users,
+            report: &mut self.report,
+        });
+        self.note_logs(&program, own, defaults, entry.at);
+        self.config.programs.insert(name, Arc::new(program));
+    }
+
+    fn include(&mut self, main: &Path, node: &Node, defaults: &[Entry]) {
+        let base = main.parent().unwrap_or(Path::new(""));
+        let pattern = match values::path(node, base) {
+            Ok(pattern) => pattern.to_string_lossy().into_owned(),
+            Err(what) => {
+                let what = format!("include: {what}");
+                return self.report.problem(node.at, what);
+            }
+        };
+        let paths: Vec<PathBuf> = match glob::glob(&pattern) {
+            // A plain path is opened whether it is there or not, so that it is missed when it is not.
+            Ok(_) if !pattern.contains(['*', '?', '[']) => vec![pattern.into()],
+            Ok(found) => found.flatten().take(INCLUDES_MAX + 1).collect(),
+            Err(error) => {
+                let what = format!("include: {} is not a pattern: {}", node.shown(), error.msg);
+                return self.report.problem(node.at, what);
+            }
+        };
+        if paths.len() > INCLUDES_MAX {
+            let what = format!("include: matches more than {INCLUDES_MAX} files");
+            return self.report.problem(node.at, what);
+        }
+        for path in paths {
+            self.included_file(&path, defaults);
+        }
+    }
+
+    fn included_file(&mut self, path: &Path, defaults: &[Entry]) {
+        let Some((_, root)) = self.open(path) else {
+            return;
+        };
+        let Some(entries) = self.top(&root) else {
+            return;
+        };
+        let settings = ["include", "defaults", "socket", "log", "syslog"];
+        for entry in entries {
+            if settings.contains(&entry.key.as_str()) && !is_program(entry) {
+                let what = format!(
+                    "{}: belongs into the file that includes this one",
+                    entry.key
+                );
+                self.report.problem(entry.at, what);
+            }
+        }
+        self.programs(entries, defaults);
+    }
+
+    fn note_logs(&mut self, program: &Program, own: &[Entry], defaults: &[Entry], at: At) {
+        for (key, output) in [("stdout", &program.stdout), ("stderr", &program.stderr)] {
+            let Output::File(log) = output else { continue };
+            let entry = find(own, key).or_else(|| find(defaults, key));
+            let writer = Writer {
+                at: entry.map_or(at, |entry| entry.at),
+                key: format!("{}.{key}", program.name),
+                processes: program.numprocs,
+                rotates: log.max_size.is_some(),
+            };
+            self.logs.entry(log.path.clone()).or_default().push(writer);
+        }
+    }
+
+    /// Each process rotates on its own account, so a file of several would be moved away under the others.
+    fn judge_logs(&mut self) {
+        for (path, writers) in &self.logs {
+            let writing: u32 = writers.iter().map(|writer| writer.processes).sum();
+            for writer in writers
+                .iter()
+                .filter(|writer| writer.rotates && writing > 1)
+            {
+                let what = format!(
+                    "{}: {} is written by {writing} streams and cannot be rotated; give each its \
+                     own file, or leave out max_size",
+                    writer.key,
+                    path.display()
+                );
+                self.report.problem(writer.at, what);
+            }
+        }
+    }
+
+    fn judge_numbers(&mut self, file: u32) {
+        let at = At::file(file);
+        let programs = self.config.programs.len();
+        if self.places.is_empty() {
+            self.report.warning(at, "no programs");
+        }
+        if programs > PROGRAMS_MAX {
+            let what = format!("{programs} programs are too many; {PROGRAMS_MAX} are the most");
+            self.report.problem(at, what);
+        }
+        let (needed, env) = (terminals(&self.config), self.env);
+        let Some(most) = env.terminals_max else {
+            return;
+        };
+        let what = format!(
+            "{needed} processes want a terminal and the kernel has {most}; set tty: none for some, \
+             or raise kernel.pty.max"
+        );
+        if needed > most {
+            self.report.problem(at, what);
+        } else if needed > most.saturating_sub(env.terminals_reserve) {
+            let reserve = env.terminals_reserve;
+            let what = format!("{what} (of which it reserves {reserve})");
+            self.report.warning(at, what);
+        }
+    }
+
+    fn socket(&mut self, node: &Node) {
+        let mut socket = Socket::default();
+        let Some(entries) = node.map() else {
+            socket.path = self.setting("socket", node, |node| values::path(node, &self.env.cwd));
+            self.config.socket = socket;
+            return;
+        };
+        for entry in entries {
+            let (key, node) = (format!("socket.{}", entry.key), &entry.node);
+            match entry.key.as_str() {
+                "path" => {
+                    socket.path =
+                        self.setting(&key, node, |node| values::path(node, &self.env.cwd));
+                }
+                "mode" => {
+                    let mode = self.setting(&key, node, |node| {
+                        values::mode(node).map_err(|()| {
+                            format!(
+                                "{} is not a mode; write octal digits, as 0660",
+                                node.shown()
+                            )
+                        })
+                    });
+                    socket.mode = mode.unwrap_or(socket.mode);
+                }
+                "owner" => socket.owner = self.setting(&key, node, users::uid),
+                "group" => socket.group = self.setting(&key, node, users::find_group),
+                other => self.unknown(entry.at, &key, other, &["path", "mode", "owner", "group"]),
+            }
+        }
+        self.config.socket = socket;
+    }
+
+    fn log(&mut self, node: &Node) {
+        let Some(entries) = node.map() else {
+            self.config.log = self.setting("log", node, |node| values::path(node, &self.env.cwd));
+            return;
+        };
+        for entry in entries {
+            let key = format!("log.{}", entry.key);
+            match entry.key.as_str() {
+                "path" => {
+                    self.config.log =
+                        self.setting(&key, &entry.node, |node| values::path(node, &self.env.cwd));
+                }
+                "format" | "max_size" | "keep" | "level" => {
+                    let what = format!("{key}: not supported yet; remove it");
+                    self.report.problem(entry.at, what);
+                }
+                other => self.unknown(entry.at, &key, other, &["path"]),
+            }
+        }
+    }
+
+    fn syslog(&mut self, node: &Node) {
+        let mut syslog = Syslog {
+            facility: "daemon".into(),
+            tag: "taskmasterd".into(),
+        };
+        let Some(entries) = node.map() else {
+            let wanted = self.setting("syslog", node, values::boolean);
+            self.config.syslog = wanted.unwrap_or(false).then_some(syslog);
+            return;
+        };
+        for entry in entries {
+            let key = format!("syslog.{}", entry.key);
+            match entry.key.as_str() {
+                "facility" => {
+                    let facility = self.setting(&key, &entry.node, facility);
+                    syslog.facility = facility.unwrap_or_default();
+                }
+                "tag" => {
+                    let tag = self.setting(&key, &entry.node, values::word);
+                    syslog.tag = tag.unwrap_or_default();
+                }
+                other => self.unknown(entry.at, &key, other, &["facility", "tag"]),
+            }
+        }
+        self.config.syslog = Some(syslog);
+    }
+
+    fn setting<T>(
+        &mut self,
+        key: &str,
+        node: &Node,
+        parse: impl FnOnce(&Node) -> values::Parsed<T>,
+    ) -> Option<T> {
+        parse(node)
+            .map_err(|what| self.report.problem(node.at, format!("{key}: {what}")))
+            .ok()
+    }
+
+    fn unknown(&mut self, at: At, key: &str, name: &str, known: &[&'static str]) {
+        let what = keys::unknown(name, known.iter().copied());
+        self.report.problem(at, format!("{key}: {what}"));
+    }
+}
+
+/// Whether an entry at the top of a file looks like a program that is meant to stand there.
+fn is_program(entry: &Entry) -> bool {
+    let entries = entry.node.map().unwrap_or_default();
+    !entry.key.starts_with("x-") && find(entries, "cmd").is_some() && entry.key != "defaults"
+}
+
+fn terminals(config: &Config) -> u64 {
+    let with_terminal = |program: &&Arc<Program>| match program.launch.tty {
+        Tty::Full | Tty::Split => true,
+        Tty::None => false,
+    };
+    let programs = config.programs.values().filter(with_terminal);
+    programs.map(|program| u64::from(program.numprocs)).sum()
+}
+
+fn facility(node: &Node) -> values::Parsed<String> {
+    const KNOWN: [&str; 20] = [
+        "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron",
+        "authpriv", "ftp", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
+        "local7",
+    ];
+    let text = node.text().unwrap_or_default().to_lowercase();
+    if KNOWN.contains(&text.as_str()) {
+        return Ok(text);
+    }
+    Err(format!(
+        "{} is not a facility; write daemon, user or local0 to local7",
+        node.shown()
+    ))
+}

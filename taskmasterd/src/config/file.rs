@@ -1,1 +1,440 @@
-//! To be written.
+//! From the text of a YAML file to a tree of raw text. The only place that knows the YAML library.
+//!
+//! The library turns `022` and `1.10` into values when asked what they are, and keeps their text when asked
+//! for text. So the text is walked twice: the first walk learns the shape and bounds it, the second, led by
+//! the shape, takes every scalar as it was written.
+//!
+//! Positions are only to be had from errors. Therefore the visitor of a scalar of the second walk keeps the text and then
+//! fails on purpose: the library notes the place in the error and has already moved on to the next value.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Visitor};
+
+use super::node::{Entry, Node, Plain, Value};
+use super::report::{At, Fault};
+use crate::limits::{CONFIG_DEPTH_MAX, CONFIG_NODES_MAX, CONFIG_TEXT_LEN_MAX};
+
+/// The tree of `text`, which is the content of the file of that number.
+pub(super) fn parse(text: &str, file: u32) -> Result<Node, Fault> {
+    refuse_flow_depth(text, file)?;
+    let bounds = Bounds::default();
+    let mut documents = serde_yaml::Deserializer::from_str(text);
+    let shape = match documents.next() {
+        Some(document) => Learn {
+            bounds: &bounds,
+            depth: 0,
+        }
+        .deserialize(document)
+        .map_err(|error| fault(&error, bounds.refusal.take(), text, file))?,
+        None => Shape::Scalar(Plain::Null),
+    };
+    if let Some(second) = documents.next() {
+        let (_, at) = take_scalar(file, |seed| seed.deserialize(second));
+        let what = "a second document begins; put it in a file of its own, and include that".into();
+        return Err(Fault { at, what });
+    }
+    let start = At {
+        file,
+        line: 1,
+        column: 1,
+    };
+    if let Shape::Scalar(Plain::Null) = shape {
+        return Ok(Node {
+            at: start,
+            value: Value::Scalar(String::new(), Plain::Null),
+        });
+    }
+    let again = serde_yaml::Deserializer::from_str(text);
+    let mut root = match (again.into_iter().next(), &shape) {
+        (Some(document), Shape::Scalar(plain)) => {
+            let (text, at) = take_scalar(file, |seed| seed.deserialize(document));
+            scalar(text.unwrap_or_default(), *plain, at)
+        }
+        (Some(document), Shape::Map(_) | Shape::Seq(_)) => Fill {
+            shape: &shape,
+            start,
+        }
+        .deserialize(document)
+        .map_err(|error| fault(&error, None, text, file))?,
+        (None, _) => return Err(plain_fault(start, "the file ends too early")),
+    };
+    refuse_nul(&mut root)?;
+    Ok(root)
+}
+
+/// What the first walk learns.
+enum Shape {
+    Map(Vec<Shape>),
+    Seq(Vec<Shape>),
+    Scalar(Plain),
+}
+
+/// What the first walk has counted, aliases in full, and why it stopped.
+#[derive(Default)]
+struct Bounds {
+    nodes: Cell<usize>,
+    text_len: Cell<usize>,
+    refusal: Cell<Option<&'static str>>,
+}
+
+impl Bounds {
+    fn refuse<E: Error>(&self, why: &'static str) -> E {
+        self.refusal.set(Some(why));
+        E::custom("refused")
+    }
+
+    fn count<E: Error>(&self, text_len: usize) -> Result<(), E> {
+        self.nodes.set(self.nodes.get() + 1);
+        self.text_len.set(self.text_len.get() + text_len);
+        if self.nodes.get() > CONFIG_NODES_MAX || self.text_len.get() > CONFIG_TEXT_LEN_MAX {
+            return Err(self.refuse("too much; its aliases repeat more than a configuration needs"));
+        }
+        Ok(())
+    }
+}
+
+/// The first walk: any value.
+#[derive(Clone, Copy)]
+struct Learn<'a> {
+    bounds: &'a Bounds,
+    depth: usize,
+}
+
+impl Learn<'_> {
+    fn deeper<E: Error>(self) -> Result<Self, E> {
+        self.bounds.count(0)?;
+        if self.depth == CONFIG_DEPTH_MAX {
+            return Err(self.bounds.refuse(TOO_DEEP));
+        }
+        Ok(Self {
+            depth: self.depth + 1,
+            ..self
+        })
+    }
+
+    fn plain<E: Error>(self, plain: Plain, text_len: usize) -> Result<Shape, E> {
+        self.bounds.count(text_len)?;
+        Ok(Shape::Scalar(plain))
+    }
+}
+
+const TOO_DEEP: &str = "nested too deeply; 32 levels are the most";
+
+impl<'de> DeserializeSeed<'de> for Learn<'_> {
+    type Value = Shape;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Shape, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Learn<'_> {
+    type Value = Shape;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Shape, E> {
+        self.plain(Plain::Null, 0)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Shape, E> {
+        self.plain(Plain::Null, 0)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Shape, E> {
+        self.plain(Plain::Bool, 0)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Shape, E> {
+        self.plain(Plain::Integer, 0)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Shape, E> {
+        self.plain(Plain::Integer, 0)
+    }
+
+    fn visit_u128<E: Error>(self, _: u128) -> Result<Shape, E> {
+        self.plain(Plain::Integer, 0)
+    }
+
+    fn visit_i128<E: Error>(self, _: i128) -> Result<Shape, E> {
+        self.plain(Plain::Integer, 0)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Shape, E> {
+        self.plain(Plain::Float, 0)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Shape, E> {
+        self.plain(Plain::Text, text.len())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Shape, A::Error> {
+        let inner = self.deeper()?;
+        let mut shapes = Vec::new();
+        while let Some(shape) = seq.next_element_seed(inner)? {
+            shapes.push(shape);
+        }
+        Ok(Shape::Seq(shapes))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape, A::Error> {
+        let inner = self.deeper()?;
+        let mut shapes = Vec::new();
+        while let Some(key) = map.next_key_seed(inner)? {
+            if !matches!(key, Shape::Scalar(_)) {
+                return Err(self.bounds.refuse("a key is a list or a map; write a word"));
+            }
+            shapes.push(map.next_value_seed(inner)?);
+        }
+        Ok(Shape::Map(shapes))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<Shape, A::Error> {
+        Err(self
+            .bounds
+            .refuse("a YAML tag (!word) means nothing here; quote text that begins with !"))
+    }
+}
+
+/// The second walk: a map or a list whose shape is known.
+struct Fill<'a> {
+    shape: &'a Shape,
+    /// Where it begins as far as is known; its first child knows better.
+    start: At,
+}
+
+impl<'de> DeserializeSeed<'de> for Fill<'_> {
+    type Value = Node;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        match self.shape {
+            Shape::Map(_) => deserializer.deserialize_map(self),
+            Shape::Seq(_) => deserializer.deserialize_seq(self),
+            Shape::Scalar(_) => Err(D::Error::custom("a scalar where there was none before")),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Fill<'_> {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the shape of the first walk")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+        let mut entries = Vec::new();
+        for shape in self.shape.children() {
+            let (key, at) = take_scalar(self.start.file, |seed| map.next_key_seed(seed));
+            let node = match shape {
+                Shape::Scalar(plain) => {
+                    let (text, at) = take_scalar(at.file, |seed| map.next_value_seed(seed));
+                    scalar(text.unwrap_or_default(), *plain, at)
+                }
+                Shape::Map(_) | Shape::Seq(_) => map.next_value_seed(Fill { shape, start: at })?,
+            };
+            let key = key.unwrap_or_default();
+            entries.push(Entry { key, at, node });
+        }
+        let at = entries.first().map_or(self.start, |entry| entry.at);
+        let value = Value::Map(entries);
+        Ok(Node { at, value })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
+        let mut nodes = Vec::new();
+        for shape in self.shape.children() {
+            nodes.push(match shape {
+                Shape::Scalar(plain) => {
+                    let (text, at) =
+                        take_scalar(self.start.file, |seed| seq.next_element_seed(seed));
+                    scalar(text.unwrap_or_default(), *plain, at)
+                }
+                Shape::Map(_) | Shape::Seq(_) => seq
+                    .next_element_seed(Fill {
+                        shape,
+                        start: self.start,
+                    })?
+                    .ok_or_else(|| A::Error::custom("a list shorter than before"))?,
+            });
+        }
+        let at = nodes.first().map_or(self.start, |node| node.at);
+        let value = Value::Seq(nodes);
+        Ok(Node { at, value })
+    }
+}
+
+impl Shape {
+    fn children(&self) -> &[Shape] {
+        match self {
+            Self::Map(shapes) | Self::Seq(shapes) => shapes,
+            Self::Scalar(_) => &[],
+        }
+    }
+}
+
+fn scalar(text: String, plain: Plain, at: At) -> Node {
+    let value = Value::Scalar(text, plain);
+    Node { at, value }
+}
+
+/// Keeps a scalar's text and fails, for the sake of the place in the error.
+struct Take<'a>(&'a mut Option<String>);
+
+impl<'de> DeserializeSeed<'de> for Take<'_> {
+    type Value = Infallible;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Infallible, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Take<'_> {
+    type Value = Infallible;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a scalar")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Infallible, E> {
+        *self.0 = Some(text.to_owned());
+        Err(E::custom("taken"))
+    }
+}
+
+/// The text and the place of the scalar that `take` visits.
+fn take_scalar<T, E: fmt::Display>(
+    file: u32,
+    take: impl FnOnce(Take<'_>) -> Result<T, E>,
+) -> (Option<String>, At) {
+    let mut text = None;
+    let place = take(Take(&mut text)).err().map(|error| error.to_string());
+    let (line, column) = place.as_deref().and_then(place_in).unwrap_or((1, 1));
+    (text, At { file, line, column })
+}
+
+/// The place with which the library ends a message; it says none for the very first character.
+fn place_in(message: &str) -> Option<(u32, u32)> {
+    let (_, place) = message.rsplit_once(" at line ")?;
+    let (line, column) = place.split_once(" column ")?;
+    Some((line.parse().ok()?, column.parse().ok()?))
+}
+
+fn plain_fault(at: At, what: &str) -> Fault {
+    let what = what.to_owned();
+    Fault { at, what }
+}
+
+/// What the library, or a bound of ours, has against the text.
+fn fault(error: &serde_yaml::Error, refusal: Option<&str>, text: &str, file: u32) -> Fault {
+    let (line, column) = error
+        .location()
+        .map_or((1, 1), |at| (at.line(), at.column()));
+    let at = At {
+        file,
+        line: u32::try_from(line).unwrap_or(u32::MAX),
+        column: u32::try_from(column).unwrap_or(u32::MAX),
+    };
+    if let Some(refusal) = refusal {
+        return plain_fault(at, refusal);
+    }
+    if let Some(fault) = tab_fault(text, at) {
+        return fault;
+    }
+    let message = error.to_string();
+    let message = message.replacen(&format!(" at line {line} column {column}"), "", 1);
+    let what = match message.as_str() {
+        "recursion limit exceeded" => TOO_DEEP.into(),
+        "repetition limit exceeded" => "its aliases repeat too often".into(),
+        _ => format!("not YAML: {message}"),
+    };
+    Fault { at, what }
+}
+
+/// The error a tab in the indentation leads to, told as what it is: at the line complained about or just before.
+fn tab_fault(text: &str, near: At) -> Option<Fault> {
+    let last = near.line as usize;
+    let (index, line) = text
+        .lines()
+        .enumerate()
+        .take(last)
+        .skip(last.saturating_sub(2))
+        .filter(|(_, line)| {
+            let content = line.trim_start();
+            !content.is_empty() && line[..line.len() - content.len()].contains('\t')
+        })
+        .last()?;
+    let at = At {
+        line: index as u32 + 1,
+        column: line.find('\t')? as u32 + 1,
+        ..near
+    };
+    Some(plain_fault(at, "tab in indentation; use spaces"))
+}
+
+/// A double-quoted scalar may say \0, which no path, argument or variable can hold.
+fn refuse_nul(node: &mut Node) -> Result<(), Fault> {
+    let nul = |at| Err(plain_fault(at, "a NUL character; no value can have one"));
+    match &mut node.value {
+        Value::Scalar(text, _) if text.contains('\0') => nul(node.at),
+        Value::Scalar(..) => Ok(()),
+        Value::Seq(nodes) => nodes.iter_mut().try_for_each(refuse_nul),
+        Value::Map(entries) => entries.iter_mut().try_for_each(|entry| {
+            if entry.key.contains('\0') {
+                return nul(entry.at);
+            }
+            refuse_nul(&mut entry.node)
+        }),
+    }
+}
+
+/// Refuses deep brackets before the library sees them: its time grows with the square of their depth.
+fn refuse_flow_depth(text: &str, file: u32) -> Result<(), Fault> {
+    let mut brackets = Brackets::default();
+    for (index, line) in text.lines().enumerate() {
+        brackets.read(line);
+        if brackets.depth > 4 * CONFIG_DEPTH_MAX {
+            let line = index as u32 + 1;
+            let column = 1;
+            return Err(plain_fault(At { file, line, column }, TOO_DEEP));
+        }
+    }
+    Ok(())
+}
+
+/// A rough count of open brackets; exact enough to tell a configuration from a bomb.
+#[derive(Default)]
+struct Brackets {
+    depth: usize,
+    quote: Option<u8>,
+}
+
+impl Brackets {
+    fn read(&mut self, line: &str) {
+        let (mut mark, mut last) = (b'\n', b' ');
+        let mut bytes = line.bytes();
+        while let Some(byte) = bytes.next() {
+            let begins = mark == b'\n' || (b":-?,[{".contains(&mark) && last == b' ');
+            match (self.quote, byte) {
+                (Some(b'"'), b'\\') => _ = bytes.next(),
+                (Some(quote), _) if byte == quote => self.quote = None,
+                (Some(_), _) => {}
+                (None, b'#') if last == b' ' => return,
+                (None, b'"' | b'\'') if begins => self.quote = Some(byte),
+                (None, b'[' | b'{') if begins || self.depth > 0 => self.depth += 1,
+                (None, b']' | b'}') => self.depth = self.depth.saturating_sub(1),
+                (None, _) => {}
+            }
+            last = byte;
+            if byte != b' ' {
+                mark = byte;
+            }
+        }
+    }
+}

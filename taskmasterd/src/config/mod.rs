@@ -1,6 +1,27 @@
 //! The configuration: from the text of a file to plain data, and from two of those to what a reload would do.
+//!
+//! A file goes through four hands: `open` reads it without ever waiting and decides whether its owner is
+//! to be trusted, `file` turns its text into a tree of raw text with positions, `check` says what was
+//! meant and lists all that was not, and `model` is the result. `change` compares two results.
+
+mod environment;
+mod file;
+mod keys;
+mod node;
+mod open;
+mod output;
+mod program;
+mod report;
+mod show;
+mod users;
+mod values;
+mod words;
 
 pub mod change;
 pub mod check;
-pub mod file;
 pub mod model;
+
+pub use check::{Surroundings, load};
+pub use keys::{KEYS, Key, Place, Reload};
+pub use report::Problems;
+pub use show::describe;

@@ -1,0 +1,142 @@
+//! What a program finds in its environment: the lines of `env_file`, then the map `env`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::node::{Node, Plain, Value};
+use super::open::{self, Trust};
+use super::program::Keys;
+use super::report::At;
+use super::values;
+use crate::config::model::Identity;
+
+/// The variables of a program; `user` is whom it runs as.
+pub(super) fn read(keys: &mut Keys<'_>, user: Option<&Identity>) -> BTreeMap<String, String> {
+    let as_root = keys.env.euid == 0 && user.is_none_or(|user| user.uid == 0);
+    let mut variables = BTreeMap::new();
+    let base = &keys.env.cwd;
+    if let Some(node) = keys.get("env_file")
+        && let Some(path) = keys.take("env_file", node, |node| values::path(node, base))
+    {
+        read_file(keys, node, &path, as_root, &mut variables);
+    }
+    if let Some(node) = keys.get("env").filter(|node| !node.is_null()) {
+        read_map(keys, node, as_root, &mut variables);
+    }
+    variables
+}
+
+fn read_map(
+    keys: &mut Keys<'_>,
+    node: &Node,
+    as_root: bool,
+    variables: &mut BTreeMap<String, String>,
+) {
+    let Some(entries) = node.map() else {
+        let what = format!("{} is not a map of names and values", node.shown());
+        keys.problem(node.at, "env", &what);
+        return;
+    };
+    for entry in entries {
+        let key = format!("env.{}", entry.key);
+        if let Err(what) = judge_name(&entry.key, as_root) {
+            keys.problem(entry.at, &key, &what);
+        } else if let Some(value) = keys.take(&key, &entry.node, value) {
+            variables.insert(entry.key.clone(), value);
+        }
+    }
+}
+
+/// A scalar as it was written; nothing is the empty text, `null` too.
+fn value(node: &Node) -> values::Parsed<String> {
+    match &node.value {
+        Value::Scalar(_, Plain::Null) => Ok(String::new()),
+        Value::Scalar(text, _) => Ok(text.clone()),
+        Value::Map(_) | Value::Seq(_) => Err(format!("{} is not text", node.shown())),
+    }
+}
+
+fn judge_name(name: &str, as_root: bool) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("a variable needs a name".into());
+    }
+    if name.contains('=') {
+        return Err("a variable's name cannot have =".into());
+    }
+    if as_root && name.starts_with("LD_") {
+        return Err("would change what a program of root loads; remove it".into());
+    }
+    Ok(())
+}
+
+fn read_file(
+    keys: &mut Keys<'_>,
+    node: &Node,
+    path: &Path,
+    as_root: bool,
+    variables: &mut BTreeMap<String, String>,
+) {
+    let trust = if as_root {
+        Trust::RootOnly
+    } else {
+        Trust::Anyone
+    };
+    let text = match open::read(path, trust) {
+        Ok(text) => text,
+        Err(what) => {
+            let what = format!("{} {what}", path.display());
+            return keys.problem(node.at, "env_file", &what);
+        }
+    };
+    let file = keys.report.add_file(path.display().to_string());
+    for (line, content) in (1..).zip(text.lines()) {
+        let at = At {
+            file,
+            line,
+            column: 1,
+        };
+        match variable(content, as_root) {
+            Ok(found) => variables.extend(found),
+            Err(what) => keys.problem(at, "env_file", &what),
+        }
+    }
+}
+
+/// The variable a line sets; comments and empty lines set none.
+fn variable(line: &str, as_root: bool) -> Result<Option<(String, String)>, String> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    // What stands in the file may be a secret, so the message does not quote it.
+    let (name, value) = line.split_once('=').ok_or("a line without NAME=VALUE")?;
+    let name = name.trim();
+    judge_name(name, as_root)?;
+    let value = value.trim();
+    let unquoted = ['"', '\'']
+        .iter()
+        .find_map(|&quote| value.strip_prefix(quote)?.strip_suffix(quote));
+    Ok(Some((name.into(), unquoted.unwrap_or(value).into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_file_set_variables() {
+        let set = |line: &str| variable(line, true).unwrap();
+        let pair = |name: &str, value: &str| Some((name.to_owned(), value.to_owned()));
+        assert_eq!(set("A=1"), pair("A", "1"));
+        assert_eq!(set("export A = 'b c' "), pair("A", "b c"));
+        assert_eq!(set("A=\"x=y\""), pair("A", "x=y"));
+        assert_eq!(set("A="), pair("A", ""));
+        assert_eq!(set("A='"), pair("A", "'"));
+        assert_eq!((set("  # A=1"), set("")), (None, None));
+        let error = variable("hunter2", true).unwrap_err();
+        assert!(!error.contains("hunter2"));
+        assert!(variable("=x", true).is_err() && variable("LD_PRELOAD=x", true).is_err());
+        assert!(variable("LD_PRELOAD=x", false).is_ok());
+    }
+}

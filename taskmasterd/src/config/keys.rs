@@ -1,0 +1,139 @@
+//! The one table of all keys: what is unknown is judged by it, and the manual must agree with it.
+
+use shared::name::did_you_mean;
+
+use super::node::Entry;
+use super::report::Report;
+
+/// Where a key may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At the top of the file.
+    Top,
+    /// In a program, or in `defaults`.
+    Program,
+}
+
+/// What a changed value needs at a reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// Nothing: it holds from then on.
+    Live,
+    /// New processes.
+    Restart,
+    /// A new daemon.
+    NextStart,
+}
+
+/// A key of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it may stand.
+    pub place: Place,
+    /// What holds where it is not written.
+    pub default: &'static str,
+    /// What a change needs.
+    pub reload: Reload,
+    /// What it is, in one line.
+    pub about: &'static str,
+}
+
+macro_rules! keys {
+    ($($place:ident $reload:ident $name:literal, $default:literal, $about:literal;)+) => {
+        /// Every key, in the order of the manual.
+        pub const KEYS: &[Key] = &[$(Key {
+            name: $name,
+            place: Place::$place,
+            default: $default,
+            reload: Reload::$reload,
+            about: $about,
+        }),+];
+    };
+}
+
+keys! {
+    Top Live "programs", "none", "the programs, by name; `processes` is the same";
+    Top Live "include", "none", "files, or patterns of files, with more programs";
+    Top Live "defaults", "none", "keys of a program, for every program that does not set them";
+    Top NextStart "socket", "by the daemon's user", "the control socket: a path, or path, mode, owner, group";
+    Top NextStart "log", "standard error", "the file of the event log";
+    Top NextStart "syslog", "false", "whether events go to syslog too: true, or facility, tag";
+    Program Restart "cmd", "required", "the command, split into words as a shell does, or a list of words";
+    Program Restart "args", "none", "a list of words behind those of cmd";
+    Program Live "numprocs", "1", "how many processes";
+    Program Live "autostart", "true", "whether they start with the daemon";
+    Program Live "autorestart", "unexpected", "whether they start again: always, never, unexpected, on-failure:N";
+    Program Live "exitcodes", "0", "the exit codes that are expected";
+    Program Live "starttime", "1", "how long a process must stay up to count as started";
+    Program Live "startretries", "3", "how many failed starts in a row are tried again";
+    Program Live "stopsignal", "TERM", "the signal that asks it to end";
+    Program Live "stoptime", "10", "how long it is then given before it is killed";
+    Program Live "stopasgroup", "false", "whether the stop signal goes to its process group";
+    Program Live "sweep", "true", "whether the rest of its process group is killed when it is dead";
+    Program Live "stdout", "the last 64 KiB in memory", "where its output goes: a path, discard, inherit, syslog";
+    Program Live "stderr", "the last 64 KiB in memory", "where its errors go: as stdout, or stdout for the same place";
+    Program Restart "tty", "full, or split where stderr has a place of its own", "what it has for a terminal: full, split, none";
+    Program Restart "env", "none", "environment variables";
+    Program Restart "env_file", "none", "a file of NAME=VALUE lines, before env";
+    Program Restart "inherit_env", "true", "whether the daemon's environment is the base";
+    Program Restart "workingdir", "the daemon's directory", "the directory it starts in";
+    Program Restart "umask", "022", "its file mode creation mask, in octal digits";
+    Program Restart "user", "the daemon's user", "whom it runs as";
+    Program Restart "group", "the user's group", "its primary group";
+    Program Restart "groups", "the user's groups", "its other groups";
+    Program Restart "limits", "inherited", "its resource limits, by the names of setrlimit(2)";
+    Program Restart "nice", "inherited", "its nice value";
+    Program Restart "oom_score_adj", "inherited", "how willingly the kernel kills it when memory runs out";
+    Program Restart "no_new_privs", "false", "whether it can never gain privileges";
+    Program Live "priority", "999", "lower starts first and stops last";
+    Program Live "restart_delay", "0", "the wait before it is started again after it was running";
+    Program Live "restart_limit", "none", "burst restarts within interval; one more is fatal";
+    Program Live "fatal_state_report_address", "none", "host:port to tell when it is fatal";
+    Program Live "description", "none", "your own words about it";
+}
+
+/// Keys that will mean something one day, and must not be passed over in silence before.
+const NOT_YET: [(Place, &str); 4] = [
+    (Place::Top, "alerts"),
+    (Place::Top, "access"),
+    (Place::Program, "depends_on"),
+    (Place::Program, "healthcheck"),
+];
+
+/// The names of the keys that may stand there.
+pub(super) fn names(place: Place) -> impl Iterator<Item = &'static str> {
+    KEYS.iter()
+        .filter(move |key| key.place == place)
+        .map(|key| key.name)
+}
+
+/// What a changed value of that key of a program needs.
+pub(super) fn reload(name: &str) -> Reload {
+    KEYS.iter()
+        .find(|key| key.place == Place::Program && key.name == name)
+        .map_or(Reload::Restart, |key| key.reload)
+}
+
+/// Reports the entry if there is no key of that name there.
+pub(super) fn judge(place: Place, subject: &str, entry: &Entry, report: &mut Report) {
+    let name = entry.key.as_str();
+    if names(place).any(|known| known == name) || (place == Place::Top && name == "processes") {
+        return;
+    }
+    let what = if NOT_YET.contains(&(place, name)) {
+        "not supported yet; remove it".to_owned()
+    } else {
+        unknown(name, names(place))
+    };
+    report.problem(entry.at, format!("{subject}{name}: {what}"));
+}
+
+/// What is said of an unknown key.
+pub(super) fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> String {
+    match did_you_mean(name, known) {
+        Some(near) => format!("unknown key; did you mean {near}?"),
+        None => "unknown key".into(),
+    }
+}

@@ -1,0 +1,295 @@
+//! One program: from its entries in the file, and those of `defaults`, to plain data.
+
+use std::collections::BTreeMap;
+
+use shared::name::ProgramName;
+
+use super::check::Surroundings;
+use super::node::{Entry, Node, find};
+use super::output;
+use super::report::{At, Report};
+use super::users::{Asked, Users};
+use super::values::{self, Parsed};
+use super::{environment, keys, words};
+use crate::config::model::{
+    Autorestart, Identity, Launch, Limit, Program, Resource, RestartLimit, Tty,
+};
+use crate::limits::{COUNT_MAX, NUMPROCS_MAX};
+
+/// The entries of a program, and what reading them needs.
+pub(super) struct Keys<'a> {
+    pub(super) name: &'a ProgramName,
+    /// Where its name stands.
+    pub(super) at: At,
+    pub(super) own: &'a [Entry],
+    pub(super) defaults: &'a [Entry],
+    pub(super) env: &'a Surroundings,
+    pub(super) users: &'a mut Users,
+    pub(super) report: &'a mut Report,
+}
+
+impl<'a> Keys<'a> {
+    /// The value of a key, its own or that of `defaults`.
+    pub(super) fn get(&self, key: &str) -> Option<&'a Node> {
+        self.entry(key).map(|entry| &entry.node)
+    }
+
+    fn entry(&self, key: &str) -> Option<&'a Entry> {
+        find(self.own, key).or_else(|| find(self.defaults, key))
+    }
+
+    /// Where the key stands, or else the program.
+    fn place(&self, key: &str) -> At {
+        self.entry(key).map_or(self.at, |entry| entry.at)
+    }
+
+    /// What a message calls the key: `web.cmd`, or `defaults.cmd` where it stands there.
+    fn subject(&self, key: &str) -> String {
+        let first = key.split('.').next().unwrap_or(key);
+        let inherited = find(self.own, first).is_none() && find(self.defaults, first).is_some();
+        let owner = if inherited {
+            "defaults"
+        } else {
+            self.name.as_str()
+        };
+        format!("{owner}.{key}")
+    }
+
+    /// Reports a problem with `key`, or with something in it: `limits.nofile`.
+    pub(super) fn problem(&mut self, at: At, key: &str, what: &str) {
+        let line = format!("{}: {what}", self.subject(key));
+        self.report.problem(at, line);
+    }
+
+    /// Remarks on `key`.
+    pub(super) fn warning(&mut self, key: &str, what: &str) {
+        let line = format!("{}: {what}", self.subject(key));
+        self.report.warning(self.place(key), line);
+    }
+
+    /// Reads a value that was found, or reports what is wrong with it.
+    pub(super) fn take<T>(
+        &mut self,
+        key: &str,
+        node: &Node,
+        parse: impl FnOnce(&Node) -> Parsed<T>,
+    ) -> Option<T> {
+        match parse(node) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.problem(node.at, key, &what);
+                None
+            }
+        }
+    }
+
+    /// Reads a key that may be missing.
+    pub(super) fn optional<T>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&Node) -> Parsed<T>,
+    ) -> Option<T> {
+        let node = self.get(key)?;
+        self.take(key, node, parse)
+    }
+
+    /// Reads a key that has a default.
+    fn read<T>(&mut self, key: &str, default: T, parse: impl FnOnce(&Node) -> Parsed<T>) -> T {
+        self.optional(key, parse).unwrap_or(default)
+    }
+}
+
+/// The program these entries describe. Where they are wrong it is reported, and the result is of no use.
+pub(super) fn read(mut keys: Keys<'_>) -> Program {
+    let subject = format!("{}.", keys.name);
+    for entry in keys.own {
+        keys::judge(keys::Place::Program, &subject, entry, keys.report);
+    }
+    let stdout = output::read(&mut keys, "stdout");
+    let stderr = output::read(&mut keys, "stderr");
+    let tty = output::tty(&mut keys, &stderr);
+    let count = |node: &Node| values::count(node, COUNT_MAX);
+    Program {
+        name: keys.name.clone(),
+        numprocs: keys.read("numprocs", 1, |node| values::count(node, NUMPROCS_MAX)),
+        autostart: keys.read("autostart", true, values::boolean),
+        autorestart: keys.read("autorestart", Autorestart::Unexpected, values::autorestart),
+        exitcodes: keys.read("exitcodes", vec![0], values::exitcodes),
+        starttime_ms: keys.read("starttime", 1000, values::time),
+        startretries: keys.read("startretries", 3, count),
+        stopsignal: stopsignal(&mut keys),
+        stoptime_ms: keys.read("stoptime", 10_000, values::time),
+        stopasgroup: keys.read("stopasgroup", false, values::boolean),
+        sweep: keys.read("sweep", true, values::boolean),
+        stdout,
+        stderr,
+        priority: keys.read("priority", 999, count),
+        restart_delay_ms: keys.read("restart_delay", 0, values::time),
+        restart_limit: restart_limit(&mut keys),
+        fatal_state_report_address: keys.optional("fatal_state_report_address", values::address),
+        description: keys.optional("description", values::text),
+        launch: launch(&mut keys, tty),
+    }
+}
+
+fn launch(keys: &mut Keys<'_>, tty: Tty) -> Launch {
+    let base = &keys.env.cwd;
+    let user = identity(keys);
+    Launch {
+        argv: argv(keys),
+        tty,
+        env: environment::read(keys, user.as_ref()),
+        inherit_env: keys.read("inherit_env", true, values::boolean),
+        workingdir: keys.optional("workingdir", |node| values::path(node, base)),
+        umask: keys.read("umask", 0o022, values::umask),
+        user,
+        limits: limits(keys),
+        nice: keys.optional("nice", |node| small(node, -20, 19)),
+        oom_score_adj: keys.optional("oom_score_adj", |node| small(node, -1000, 1000)),
+        no_new_privs: keys.read("no_new_privs", false, values::boolean),
+    }
+}
+
+fn small(node: &Node, least: i32, most: i32) -> Parsed<i32> {
+    values::integer(node, least.into()..=most.into())
+        .map(|number| i32::try_from(number).unwrap_or(least))
+}
+
+fn argv(keys: &mut Keys<'_>) -> Vec<String> {
+    let Some(node) = keys.get("cmd") else {
+        keys.problem(keys.at, "cmd", "missing; say what to run");
+        return Vec::new();
+    };
+    let argv = if node.elements().len() == 1 && node.text().is_some() {
+        keys.take("cmd", node, values::text)
+            .and_then(|text| split(keys, node.at, &text))
+    } else {
+        keys.take("cmd", node, list)
+    };
+    let Some(mut argv) = argv else {
+        return Vec::new();
+    };
+    if argv.first().is_none_or(|word| word.trim().is_empty()) {
+        keys.problem(node.at, "cmd", "empty; say what to run");
+    }
+    argv.extend(keys.optional("args", list).unwrap_or_default());
+    argv
+}
+
+fn split(keys: &mut Keys<'_>, at: At, text: &str) -> Option<Vec<String>> {
+    match words::split(text) {
+        Ok(words) => {
+            if let Some(operator) = words::operator(&words) {
+                let what = format!("{operator} is not run by a shell; write sh -c '...'");
+                keys.warning("cmd", &what);
+            }
+            Some(words.into_iter().map(|word| word.text).collect())
+        }
+        Err(what) => {
+            keys.problem(at, "cmd", &what);
+            None
+        }
+    }
+}
+
+/// A list of words, each as it was written.
+fn list(node: &Node) -> Parsed<Vec<String>> {
+    match &node.value {
+        super::node::Value::Seq(nodes) => nodes.iter().map(values::text).collect(),
+        super::node::Value::Map(_) | super::node::Value::Scalar(..) => {
+            Err(format!("{} is not a list of words", node.shown()))
+        }
+    }
+}
+
+fn stopsignal(keys: &mut Keys<'_>) -> i32 {
+    let signal = keys.read("stopsignal", libc::SIGTERM, values::stopsignal);
+    if signal == libc::SIGKILL {
+        let what = "SIGKILL gives it no chance to clean up; TERM asks first";
+        keys.warning("stopsignal", what);
+    }
+    signal
+}
+
+fn restart_limit(keys: &mut Keys<'_>) -> Option<RestartLimit> {
+    let node = keys.get("restart_limit")?;
+    let Some(entries) = node.map() else {
+        let what = format!("{} is not {{burst: N, interval: TIME}}", node.shown());
+        keys.problem(node.at, "restart_limit", &what);
+        return None;
+    };
+    let (mut burst, mut interval_ms) = (None, None);
+    for entry in entries {
+        let key = format!("restart_limit.{}", entry.key);
+        match entry.key.as_str() {
+            "burst" => {
+                burst = keys.take(&key, &entry.node, |node| values::count(node, COUNT_MAX));
+            }
+            "interval" => interval_ms = keys.take(&key, &entry.node, values::time),
+            other => {
+                let what = keys::unknown(other, ["burst", "interval"].into_iter());
+                keys.problem(entry.at, &key, &what);
+            }
+        }
+    }
+    for key in ["burst", "interval"] {
+        if find(entries, key).is_none() {
+            keys.problem(node.at, "restart_limit", &format!("{key} is missing"));
+        }
+    }
+    Some(RestartLimit {
+        burst: burst?,
+        interval_ms: interval_ms?,
+    })
+}
+
+fn limits(keys: &mut Keys<'_>) -> BTreeMap<Resource, Limit> {
+    let mut limits = BTreeMap::new();
+    let Some(node) = keys.get("limits").filter(|node| !node.is_null()) else {
+        return limits;
+    };
+    let Some(entries) = node.map() else {
+        let what = format!(
+            "{} is not a map of limits, as {{nofile: 1024}}",
+            node.shown()
+        );
+        keys.problem(node.at, "limits", &what);
+        return limits;
+    };
+    for entry in entries {
+        let key = format!("limits.{}", entry.key);
+        let known = super::show::RESOURCES;
+        match known.iter().find(|(name, ..)| *name == entry.key) {
+            Some(&(_, resource, _)) => {
+                let limit = keys.take(&key, &entry.node, |node| values::limit(resource, node));
+                limits.extend(limit.map(|limit| (resource, limit)));
+            }
+            None => {
+                let what = keys::unknown(&entry.key, known.iter().map(|(name, ..)| *name));
+                keys.problem(entry.at, &key, &what);
+            }
+        }
+    }
+    limits
+}
+
+fn identity(keys: &mut Keys<'_>) -> Option<Identity> {
+    let asked = Asked {
+        user: keys.get("user"),
+        group: keys.get("group"),
+        groups: keys.get("groups"),
+    };
+    match keys.users.identity(asked, keys.env) {
+        Ok(identity) => identity,
+        Err(what) => {
+            // The look-up is one question; the first key that was asked stands for it.
+            let key = ["user", "group", "groups"]
+                .into_iter()
+                .find(|key| keys.get(key).is_some())
+                .unwrap_or("user");
+            let at = keys.get(key).map_or(keys.at, |node| node.at);
+            keys.problem(at, key, &what);
+            None
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Who a program runs as: names and numbers looked up in the system's user database.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
+
+use super::check::Surroundings;
+use super::node::Node;
+use super::values::Parsed;
+use crate::config::model::Identity;
+
+/// The identities looked up so far: ten thousand programs of one user ask once.
+#[derive(Debug, Default)]
+pub(super) struct Users {
+    known: BTreeMap<String, Parsed<Option<Identity>>>,
+}
+
+/// The three keys that say who.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) user: Option<&'a Node>,
+    pub(super) group: Option<&'a Node>,
+    pub(super) groups: Option<&'a Node>,
+}
+
+impl Users {
+    /// Whom is meant; `None` for the daemon's own user with the groups it has.
+    pub(super) fn identity(
+        &mut self,
+        asked: Asked<'_>,
+        env: &Surroundings,
+    ) -> Parsed<Option<Identity>> {
+        if asked.user.is_none() && asked.group.is_none() && asked.groups.is_none() {
+            return Ok(None);
+        }
+        let question = format!("{:?}", asked.texts());
+        self.known
+            .entry(question)
+            .or_insert_with(|| look_up(asked, env))
+            .clone()
+    }
+}
+
+impl Asked<'_> {
+    fn texts(&self) -> [Vec<Option<&str>>; 3] {
+        [self.user, self.group, self.groups].map(|node| {
+            let elements = node.map_or(&[] as &[Node], Node::elements);
+            elements.iter().map(Node::text).collect()
+        })
+    }
+}
+
+fn look_up(asked: Asked<'_>, env: &Surroundings) -> Parsed<Option<Identity>> {
+    let user = match asked.user {
+        Some(node) => find_user(node)?,
+        None => Found::number(env.euid)?,
+    };
+    let gid = match (asked.group, user.gid) {
+        (Some(node), _) => find_group(node)?,
+        (None, Some(gid)) => gid,
+        (None, None) => {
+            let uid = user.uid;
+            return Err(format!(
+                "uid {uid} is not in the user database; give group too"
+            ));
+        }
+    };
+    if env.euid != 0 {
+        return unprivileged(asked, &user, gid, env);
+    }
+    let mut groups = match asked.groups {
+        Some(node) => node
+            .elements()
+            .iter()
+            .map(find_group)
+            .collect::<Parsed<Vec<u32>>>()?,
+        None => user.groups(gid)?,
+    };
+    groups.push(gid);
+    groups.sort_unstable();
+    groups.dedup();
+    Ok(Some(Identity {
+        name: user.name,
+        uid: user.uid,
+        gid,
+        groups,
+        home: user.home,
+        shell: user.shell,
+    }))
+}
+
+/// Who is not root can ask only for what it is already.
+fn unprivileged(
+    asked: Asked<'_>,
+    user: &Found,
+    gid: u32,
+    env: &Surroundings,
+) -> Parsed<Option<Identity>> {
+    let remedy = "start taskmasterd as root, or remove the key";
+    if user.uid != env.euid {
+        return Err(format!(
+            "only root can switch users, and the daemon runs as uid {}; {remedy}",
+            env.euid
+        ));
+    }
+    if asked.groups.is_some() || (asked.group.is_some() && gid != env.egid) {
+        return Err(format!("only root can switch groups; {remedy}"));
+    }
+    Ok(None)
+}
+
+/// A user as the database has it, or a number that it does not know.
+struct Found {
+    name: String,
+    uid: u32,
+    gid: Option<u32>,
+    home: String,
+    shell: String,
+}
+
+impl Found {
+    fn number(uid: u32) -> Parsed<Self> {
+        match User::from_uid(Uid::from_raw(uid)) {
+            Ok(Some(user)) => Ok(Self::known(user)),
+            Ok(None) => Ok(Self {
+                name: uid.to_string(),
+                uid,
+                gid: None,
+                home: "/".into(),
+                shell: "/bin/sh".into(),
+            }),
+            Err(error) => Err(format!("uid {uid} cannot be looked up: {}", error.desc())),
+        }
+    }
+
+    fn known(user: User) -> Self {
+        Self {
+            name: user.name,
+            uid: user.uid.as_raw(),
+            gid: Some(user.gid.as_raw()),
+            home: user.dir.to_string_lossy().into_owned(),
+            shell: user.shell.to_string_lossy().into_owned(),
+        }
+    }
+
+    /// All groups of the user; of a number without a name, the primary one alone.
+    fn groups(&self, gid: u32) -> Parsed<Vec<u32>> {
+        if self.gid.is_none() {
+            return Ok(vec![gid]);
+        }
+        let name = CString::new(self.name.as_str()).map_err(|error| error.to_string())?;
+        let groups = getgrouplist(&name, Gid::from_raw(gid)).map_err(|error| {
+            let name = &self.name;
+            format!("the groups of {name} cannot be looked up: {}", error.desc())
+        })?;
+        Ok(groups.into_iter().map(Gid::as_raw).collect())
+    }
+}
+
+/// The number that stands there, if it is one. The number -1, however it is written, means "leave as it is" to
+/// setresuid(2): who asked for that user would stay root.
+fn number(text: &str) -> Parsed<Option<u32>> {
+    let signed = text.strip_prefix(['#', '-', '+']).unwrap_or(text);
+    if signed.is_empty() || !signed.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(None);
+    }
+    match text.parse::<u32>() {
+        Ok(number) if number != u32::MAX && signed == text => Ok(Some(number)),
+        Ok(_) | Err(_) => Err(format!(
+            "\"{text}\" is no user or group; write a name, or a number from 0 to 4294967294"
+        )),
+    }
+}
+
+fn find_user(node: &Node) -> Parsed<Found> {
+    let text = super::values::word(node)?;
+    if let Some(uid) = number(&text)? {
+        return Found::number(uid);
+    }
+    match User::from_name(&text) {
+        Ok(Some(user)) => Ok(Found::known(user)),
+        Ok(None) => Err(format!("no such user \"{text}\"")),
+        Err(error) => Err(format!("\"{text}\" cannot be looked up: {}", error.desc())),
+    }
+}
+
+/// The uid of a user, for the owner of the socket.
+pub(super) fn uid(node: &Node) -> Parsed<u32> {
+    find_user(node).map(|user| user.uid)
+}
+
+/// The gid of a group.
+pub(super) fn find_group(node: &Node) -> Parsed<u32> {
+    let text = super::values::word(node)?;
+    if let Some(gid) = number(&text)? {
+        return Ok(gid);
+    }
+    match Group::from_name(&text) {
+        Ok(Some(group)) => Ok(group.gid.as_raw()),
+        Ok(None) => Err(format!("no such group \"{text}\"")),
+        Err(error) => Err(format!("\"{text}\" cannot be looked up: {}", error.desc())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(text: &str) -> Node {
+        crate::config::file::parse(text, 0).unwrap()
+    }
+
+    fn surroundings(euid: u32) -> Surroundings {
+        Surroundings {
+            euid,
+            egid: euid,
+            ..Surroundings::default()
+        }
+    }
+
+    fn user(text: &str, euid: u32) -> Parsed<Option<Identity>> {
+        let asked = Asked {
+            user: Some(&node(text)),
+            group: None,
+            groups: None,
+        };
+        Users::default().identity(asked, &surroundings(euid))
+    }
+
+    #[test]
+    fn minus_one_is_nobody_however_it_is_written() {
+        for bad in [
+            "-1",
+            "4294967295",
+            "4294967296",
+            "\"#0\"",
+            "\"#-1\"",
+            "+0",
+            "''",
+            "~",
+            "[root]",
+            "nobody2",
+            "../../x",
+        ] {
+            assert!(user(bad, 0).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn root_has_a_home_and_all_its_groups() {
+        let root = user("root", 0).unwrap().unwrap();
+        assert_eq!((root.uid, root.gid, root.home.as_str()), (0, 0, "/root"));
+        assert!(root.groups.contains(&0) && root.groups.is_sorted());
+        assert_eq!(user("0", 0), Ok(Some(root)));
+    }
+
+    #[test]
+    fn only_root_switches() {
+        assert!(user("root", 1000).unwrap_err().starts_with("only root"));
+        let own = Asked {
+            user: Some(&node("54321")),
+            group: Some(&node("54321")),
+            groups: None,
+        };
+        assert_eq!(
+            Users::default().identity(own, &surroundings(54321)),
+            Ok(None)
+        );
+        let other = Asked {
+            group: Some(&node("7")),
+            ..own
+        };
+        assert!(
+            Users::default()
+                .identity(other, &surroundings(54321))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn a_number_without_a_name_needs_a_group() {
+        assert!(user("54321", 0).unwrap_err().ends_with("give group too"));
+        let asked = Asked {
+            user: Some(&node("54321")),
+            group: Some(&node("7")),
+            groups: Some(&node("[9, 8]")),
+        };
+        let identity = Users::default().identity(asked, &surroundings(0));
+        let identity = identity.unwrap().unwrap();
+        assert_eq!((identity.uid, identity.gid), (54321, 7));
+        assert_eq!(identity.groups, [7, 8, 9]);
+    }
+}
