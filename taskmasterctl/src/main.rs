@@ -1,1 +1,170 @@
-fn main() {}
+//! taskmasterctl: the control command of taskmaster, and without a command its shell.
+//!
+//! Everything it knows it asks the daemon over the control socket; it keeps no state of its own but the
+//! shell's history. [`verbs`] is the table of its commands, [`deeds`] carries them out, [`call`] talks to the
+//! daemon, [`print`] words the answers.
+
+mod call;
+mod complete;
+mod deeds;
+mod exit;
+mod print;
+mod shell;
+mod tail;
+mod term;
+mod verbs;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lexopt::prelude::*;
+use shared::paths;
+use shared::text::escape;
+
+use call::Daemon;
+use exit::Exit;
+use verbs::Session;
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq)]
+enum Wish {
+    Help,
+    Version,
+    /// The words of one command; none of them for the shell.
+    Command {
+        socket: Option<PathBuf>,
+        json: bool,
+        words: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let code = match wish(std::env::args_os().skip(1)) {
+        Ok(Wish::Help) => {
+            term::print(verbs::overview().as_bytes());
+            Exit::OK
+        }
+        Ok(Wish::Version) => {
+            term::print(concat!("taskmasterctl ", env!("CARGO_PKG_VERSION"), "\n").as_bytes());
+            Exit::OK
+        }
+        Ok(Wish::Command {
+            socket,
+            json,
+            words,
+        }) => obey(socket, json, &words),
+        Err(problem) => {
+            term::complain(&format!(
+                "taskmasterctl: {}; try --help",
+                escape(&problem.to_string())
+            ));
+            Exit::USAGE
+        }
+    };
+    code.into()
+}
+
+fn obey(socket: Option<PathBuf>, json: bool, words: &[String]) -> Exit {
+    let session = Session {
+        daemon: Daemon::at(socket.unwrap_or_else(usual_socket)),
+        json,
+    };
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if words.is_empty() {
+        shell::run(&session)
+    } else {
+        verbs::dispatch(&session, &words)
+    }
+}
+
+/// Reads the options that stand before the command; what follows it is the command's own.
+fn wish(args: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_args(args);
+    let (mut socket, mut json, mut words) = (None, false, Vec::new());
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Wish::Help),
+            Short('V') | Long("version") => return Ok(Wish::Version),
+            Short('s') | Long("socket" | "serverurl") => socket = Some(path(parser.value()?)),
+            Long("json") => json = true,
+            Value(word) => {
+                words.push(word.to_string_lossy().into_owned());
+                let rest = parser.raw_args()?;
+                words.extend(rest.map(|word| word.to_string_lossy().into_owned()));
+                break;
+            }
+            Short(_) | Long(_) => return Err(arg.unexpected()),
+        }
+    }
+    Ok(Wish::Command {
+        socket,
+        json,
+        words,
+    })
+}
+
+/// A socket as it was typed: a path, or the URL that messages show.
+fn path(typed: OsString) -> PathBuf {
+    match typed.to_str().and_then(|text| text.strip_prefix("unix://")) {
+        Some(path) => path.into(),
+        None => typed.into(),
+    }
+}
+
+/// The socket when no option names one.
+fn usual_socket() -> PathBuf {
+    match std::env::var_os(paths::SOCKET_VARIABLE) {
+        Some(named) if !named.is_empty() => path(named),
+        Some(_) | None => {
+            let runtime_dir = std::env::var("XDG_RUNTIME_DIR").ok();
+            let uid = nix::unistd::geteuid().as_raw();
+            paths::default_socket(uid, runtime_dir.as_deref())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Wish {
+        wish(line.split_whitespace().map(OsString::from)).unwrap()
+    }
+
+    fn words(line: &str) -> Vec<String> {
+        match read(line) {
+            Wish::Command { words, .. } => words,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_stand_before_the_command_and_its_own_after_it() {
+        assert_eq!(
+            read("-s /a --json tail -f web"),
+            Wish::Command {
+                socket: Some("/a".into()),
+                json: true,
+                words: ["tail", "-f", "web"].map(String::from).to_vec(),
+            }
+        );
+        assert_eq!(words("signal -9 web"), ["signal", "-9", "web"]);
+        assert_eq!(words("start -s x"), ["start", "-s", "x"]);
+        assert_eq!(words(""), [""; 0]);
+    }
+
+    #[test]
+    fn a_socket_may_be_typed_as_messages_show_it() {
+        assert_eq!(path("unix:///a/b".into()), PathBuf::from("/a/b"));
+        assert_eq!(path("/a/b".into()), PathBuf::from("/a/b"));
+    }
+
+    #[test]
+    fn help_and_version_win_and_unknown_options_are_refused() {
+        assert_eq!(read("--json -h"), Wish::Help);
+        assert_eq!(read("-V status"), Wish::Version);
+        assert!(wish(["--frob".into()]).is_err());
+        assert!(wish(["-s".into()]).is_err());
+    }
+}

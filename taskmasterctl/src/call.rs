@@ -1,0 +1,382 @@
+//! Asking the daemon: one connection, one request line, one answer line.
+//!
+//! Blocking, with a limit on everything that is waited for and everything that is read. Ctrl-C ends the
+//! waiting, never what the daemon was asked to do. What answers without being a taskmaster is told apart.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, sockopt};
+use nix::sys::time::TimeVal;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::api::Call;
+use shared::rpc::{self, Lines, RpcError};
+use shared::text::escape;
+
+/// How long a daemon may take to accept, or to answer what it knows by heart.
+const QUICK: Duration = Duration::from_secs(20);
+/// How much is read at once, in bytes.
+const READ_LEN: usize = 64 * 1024;
+/// The id of our only request.
+const ID: u64 = 1;
+
+/// The daemon behind a socket.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    socket: PathBuf,
+}
+
+/// Why there is no result.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Nobody answers at the socket, or no taskmaster does.
+    Unreachable(Reason),
+    /// The daemon answered with an error.
+    Refused(RpcError),
+    /// The daemon answered what we do not understand.
+    Unclear(String),
+    /// The request is longer than the daemon reads.
+    TooLong,
+    /// Ctrl-C.
+    Interrupted,
+    /// Nobody reads our output any more.
+    Unheard,
+}
+
+/// Why the daemon cannot be reached.
+#[derive(Debug)]
+pub(crate) enum Reason {
+    NoSuchFile,
+    Refused,
+    PermissionDenied,
+    NotTaskmaster,
+    Closed,
+    Silent,
+    Other(Errno),
+}
+
+impl Reason {
+    /// The reason, to stand behind the socket's URL.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::NoSuchFile => "no such file".into(),
+            Self::Refused => "refused connection".into(),
+            Self::PermissionDenied => "permission denied".into(),
+            Self::NotTaskmaster => "is not a taskmaster".into(),
+            Self::Closed => "closed the connection".into(),
+            Self::Silent => "does not answer".into(),
+            Self::Other(errno) => errno.desc().into(),
+        }
+    }
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self::Unreachable(match errno {
+            Errno::ENOENT | Errno::ENOTDIR => Reason::NoSuchFile,
+            Errno::ECONNREFUSED | Errno::ENOTSOCK => Reason::Refused,
+            Errno::EACCES | Errno::EPERM => Reason::PermissionDenied,
+            Errno::ECONNRESET | Errno::EPIPE => Reason::Closed,
+            Errno::EAGAIN => Reason::Silent,
+            Errno::EPROTOTYPE => Reason::NotTaskmaster,
+            other => Reason::Other(other),
+        })
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        error
+            .raw_os_error()
+            .map_or(Errno::EIO, Errno::from_raw)
+            .into()
+    }
+}
+
+impl Daemon {
+    /// The daemon at `socket`.
+    pub(crate) fn at(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    /// The socket as messages show it.
+    pub(crate) fn url(&self) -> String {
+        format!("unix://{}", escape(&self.socket.to_string_lossy()))
+    }
+
+    /// Asks, and waits for the answer as long as such an answer may take.
+    pub(crate) fn ask(&self, call: &Call) -> Result<Value, Failure> {
+        self.open(call)?.answer()
+    }
+
+    /// Asks something that is only worth knowing at once.
+    pub(crate) fn ask_within(&self, call: &Call, limit: Duration) -> Result<Value, Failure> {
+        let mut conversation = self.connect(limit)?;
+        conversation.patience = Some(limit);
+        conversation.send(call)?;
+        conversation.answer()
+    }
+
+    /// Asks, and leaves the answer, and what comes after it, to be read.
+    pub(crate) fn open(&self, call: &Call) -> Result<Conversation, Failure> {
+        let mut conversation = self.connect(QUICK)?;
+        conversation.patience = patience(call);
+        conversation.send(call)?;
+        Ok(conversation)
+    }
+
+    /// Connects by hand, because only a socket whose time limit is set before does not wait for ever at a daemon
+    /// that does not accept.
+    fn connect(&self, limit: Duration) -> Result<Conversation, Failure> {
+        let address = UnixAddr::new(&self.socket)?;
+        let fd = socket::socket(
+            AddressFamily::Unix,
+            SockType::Stream,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )?;
+        let limit = TimeVal::new(limit.as_secs().cast_signed(), limit.subsec_micros().into());
+        socket::setsockopt(&fd, sockopt::SendTimeout, &limit)?;
+        socket::connect(std::os::fd::AsRawFd::as_raw_fd(&fd), &address)?;
+        Ok(Conversation {
+            stream: fd.into(),
+            lines: Lines::new(rpc::ANSWER_LEN_MAX),
+            interrupts: Interrupts::hold()?,
+            patience: None,
+            started: false,
+            following: false,
+            early: VecDeque::new(),
+        })
+    }
+}
+
+/// How long an answer may take: what waits for processes waits as long as they do.
+fn patience(call: &Call) -> Option<Duration> {
+    match call {
+        Call::Start(_) | Call::Stop(_) | Call::Restart(_) | Call::Reload(_) | Call::Shutdown(_) => {
+            None
+        }
+        Call::Status(_)
+        | Call::Signal(_)
+        | Call::Tail(_)
+        | Call::Clear(_)
+        | Call::Pid(_)
+        | Call::Avail(_)
+        | Call::Version(_) => Some(QUICK),
+    }
+}
+
+/// Whether the daemon goes on with it when nobody waits for the answer any more.
+pub(crate) fn goes_on(call: &Call) -> bool {
+    patience(call).is_none()
+}
+
+/// A connection over which a request was sent.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    stream: UnixStream,
+    lines: Lines,
+    interrupts: Interrupts,
+    patience: Option<Duration>,
+    /// Whether a byte has come.
+    started: bool,
+    /// Whether only notifications are waited for, and so nothing is, once nobody reads our output.
+    following: bool,
+    /// Notifications that came before the answer.
+    early: VecDeque<Notification>,
+}
+
+/// What the daemon says unasked.
+#[derive(Debug)]
+pub(crate) struct Notification {
+    pub(crate) method: String,
+    pub(crate) params: Value,
+}
+
+/// What wakes us.
+enum Woken {
+    Bytes,
+    Interrupt,
+    /// Nobody reads our output any more.
+    Unheard,
+    Nothing,
+}
+
+/// A line of the daemon's, whichever kind it is.
+#[derive(Deserialize)]
+struct Wire {
+    jsonrpc: String,
+    #[serde(default)]
+    id: Value,
+    method: Option<String>,
+    #[serde(default)]
+    params: Value,
+    #[serde(default)]
+    result: Value,
+    error: Option<RpcError>,
+}
+
+impl Conversation {
+    fn send(&mut self, call: &Call) -> Result<(), Failure> {
+        let request = json!({
+            "jsonrpc": rpc::JSONRPC, "id": ID, "method": call.method(), "params": call.params(),
+        });
+        let line = format!("{request}\n");
+        if line.len() > rpc::REQUEST_LEN_MAX {
+            return Err(Failure::TooLong);
+        }
+        match self.stream.write_all(line.as_bytes()) {
+            // A daemon that would not hear us may have said why before it hung up.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(Failure::from),
+        }
+    }
+
+    /// The answer to the request.
+    pub(crate) fn answer(&mut self) -> Result<Value, Failure> {
+        loop {
+            let wire = self.next()?;
+            match (wire.method, wire.error) {
+                (Some(method), _) => self.early.push_back(Notification {
+                    method,
+                    params: wire.params,
+                }),
+                (None, Some(error)) if wire.id.is_null() || wire.id == ID => {
+                    return Err(Failure::Refused(error));
+                }
+                (None, None) if wire.id == ID => return Ok(wire.result),
+                (None, _) => return Err(Failure::Unreachable(Reason::NotTaskmaster)),
+            }
+        }
+    }
+
+    /// The next notification, however long that takes.
+    pub(crate) fn notification(&mut self) -> Result<Notification, Failure> {
+        if let Some(early) = self.early.pop_front() {
+            return Ok(early);
+        }
+        self.patience = None;
+        self.following = true;
+        loop {
+            let wire = self.next()?;
+            if let Some(method) = wire.method {
+                return Ok(Notification {
+                    method,
+                    params: wire.params,
+                });
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<Wire, Failure> {
+        let stranger = || Failure::Unreachable(Reason::NotTaskmaster);
+        loop {
+            if let Some(line) = self.lines.next_line().map_err(|_| stranger())? {
+                let wire: Wire = serde_json::from_slice(&line).map_err(|_| stranger())?;
+                return if wire.jsonrpc == rpc::JSONRPC {
+                    Ok(wire)
+                } else {
+                    Err(stranger())
+                };
+            }
+            match self.wait()? {
+                Woken::Bytes => self.read()?,
+                Woken::Interrupt => return Err(Failure::Interrupted),
+                Woken::Unheard => return Err(Failure::Unheard),
+                Woken::Nothing => return Err(Failure::Unreachable(Reason::Silent)),
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<(), Failure> {
+        let mut buffer = vec![0; READ_LEN];
+        let count = self.stream.read(&mut buffer)?;
+        let bytes = &buffer[..count];
+        match bytes.first() {
+            None => return Err(Failure::Unreachable(Reason::Closed)),
+            // Every line of the protocol is an object; whoever says anything else need not be heard out.
+            Some(&first) if !self.started && first != b'{' => {
+                return Err(Failure::Unreachable(Reason::NotTaskmaster));
+            }
+            Some(_) => self.started = true,
+        }
+        self.lines.push(bytes);
+        Ok(())
+    }
+
+    fn wait(&self) -> Result<Woken, Failure> {
+        let stdout = io::stdout();
+        let mut fds = [
+            PollFd::new(self.stream.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.interrupts.as_fd(), PollFlags::POLLIN),
+            // Asked for nothing, a pipe still tells that its reader has gone.
+            PollFd::new(stdout.as_fd(), PollFlags::empty()),
+        ];
+        let watched = if self.following { 3 } else { 2 };
+        let limit = match self.patience {
+            Some(limit) => PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX),
+            None => PollTimeout::NONE,
+        };
+        loop {
+            match poll(&mut fds[..watched], limit) {
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+                Ok(0) => return Ok(Woken::Nothing),
+                Ok(_) => break,
+            }
+        }
+        let [stream, interrupt, stdout] = fds.map(|fd| fd.any().unwrap_or(false));
+        Ok(match (interrupt, stream, stdout) {
+            (true, _, _) => Woken::Interrupt,
+            (_, true, _) => Woken::Bytes,
+            (_, _, true) => Woken::Unheard,
+            (false, false, false) => Woken::Nothing,
+        })
+    }
+}
+
+/// SIGINT, held back and told as an event, for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Interrupts {
+    signals: SignalFd,
+    before: SigSet,
+}
+
+impl Interrupts {
+    /// From now on Ctrl-C is an event.
+    pub(crate) fn hold() -> Result<Self, Errno> {
+        let mut mask = SigSet::empty();
+        mask.add(Signal::SIGINT);
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        let before = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        Ok(Self { signals, before })
+    }
+
+    /// Forgets a Ctrl-C that has come and nobody has heard of.
+    pub(crate) fn forget(&self) {
+        while let Ok(Some(_)) = self.signals.read_signal() {}
+    }
+}
+
+impl AsFd for Interrupts {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.signals.as_fd()
+    }
+}
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        self.forget();
+        // It was in force before, so the kernel takes it again.
+        let _ = self.before.thread_set_mask();
+    }
+}

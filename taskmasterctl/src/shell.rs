@@ -1,0 +1,211 @@
+//! The shell: commands line by line, edited and remembered at a terminal, or read from a pipe.
+//!
+//! It holds no connection: each command makes its own, so a daemon that went away and came back is no matter.
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, BufRead, IsTerminal, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{CompletionType, Config, Editor};
+
+use crate::call::Interrupts;
+use crate::complete::Completion;
+use crate::exit::Exit;
+use crate::term;
+use crate::verbs::{self, Session};
+
+const PROMPT: &str = "taskmaster> ";
+/// The longest line, in bytes: as much as the daemon reads.
+const LINE_LEN_MAX: usize = 64 * 1024;
+/// How many lines the history keeps.
+const HISTORY_LEN_MAX: usize = 1000;
+
+type Terminal<'a> = Editor<Completion<'a>, FileHistory>;
+
+/// What becomes of the shell after a line.
+enum After {
+    /// It goes on; this is how the command ended.
+    Next(Exit),
+    Quit,
+}
+
+/// Reads and carries out commands until there are no more.
+pub(crate) fn run(session: &Session) -> Exit {
+    if !io::stdin().is_terminal() {
+        return read_commands(session, io::stdin().lock());
+    }
+    match edit_commands(session) {
+        Ok(()) => Exit::OK,
+        Err(error) => {
+            term::complain(&format!("taskmasterctl: terminal: {error}"));
+            Exit::FAILED
+        }
+    }
+}
+
+/// Commands from a pipe or a file: no prompt, no questions, and the code of the last failure at the end.
+fn read_commands(session: &Session, mut input: impl BufRead) -> Exit {
+    let mut exit = Exit::OK;
+    while let Some(line) = next_line(&mut input) {
+        match obey(session, &line, |_| true) {
+            After::Next(Exit::OK) => {}
+            After::Next(failure) => exit = failure,
+            After::Quit => break,
+        }
+    }
+    exit
+}
+
+/// The next line, of which no more is kept than shows that it is too long.
+fn next_line(input: &mut impl BufRead) -> Option<String> {
+    let mut line = Vec::new();
+    let limit = LINE_LEN_MAX as u64 + 2;
+    let read = input.by_ref().take(limit).read_until(b'\n', &mut line);
+    if !matches!(read, Ok(1..)) {
+        return None;
+    }
+    if !line.ends_with(b"\n") && line.len() as u64 == limit {
+        // An error shows again at the next line.
+        let _ = input.skip_until(b'\n');
+    }
+    Some(String::from_utf8_lossy(&line).trim().into())
+}
+
+/// Commands from a terminal.
+fn edit_commands(session: &Session) -> rustyline::Result<()> {
+    let interrupts = Interrupts::hold().map_err(io::Error::from)?;
+    let mut editor = editor(session)?;
+    let history = history_file();
+    if let Some(file) = &history {
+        // None there yet, or none to be read: then nothing is remembered.
+        let _ = editor.load_history(file);
+    }
+    obey(session, "status", |_| true);
+    loop {
+        let line = match editor.readline(PROMPT) {
+            Ok(line) => line,
+            Err(ReadlineError::Interrupted) => {
+                term::print(b"^C\n");
+                continue;
+            }
+            Err(ReadlineError::Eof) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        remember(&mut editor, &line, history.as_deref());
+        interrupts.forget();
+        if let After::Quit = obey(session, &line, |question| confirmed(&mut editor, question)) {
+            return Ok(());
+        }
+    }
+}
+
+fn editor(session: &Session) -> rustyline::Result<Terminal<'_>> {
+    let config = Config::builder()
+        .completion_type(CompletionType::List)
+        .history_ignore_dups(true)?
+        .history_ignore_space(true)
+        .max_history_size(HISTORY_LEN_MAX)?
+        .build();
+    let mut editor = Editor::with_config(config)?;
+    editor.set_helper(Some(Completion::new(&session.daemon)));
+    Ok(editor)
+}
+
+/// Carries out one line; `confirm` is asked before what cannot be taken back.
+fn obey(session: &Session, line: &str, confirm: impl FnOnce(&str) -> bool) -> After {
+    if line.len() > LINE_LEN_MAX {
+        term::complain(&format!(
+            "a line of more than {LINE_LEN_MAX} bytes is not read"
+        ));
+        return After::Next(Exit::USAGE);
+    }
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let verb = words.first().and_then(|word| verbs::find(word));
+    match verb {
+        Some(verb) if verb.name == "quit" => return After::Quit,
+        Some(verb) => match verb.confirm {
+            Some(question) if words.len() == 1 && !confirm(question) => {
+                return After::Next(Exit::OK);
+            }
+            Some(_) | None => {}
+        },
+        None => {}
+    }
+    After::Next(verbs::dispatch(session, &words))
+}
+
+fn confirmed(editor: &mut Terminal<'_>, question: &str) -> bool {
+    // Whatever is no yes is a no, Ctrl-C and Ctrl-D too.
+    let answer = editor.readline(question).unwrap_or_default();
+    answer.trim_start().starts_with(['y', 'Y'])
+}
+
+/// Takes a line into the history, and at once into its file: a shell may end in many ways.
+fn remember(editor: &mut Terminal<'_>, line: &str, file: Option<&Path>) {
+    if line.trim().is_empty() || line.len() > LINE_LEN_MAX {
+        return;
+    }
+    let added = editor.add_history_entry(line).unwrap_or(false);
+    if let Some(file) = file.filter(|_| added) {
+        // A full disk is no reason not to carry out the command.
+        let _ = editor.append_history(file);
+    }
+}
+
+/// Where the history is kept: with the state of the effective user, or nowhere. Under sudo the home may be
+/// somebody else's, who could not write our file any more.
+fn history_file() -> Option<PathBuf> {
+    let home = absolute("HOME").filter(|home| is_ours(home))?;
+    let state = absolute("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state"));
+    if !state
+        .ancestors()
+        .find(|dir| dir.exists())
+        .is_some_and(is_ours)
+    {
+        return None;
+    }
+    let dir = state.join("taskmaster");
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(&dir).ok()?;
+    let file = dir.join("history");
+    match fs::symlink_metadata(&file) {
+        Ok(found) if !found.is_file() => None,
+        Ok(_) | Err(_) => Some(file),
+    }
+}
+
+fn absolute(variable: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os(variable)?);
+    path.is_absolute().then_some(path)
+}
+
+fn is_ours(path: &Path) -> bool {
+    let owner = fs::metadata(path).map(|found| found.uid());
+    owner.is_ok_and(|uid| uid == nix::unistd::geteuid().as_raw())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_with_a_newline_or_with_the_input() {
+        let mut input: &[u8] = b"one\n\n\xff two\r\nlast";
+        let mut lines = Vec::new();
+        while let Some(line) = next_line(&mut input) {
+            lines.push(line);
+        }
+        assert_eq!(lines, ["one", "", "\u{fffd} two", "last"]);
+    }
+
+    #[test]
+    fn of_a_line_too_long_nothing_is_taken_for_the_next() {
+        let text = format!("{}\nnext\n", "x".repeat(3 * LINE_LEN_MAX));
+        let mut input = text.as_bytes();
+        assert!(next_line(&mut input).is_some_and(|line| line.len() > LINE_LEN_MAX));
+        assert_eq!(next_line(&mut input).as_deref(), Some("next"));
+    }
+}

@@ -1,0 +1,117 @@
+//! The terminal: whether there is one, what may be written to it, and writing without tearing.
+
+use std::io::{self, IsTerminal, Write};
+
+use shared::state::State;
+
+use crate::exit::Exit;
+
+/// What one command prints: gathered, then written at once.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    text: Vec<u8>,
+    coloured: bool,
+}
+
+impl Page {
+    /// An empty page for standard output.
+    pub(crate) fn new() -> Self {
+        Self {
+            text: Vec::new(),
+            coloured: wants_colour(),
+        }
+    }
+
+    /// Adds a line. Whatever of it is not our own text has been escaped.
+    pub(crate) fn line(&mut self, line: &str) {
+        self.text.extend_from_slice(line.as_bytes());
+        self.text.push(b'\n');
+    }
+
+    /// Adds bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.text.extend_from_slice(bytes);
+    }
+
+    /// A state, ten columns wide, its word in colour where the page has colours.
+    pub(crate) fn state(&self, state: State) -> String {
+        let word = state.as_str();
+        if !self.coloured {
+            return format!("{word:<10}");
+        }
+        let blanks = 10_usize.saturating_sub(word.len());
+        format!("\x1b[{}m{word}\x1b[0m{:blanks$}", colour(state), "")
+    }
+
+    /// Writes what was gathered to standard output.
+    pub(crate) fn flush(&mut self) {
+        print(&self.text);
+        self.text.clear();
+    }
+
+    /// What was gathered.
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.text.clone()).unwrap()
+    }
+}
+
+/// The SGR parameter of a state's word: green is well, yellow passes, red needs somebody.
+const fn colour(state: State) -> &'static str {
+    match state {
+        State::Running => "32",
+        State::Starting | State::Stopping => "33",
+        State::Backoff | State::Fatal | State::Unknown => "31",
+        State::Stopped | State::Exited => "2",
+    }
+}
+
+/// Whether standard output is a terminal.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+fn wants_colour() -> bool {
+    let said = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    is_terminal() && said("NO_COLOR").is_none() && said("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// Writes `text` to standard output. When that cannot be, nothing is left to do, and the program ends:
+/// silently where the reader has gone, as any program in a pipe does.
+pub(crate) fn print(text: &[u8]) {
+    let mut stdout = io::stdout().lock();
+    if let Err(error) = stdout.write_all(text).and_then(|()| stdout.flush()) {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            std::process::exit(Exit::BROKEN_PIPE.number());
+        }
+        complain(&format!("taskmasterctl: standard output: {error}"));
+        std::process::exit(Exit::FAILED.number());
+    }
+}
+
+/// Writes a line to standard error, where somebody may or may not be.
+pub(crate) fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Writes a line to standard error if a person sees it there: scripts compare what they get.
+pub(crate) fn remark(line: &str) {
+    if io::stderr().is_terminal() {
+        complain(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_do_not_shift_the_columns() {
+        let page = Page {
+            coloured: true,
+            ..Page::default()
+        };
+        assert_eq!(page.state(State::Fatal), "\x1b[31mFATAL\x1b[0m     ");
+        assert_eq!(Page::default().state(State::Fatal), "FATAL     ");
+    }
+}
