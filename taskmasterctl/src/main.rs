@@ -1,13 +1,14 @@
 //! taskmasterctl: the control command of taskmaster, and without a command its shell.
 //!
 //! Everything it knows it asks the daemon over the control socket; it keeps no state of its own but the
-//! shell's history. [`verbs`] is the table of its commands, [`deeds`] carries them out, [`call`] talks to the
+//! shell's history. [`verbs`] is the table of its commands, [`deeds`] carries them out as [`job`]s, [`call`] talks to the
 //! daemon, [`print`] words the answers.
 
 mod call;
 mod complete;
 mod deeds;
 mod exit;
+mod job;
 mod print;
 mod shell;
 mod tail;

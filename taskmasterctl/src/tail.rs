@@ -13,8 +13,8 @@ use shared::rpc::code;
 use shared::text::{escape, escape_bytes};
 
 use crate::call::{Conversation, Failure};
-use crate::deeds::Job;
 use crate::exit::Exit;
+use crate::job::Job;
 use crate::print;
 use crate::term;
 

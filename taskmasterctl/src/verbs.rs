@@ -6,8 +6,9 @@ use shared::name::did_you_mean;
 use shared::text::escape;
 
 use crate::call::Daemon;
-use crate::deeds::{self, Job};
+use crate::deeds;
 use crate::exit::Exit;
+use crate::job::Job;
 use crate::tail;
 use crate::term;
 

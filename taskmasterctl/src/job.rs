@@ -1,0 +1,212 @@
+//! One command on its way: asking, showing the answer or why there is none, complaining about misuse.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use shared::api::{Call, Outcome, Verdict};
+use shared::name::Selector;
+use shared::rpc::{RpcError, code};
+
+use crate::call::{self, Failure, Reason};
+use crate::exit::{self, Exit};
+use crate::print;
+use crate::term::{self, Page};
+use crate::verbs::{Session, Verb};
+
+/// One command on its way.
+pub(crate) struct Job<'a> {
+    pub(crate) session: &'a Session,
+    /// The command that was typed.
+    pub(crate) verb: &'static Verb,
+    /// Whether the answer is wanted as JSON.
+    pub(crate) json: bool,
+    /// What it prints.
+    pub(crate) page: Page,
+}
+
+/// The names of a command: those to ask for, and those no process could have.
+pub(crate) struct Named {
+    pub(crate) names: Vec<Selector>,
+    strange: Vec<Outcome>,
+}
+
+impl Named {
+    /// Sorts out what was typed.
+    pub(crate) fn read(typed: &[&str]) -> Self {
+        let (mut names, mut strange) = (Vec::new(), Vec::new());
+        for &name in typed {
+            match name.parse() {
+                Ok(selector) => names.push(selector),
+                Err(detail) => strange.push(Outcome {
+                    name: name.into(),
+                    result: Verdict::NoSuchProcess,
+                    before: None,
+                    detail: Some(detail),
+                }),
+            }
+        }
+        Self { names, strange }
+    }
+
+    /// Adds what needs not be asked to the list `key` of an answer.
+    fn complete(&self, mut answer: Value, key: &str) -> Value {
+        if self.strange.is_empty() {
+            return answer;
+        }
+        if let Some(fields) = answer.as_object_mut()
+            && let Some(list) = fields
+                .entry(key)
+                .or_insert_with(|| json!([]))
+                .as_array_mut()
+        {
+            list.extend(self.strange.iter().map(|one| json!(one)));
+        }
+        answer
+    }
+}
+
+impl<'a> Job<'a> {
+    pub(crate) fn new(session: &'a Session, verb: &'static Verb, json: bool) -> Self {
+        Self {
+            session,
+            verb,
+            json,
+            page: Page::new(),
+        }
+    }
+
+    /// Asks, and shows the answer as it is or as `word` words it, who also knows the exit code.
+    pub(crate) fn show<T: DeserializeOwned>(
+        &mut self,
+        call: &Call,
+        word: impl FnOnce(&T, &mut Page) -> Exit,
+    ) -> Exit {
+        let answer = self.session.daemon.ask(call);
+        self.show_answer(call, answer, word)
+    }
+
+    /// [`Job::show`] for a method that takes names and lists in `key` those that are nobody's.
+    pub(crate) fn show_named<T: DeserializeOwned + Serialize + Default>(
+        &mut self,
+        call: &Call,
+        named: &Named,
+        key: &str,
+        word: impl FnOnce(&T, &mut Page) -> Exit,
+    ) -> Exit {
+        // Without names the daemon would take all processes to be meant.
+        let answer = if named.names.is_empty() && !named.strange.is_empty() {
+            Ok(json!(T::default()))
+        } else {
+            self.session.daemon.ask(call)
+        };
+        let answer = answer.map(|answer| named.complete(answer, key));
+        self.show_answer(call, answer, word)
+    }
+
+    fn show_answer<T: DeserializeOwned>(
+        &mut self,
+        call: &Call,
+        answer: Result<Value, Failure>,
+        word: impl FnOnce(&T, &mut Page) -> Exit,
+    ) -> Exit {
+        let read = answer.and_then(|answer| match T::deserialize(&answer) {
+            Ok(result) => Ok((answer, result)),
+            Err(error) => Err(Failure::Unclear(error.to_string())),
+        });
+        match read {
+            Ok((answer, result)) if self.json => {
+                print::json(&answer, term::is_terminal(), &mut self.page);
+                word(&result, &mut Page::default())
+            }
+            Ok((_, result)) => word(&result, &mut self.page),
+            Err(failure) => self.fail(call, &failure),
+        }
+    }
+
+    /// Says why there is no result.
+    pub(crate) fn fail(&mut self, call: &Call, failure: &Failure) -> Exit {
+        match failure {
+            Failure::Interrupted if call::goes_on(call) => {
+                term::complain(&format!("{} goes on in the daemon", call.method()));
+            }
+            Failure::Interrupted | Failure::Unheard => {}
+            _ if self.json => {
+                let error = self.as_rpc_error(failure);
+                print::json(
+                    &json!({"error": error}),
+                    term::is_terminal(),
+                    &mut self.page,
+                );
+            }
+            Failure::Refused(error) => refused(call, error, &mut self.page),
+            Failure::Unreachable(reason) => {
+                let line = unreachable(call, &self.session.daemon.url(), reason);
+                self.page.line(&line);
+            }
+            Failure::Unclear(_) | Failure::TooLong => {
+                print::error(&self.as_rpc_error(failure), &mut self.page);
+            }
+        }
+        exit::of_failure(call.method(), failure)
+    }
+
+    /// The failure as the daemon would have told it.
+    fn as_rpc_error(&self, failure: &Failure) -> RpcError {
+        let url = self.session.daemon.url();
+        match failure {
+            Failure::Refused(error) => error.clone(),
+            Failure::Unreachable(reason) => {
+                RpcError::new(code::INTERNAL_ERROR, format!("{url} {}", reason.words()))
+            }
+            Failure::Unclear(what) => RpcError::new(
+                code::INTERNAL_ERROR,
+                format!(
+                    "{url} answers what this taskmasterctl does not understand ({what}); compare their versions"
+                ),
+            ),
+            Failure::TooLong => {
+                RpcError::new(code::INVALID_REQUEST, "too many names for one command")
+            }
+            Failure::Interrupted | Failure::Unheard => {
+                RpcError::new(code::INTERNAL_ERROR, "interrupted")
+            }
+        }
+    }
+
+    /// Refuses the command as it was typed, and shows how it is used.
+    pub(crate) fn misused(&mut self, complaint: &str) -> Exit {
+        let text = format!("Error: {complaint}\n{}", self.verb.help());
+        if self.json {
+            term::complain(text.trim_end());
+        } else {
+            self.page.bytes(text.as_bytes());
+        }
+        Exit::FAILED
+    }
+
+    /// Refuses arguments where none are wanted.
+    pub(crate) fn bare(&mut self, args: &[&str]) -> Result<(), Exit> {
+        if args.is_empty() {
+            return Ok(());
+        }
+        Err(self.misused(&format!("{} accepts no arguments", self.verb.name)))
+    }
+}
+
+fn unreachable(call: &Call, url: &str, reason: &Reason) -> String {
+    let line = format!("{url} {}", reason.words());
+    match (call, reason) {
+        (Call::Shutdown(_), Reason::NoSuchFile | Reason::Refused) => {
+            format!("ERROR: {line} (already shut down?)")
+        }
+        _ => line,
+    }
+}
+
+fn refused(call: &Call, error: &RpcError, page: &mut Page) {
+    match (call, error.code) {
+        (_, code::RELOAD_REFUSED) => print::refused_reload(error, page),
+        (Call::Shutdown(_), code::SHUTTING_DOWN) => page.line("ERROR: already shutting down"),
+        _ => print::error(error, page),
+    }
+}

@@ -1,0 +1,7 @@
+//! The real program against a daemon of cardboard.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod commands;
+mod fake;
+mod surroundings;
