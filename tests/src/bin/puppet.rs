@@ -7,11 +7,17 @@
 
 use harness::puppet::orders::Orders;
 use harness::puppet::play::Puppet;
+use harness::puppet::session;
 
 // SAFETY: the one definition of `main` in this program, and of the type the C library calls.
 #[unsafe(no_mangle)]
 pub extern "C" fn main(_argc: i32, _argv: *const *const u8) -> i32 {
-    match Orders::parse(std::env::args().skip(1)) {
+    let mut words = std::env::args().skip(1).peekable();
+    if words.next_if_eq("--in-session").is_some() {
+        eprintln!("puppet: {}", session::enter(words));
+        return 127;
+    }
+    match Orders::parse(words) {
         Ok(orders) => Puppet::new(orders).play(),
         Err(problem) => {
             eprintln!("puppet: {problem}");

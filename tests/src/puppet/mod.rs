@@ -8,3 +8,4 @@ pub mod deeds;
 pub mod facts;
 pub mod orders;
 pub mod play;
+pub mod session;
