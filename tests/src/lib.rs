@@ -12,6 +12,7 @@ pub mod puppet;
 pub mod rpc;
 pub mod sandbox;
 pub mod screen;
+pub mod source;
 pub mod sys;
 pub mod term;
 pub mod user;
