@@ -454,22 +454,23 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// The line of the event log, without its newline: time, severity, what, and who asked where that is not plain.
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {} {}",
-            timestamp(self.at),
-            self.kind.severity().tag(),
-            self.kind
-        )?;
+impl Event {
+    /// What happened, and who asked for it where that is not plain: the event without its time and severity.
+    pub fn text(&self) -> String {
         match &self.cause {
-            Cause::Policy | Cause::Boot => Ok(()),
+            Cause::Policy | Cause::Boot => self.kind.to_string(),
             cause @ (Cause::Signal(_) | Cause::Peer { .. } | Cause::Shell) => {
-                write!(f, " [{cause}]")
+                format!("{} [{cause}]", self.kind)
             }
         }
+    }
+}
+
+/// The line of the event log, without its newline.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tag = self.kind.severity().tag();
+        write!(f, "{} {tag} {}", timestamp(self.at), self.text())
     }
 }
 

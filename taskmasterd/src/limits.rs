@@ -40,6 +40,12 @@ pub const SHUTDOWN_KILLS_MAX: u32 = 2;
 
 /// Bytes read from one source in one turn, so that a flood does not starve the others.
 pub const READ_BUDGET: usize = 64 * 1024;
+/// Read of a dead process's output before its death is told: more than any terminal or pipe holds.
+pub const LAST_WORDS_LEN_MAX: usize = 2 * 1024 * 1024;
+/// Dead children buried in one turn.
+pub const DEATHS_PER_TURN: usize = 64;
+/// Followed output in one notification, in bytes.
+pub const FOLLOWED_CHUNK_LEN: usize = 16 * 1024;
 /// The last output kept in memory of a process without a log file, in bytes.
 pub const RING_LEN: usize = 64 * 1024;
 /// The most that `tail` gives of a log file at once, in bytes: as much as is kept without one.
@@ -66,6 +72,12 @@ pub const CLIENT_FIRST_REQUEST_MS: u64 = 10_000;
 pub const CLIENT_STALL_MS: u64 = 60_000;
 /// Followed output queued for one client, in bytes; what is more is skipped and counted.
 pub const FOLLOW_QUEUE_LEN_MAX: usize = 256 * 1024;
+/// Connections accepted in one turn.
+pub const ACCEPTS_PER_TURN: usize = 32;
+/// Requests of one client carried out in one turn.
+pub const REQUESTS_PER_TURN: usize = 16;
+/// How often refused connections are told of, in milliseconds.
+pub const REFUSED_TOLD_MS: u64 = 60_000;
 /// Errors in a row after which a client is cut off: it does not speak our language.
 pub const CLIENT_ERRORS_MAX: u32 = 3;
 /// The wait before accept is tried again when descriptors ran out, in milliseconds.

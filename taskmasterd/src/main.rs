@@ -1,1 +1,154 @@
-fn main() {}
+//! `taskmasterd`: reads its arguments and its configuration, takes its socket, and runs the reactor.
+
+mod daemonize;
+mod demo;
+mod options;
+mod shell;
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use nix::sys::stat::{Mode, umask};
+use shared::paths::{SOCKET_VARIABLE, default_socket};
+use taskmasterd::child::Heritage;
+use taskmasterd::child::helper::{HELPER, Verdict};
+use taskmasterd::config::model::Config;
+use taskmasterd::config::{Problems, Surroundings, describe, load};
+use taskmasterd::control::listener::Listener;
+use taskmasterd::reactor::{Equipment, Reactor, signals};
+use taskmasterd::sinks::eventlog::{EventLog, own_stderr};
+use taskmasterd::sys;
+
+use options::{Mode as RunMode, Options, Order};
+
+/// The exit code of a configuration or a command line that is wrong, as supervisor has it.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|word| word == HELPER) {
+        return help(arguments.next().map(PathBuf::from));
+    }
+    match options::parse() {
+        Ok(Order::Say(text)) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Ok(Order::Check(path)) => check(&path),
+        Ok(Order::Run(options)) => run(options),
+        Err(problem) => {
+            eprintln!("taskmasterd: {problem}\nFor help, use taskmasterd --help");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Config, Problems> {
+    let surroundings = Surroundings::here().map_err(|error| Problems(vec![error.to_string()]))?;
+    load(path, &surroundings)
+}
+
+/// The helper's life: the configuration at `path` as JSON on standard output.
+fn help(path: Option<PathBuf>) -> ExitCode {
+    let verdict = match read(&path.unwrap_or_default()) {
+        Ok(config) => Verdict::Good(Box::new(config)),
+        Err(Problems(problems)) => Verdict::Problems(problems),
+    };
+    match serde_json::to_writer(std::io::stdout().lock(), &verdict) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// `--check`: what each program will run as, or everything that is wrong.
+fn check(path: &Path) -> ExitCode {
+    match read(path) {
+        Ok(config) => {
+            for warning in &config.warnings {
+                eprintln!("warning: {warning}");
+            }
+            print!("{}", describe(&config));
+            ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            eprintln!("{problems}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn run(options: Options) -> ExitCode {
+    if options.mode == RunMode::Daemonize {
+        return daemonize::launch();
+    }
+    match supervise(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, problem)) => {
+            eprintln!("taskmasterd: {problem}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Sets everything up in the order in which it can fail, and runs until a shutdown is done.
+fn supervise(options: Options) -> Result<(), (u8, String)> {
+    let failed = |error: &dyn Display| (1, error.to_string());
+    let heritage = Heritage::take().map_err(|error| failed(&error))?;
+    let demo = match options.mode {
+        RunMode::Demo => Some(demo::Demo::new().map_err(|error| failed(&error))?),
+        RunMode::Foreground | RunMode::Daemonize | RunMode::Daemonized | RunMode::Shell => None,
+    };
+    let config_path = demo.as_ref().map_or(options.config, demo::Demo::config);
+    let config = read(&config_path).map_err(|problems| (EXIT_USAGE, problems.to_string()))?;
+    let socket = socket_path(options.socket, &config);
+    sys::set_subreaper().map_err(|error| failed(&error))?;
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
+    let listener = Listener::bind(&socket, &config.socket).map_err(|error| failed(&error))?;
+    let with_shell = matches!(options.mode, RunMode::Shell | RunMode::Demo);
+    let shell = with_shell
+        .then(|| shell::start(&socket))
+        .transpose()
+        .map_err(|error| failed(&error))?;
+    let terminal = shell.is_some().then(shell::Terminal::new);
+    let signals = signals::take().map_err(|error| failed(&error))?;
+    let stderr = if options.mode == RunMode::Foreground {
+        own_stderr()
+    } else {
+        None
+    };
+    let log = EventLog::new(config.log.clone(), stderr);
+    let equipment = Equipment {
+        config,
+        config_path,
+        listener,
+        signals,
+        heritage,
+        log,
+        shell,
+    };
+    let mut reactor = Reactor::new(equipment).map_err(|error| failed(&error))?;
+    if options.mode == RunMode::Daemonized {
+        daemonize::ready().map_err(|error| failed(&error))?;
+    }
+    let ran = reactor.run().map_err(|error| failed(&error));
+    drop((terminal, demo));
+    ran
+}
+
+/// `-s`, then the configuration, then the environment, then the usual place.
+fn socket_path(option: Option<PathBuf>, config: &Config) -> PathBuf {
+    let from_environment = || {
+        std::env::var_os(SOCKET_VARIABLE)
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from)
+    };
+    let usual = || {
+        let runtime_dir = std::env::var("XDG_RUNTIME_DIR").ok();
+        default_socket(nix::unistd::geteuid().as_raw(), runtime_dir.as_deref())
+    };
+    option
+        .or_else(|| config.socket.path.clone())
+        .or_else(from_environment)
+        .unwrap_or_else(usual)
+}

@@ -6,6 +6,7 @@
 pub mod ansi;
 mod environment;
 mod failure;
+pub mod helper;
 mod heritage;
 mod order;
 pub mod output;

@@ -193,7 +193,9 @@ impl Loader<'_> {
         if entry.node.is_null() {
             return;
         }
-        let Some(programs) = entry.node.map() else {
+        let programs = entry.node.map();
+        self.config.empty_on_purpose |= programs.is_some_and(<[Entry]>::is_empty);
+        let Some(programs) = programs else {
             let (key, shown) = (&entry.key, entry.node.shown());
             let what = format!("{key}: {shown} is not a map of names and programs");
             self.report.problem(entry.node.at, what);

@@ -20,6 +20,9 @@ pub struct Config {
     pub log: Option<PathBuf>,
     /// Whether and how events go to syslog too.
     pub syslog: Option<Syslog>,
+    /// Whether the file says that there are no programs, rather than saying nothing: a truncated file must not
+    /// stop everything.
+    pub empty_on_purpose: bool,
     /// Remarks about what was read that are no errors, as `file:line:column: ...`.
     pub warnings: Vec<String>,
 }
@@ -44,6 +47,15 @@ impl Default for Socket {
             mode: 0o600,
             owner: None,
             group: None,
+        }
+    }
+}
+
+impl Default for Syslog {
+    fn default() -> Self {
+        Self {
+            facility: "daemon".into(),
+            tag: "taskmasterd".into(),
         }
     }
 }

@@ -77,6 +77,7 @@ pub(super) fn settings(config: &Config) -> Vec<Row> {
         socket,
         log,
         syslog,
+        empty_on_purpose: _,
         warnings: _,
     } = config;
     let log_shown = log

@@ -1,1 +1,6 @@
-//! To be written.
+//! The control socket: who may connect, what they may ask, and what they are answered.
+
+pub mod client;
+pub mod listener;
+pub mod methods;
+pub mod peer;

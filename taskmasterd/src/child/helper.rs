@@ -1,0 +1,65 @@
+//! The helper: our own binary, run once more to do what the reactor must not wait for.
+//!
+//! It is started as every child is, with a pipe for its words and nothing else, and lives for one task: it
+//! reads and checks a configuration, and hands back the result as JSON.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use shared::name::ProcessName;
+
+use super::heritage::Heritage;
+use super::order::{Order, Stderr};
+use super::pty::Window;
+use super::spawn::spawn;
+use crate::config::model::{Config, Launch, Tty};
+use crate::sys;
+
+/// The word that turns our binary into a helper; no option a user would write.
+pub const HELPER: &str = "--internal-read-configuration";
+
+/// What a helper found.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Verdict {
+    /// The configuration as it is meant.
+    Good(Box<Config>),
+    /// What is wrong with it.
+    Problems(Vec<String>),
+}
+
+/// Starts a helper on the configuration at `path`; its words come through the descriptor.
+///
+/// # Errors
+/// Why there is none, in words.
+pub fn start(path: &Path, heritage: &Heritage) -> Result<(sys::Child, OwnedFd), String> {
+    let path = path
+        .to_str()
+        .ok_or("the path of the configuration is not UTF-8")?;
+    let launch = Launch {
+        // Even if the file of our binary has been replaced since, this is the one that runs.
+        argv: vec!["/proc/self/exe".into(), HELPER.into(), path.into()],
+        tty: Tty::None,
+        env: BTreeMap::new(),
+        inherit_env: true,
+        workingdir: None,
+        umask: 0o077,
+        user: None,
+        limits: BTreeMap::new(),
+        nice: None,
+        oom_score_adj: None,
+        no_new_privs: false,
+    };
+    let name = ProcessName::new("configuration".parse()?, 0);
+    let order = Order::new(&launch, &name, Stderr::Own, Window::default(), heritage)
+        .map_err(|failure| failure.detail)?;
+    let spawned = spawn(&order).map_err(|failure| failure.detail)?;
+    let output = spawned.stdout.ok_or("it has no standard output")?;
+    Ok((spawned.child, output))
+}
+
+/// Reads what a helper said; `None` if it did not finish.
+pub fn read_verdict(said: &[u8]) -> Option<Verdict> {
+    serde_json::from_slice(said).ok()
+}

@@ -1,0 +1,305 @@
+//! One connection: bytes become requests, answers become bytes, in the order in which they were asked.
+//!
+//! A client has one request under way at a time; the next is looked at when the answer to the last is written
+//! and mostly read. So a client that pipelines ten thousand requests costs no more than one that asks one, and
+//! one that does not read its answers is not listened to any more.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+
+use mio::net::UnixStream;
+use serde::Serialize;
+use serde_json::Value;
+use shared::api::Stream;
+use shared::rpc::{self, Incoming, Lines, REQUEST_LEN_MAX, Request, Response, RpcError, code};
+
+use super::peer::Peer;
+use crate::core::{Mono, ProcessId};
+use crate::limits::{
+    CLIENT_ERRORS_MAX, CLIENT_FIRST_REQUEST_MS, CLIENT_STALL_MS, FOLLOW_QUEUE_LEN_MAX,
+};
+
+/// While more than this waits to be read by the client, its next request is left alone.
+const ANSWERS_UNREAD_MAX: usize = 64 * 1024;
+
+/// A connected client.
+#[derive(Debug)]
+pub struct Client {
+    /// The connection.
+    pub stream: UnixStream,
+    /// Who it is.
+    pub peer: Peer,
+    /// The output it follows.
+    pub follows: Option<Follow>,
+    lines: Lines,
+    requests: VecDeque<Result<Request, Box<Response>>>,
+    /// The answers of a batch so far, while one is under way.
+    batch: Option<Vec<Response>>,
+    under_way: Option<UnderWay>,
+    out: Outgoing,
+    read_state: ReadState,
+    errors: u32,
+    /// By when it has to make its first request.
+    first_request_by: Option<Mono>,
+    /// By when it has to have read some more.
+    read_by: Option<Mono>,
+}
+
+/// What a client follows, and what it has missed of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Follow {
+    /// The process.
+    pub id: ProcessId,
+    /// Its stream.
+    pub stream: Stream,
+    /// Bytes that were not queued since the last that were.
+    pub skipped: u64,
+}
+
+/// The request whose answer is due, by its id; a notification gets none.
+#[derive(Debug)]
+struct UnderWay(Option<Value>);
+
+/// How far a connection can still be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ReadState {
+    Open,
+    /// It sends no more, but may read.
+    Ended,
+    /// Nobody is there any more.
+    Gone,
+}
+
+/// Bytes on their way out.
+#[derive(Debug, Default)]
+struct Outgoing {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Outgoing {
+    fn len(&self) -> usize {
+        self.bytes.len() - self.written
+    }
+
+    /// Writes until all is out or the socket is full.
+    fn flush(&mut self, stream: &mut UnixStream) -> io::Result<()> {
+        while self.len() > 0 {
+            match stream.write(&self.bytes[self.written..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(n) => self.written += n,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.bytes.drain(..self.written);
+                    self.written = 0;
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        // An answer may have been large; an idle client keeps nothing of it.
+        *self = Self::default();
+        Ok(())
+    }
+}
+
+impl Client {
+    /// A client that has just connected.
+    pub fn new(stream: UnixStream, peer: Peer, now: Mono) -> Self {
+        Self {
+            stream,
+            peer,
+            follows: None,
+            lines: Lines::new(REQUEST_LEN_MAX),
+            requests: VecDeque::new(),
+            batch: None,
+            under_way: None,
+            out: Outgoing::default(),
+            read_state: ReadState::Open,
+            errors: 0,
+            first_request_by: Some(now.after(CLIENT_FIRST_REQUEST_MS)),
+            read_by: None,
+        }
+    }
+
+    /// When it is cut off unless it gets on: it has not made its first request, or does not read.
+    pub fn deadline(&self) -> Option<Mono> {
+        self.first_request_by.into_iter().chain(self.read_by).min()
+    }
+
+    /// Whether it has said all it will and been told all it asked.
+    pub fn is_finished(&self) -> bool {
+        let nothing_open = self.requests.is_empty() && self.under_way.is_none();
+        match self.read_state {
+            ReadState::Open => false,
+            ReadState::Ended => nothing_open && self.follows.is_none() && self.out.len() == 0,
+            ReadState::Gone => nothing_open,
+        }
+    }
+
+    /// Nobody is there any more; what was asked is still carried out, and answered to nobody.
+    pub fn hung_up(&mut self) {
+        self.read_state = ReadState::Gone;
+        self.follows = None;
+        self.out = Outgoing::default();
+        self.under_way = None;
+    }
+
+    /// Whether the peer has gone for good.
+    pub fn is_gone(&self) -> bool {
+        self.read_state == ReadState::Gone
+    }
+
+    /// Reads what is there, up to a request's worth ahead of what is being done. Says whether there may be more.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn read(&mut self) -> io::Result<bool> {
+        let mut buffer = [0; 16 * 1024];
+        while self.lines.held() <= REQUEST_LEN_MAX {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => {
+                    if self.read_state == ReadState::Open {
+                        self.read_state = ReadState::Ended;
+                    }
+                    return Ok(false);
+                }
+                Ok(n) => self.lines.push(&buffer[..n]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// The next request, if it is time for one. Lines that hold none are answered here.
+    ///
+    /// # Errors
+    /// The client is to be cut off, and why: it was told.
+    pub fn next_request(&mut self) -> Result<Option<Request>, &'static str> {
+        loop {
+            if self.under_way.is_some() || self.out.len() > ANSWERS_UNREAD_MAX {
+                return Ok(None);
+            }
+            match self.requests.pop_front() {
+                Some(Ok(request)) => {
+                    self.errors = 0;
+                    self.first_request_by = None;
+                    self.under_way = Some(UnderWay(request.id.clone()));
+                    return Ok(Some(request));
+                }
+                Some(Err(refusal)) => {
+                    self.put(*refusal);
+                    self.errors += 1;
+                    if self.errors >= CLIENT_ERRORS_MAX {
+                        return Err("it does not speak the protocol");
+                    }
+                }
+                None if !self.next_line()? => return Ok(None),
+                None => {}
+            }
+        }
+    }
+
+    /// Takes the next line apart. Says whether there was one.
+    fn next_line(&mut self) -> Result<bool, &'static str> {
+        let line = match self.lines.next_line() {
+            Ok(Some(line)) => line,
+            Ok(None) => return Ok(false),
+            Err(rpc::LineTooLong) => {
+                let message = format!("a request has at most {REQUEST_LEN_MAX} bytes");
+                self.put(Response::new(
+                    Value::Null,
+                    Err(RpcError::new(code::INVALID_REQUEST, message)),
+                ));
+                return Err("its request is too long");
+            }
+        };
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return Ok(true);
+        }
+        match rpc::parse(&line) {
+            Incoming::One(request) => self.requests.push_back(request),
+            Incoming::Batch(requests) => {
+                self.requests.extend(requests);
+                self.batch = Some(Vec::new());
+            }
+        }
+        Ok(true)
+    }
+
+    /// Answers the request under way.
+    pub fn answer(&mut self, outcome: Result<Value, RpcError>) {
+        match self.under_way.take() {
+            Some(UnderWay(Some(id))) => self.put(Response::new(id, outcome)),
+            Some(UnderWay(None)) | None => self.close_batch(),
+        }
+    }
+
+    /// Whether an answer is owed.
+    pub fn is_waiting(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    fn put(&mut self, response: Response) {
+        match &mut self.batch {
+            Some(batch) => batch.push(response),
+            None => self.write_line(&response),
+        }
+        self.close_batch();
+    }
+
+    /// Sends the answers of a batch when its last request has been answered.
+    fn close_batch(&mut self) {
+        if self.requests.is_empty()
+            && let Some(batch) = self.batch.take_if(|_| self.under_way.is_none())
+            && !batch.is_empty()
+        {
+            self.write_line(&batch);
+        }
+    }
+
+    fn write_line(&mut self, message: &impl Serialize) {
+        if self.read_state == ReadState::Gone {
+            return;
+        }
+        if serde_json::to_writer(&mut self.out.bytes, message).is_ok() {
+            self.out.bytes.push(b'\n');
+        }
+    }
+
+    /// Queues followed output; says whether there was room for it.
+    pub fn offer(&mut self, message: &impl Serialize, len: usize) -> bool {
+        if self.out.len() + len > FOLLOW_QUEUE_LEN_MAX {
+            return false;
+        }
+        self.write_line(message);
+        true
+    }
+
+    /// Whether followed output has room again after some was skipped.
+    pub fn has_caught_up(&self) -> bool {
+        self.out.len() == 0
+    }
+
+    /// Writes what can be written, and sets the time by which the rest must have been read.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn flush(&mut self, now: Mono) -> io::Result<()> {
+        let before = self.out.len();
+        if before == 0 {
+            return Ok(());
+        }
+        self.out.flush(&mut self.stream)?;
+        match self.out.len() {
+            0 => self.read_by = None,
+            len if len < before || self.read_by.is_none() => {
+                self.read_by = Some(now.after(CLIENT_STALL_MS))
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! The control socket itself: born with its mode, one daemon to a socket, nobody else's file ever removed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::net::UnixListener as StdListener;
+use std::path::{Path, PathBuf};
+
+use mio::net::{UnixListener, UnixStream};
+use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Gid, Uid, chown, geteuid};
+
+use crate::config::model::Socket;
+
+/// A bound control socket and the lock that makes it ours. Dropping it removes both files.
+#[derive(Debug)]
+pub struct Listener {
+    /// What clients connect to.
+    pub socket: UnixListener,
+    /// Its mode, which says who else is admitted.
+    pub mode: u32,
+    path: PathBuf,
+    settings: Socket,
+    /// Device and inode of the socket we made.
+    made: (u64, u64),
+    lock: Option<Flock<File>>,
+}
+
+impl Listener {
+    /// Binds `path`.
+    ///
+    /// # Errors
+    /// A daemon that is there already, a directory that others may write to, a file at the path that is no
+    /// stale socket, or what the kernel says; each with the path in it.
+    pub fn bind(path: &Path, settings: &Socket) -> Result<Self, String> {
+        let about = |error: io::Error| {
+            format!("cannot make the control socket {}: {error}", path.display())
+        };
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        make_directory(directory)?;
+        check_directory(directory)?;
+        let lock = lock(path)?;
+        clear_stale(path)?;
+        let (socket, made) = make(path, settings).map_err(about)?;
+        Ok(Self {
+            socket,
+            mode: settings.mode,
+            path: path.to_owned(),
+            settings: settings.clone(),
+            made,
+            lock: Some(lock),
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the socket is still at its path.
+    pub fn is_in_place(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.made)
+    }
+
+    /// Makes the socket anew after somebody removed it. Says whether there was anything to do.
+    ///
+    /// # Errors
+    /// As [`Self::bind`]; what stands at the path now and is not ours is left alone.
+    pub fn restore(&mut self) -> Result<bool, String> {
+        if self.is_in_place() {
+            return Ok(false);
+        }
+        clear_stale(&self.path)?;
+        let made = make(&self.path, &self.settings);
+        (self.socket, self.made) = made.map_err(|error| {
+            format!(
+                "cannot make the control socket {}: {error}",
+                self.path.display()
+            )
+        })?;
+        Ok(true)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if self.is_in_place() {
+            let _ = fs::remove_file(&self.path);
+        }
+        // The lock is still held: whoever opened this file meanwhile finds, once he has it, that it is gone.
+        let _ = fs::remove_file(lock_path(&self.path));
+        self.lock.take();
+    }
+}
+
+/// Makes the directory of a default socket, with a mode that only its owner can write to.
+fn make_directory(directory: &Path) -> Result<(), String> {
+    if directory.exists() {
+        return Ok(());
+    }
+    let mode = if geteuid().is_root() { 0o755 } else { 0o700 };
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(directory);
+    made.map_err(|error| format!("cannot make the directory {}: {error}", directory.display()))
+}
+
+/// Where others can write, they can put a socket of their own in place of ours.
+fn check_directory(directory: &Path) -> Result<(), String> {
+    let about = |error: io::Error| format!("cannot look at {}: {error}", directory.display());
+    let found = fs::metadata(directory).map_err(about)?;
+    let (mode, owner) = (found.mode(), found.uid());
+    let shown = directory.display();
+    if mode & 0o022 != 0 && mode & 0o1000 == 0 {
+        return Err(format!(
+            "{shown} can be written to by others; chmod go-w {shown}, or put the socket elsewhere"
+        ));
+    }
+    if owner != 0 && owner != geteuid().as_raw() {
+        return Err(format!(
+            "{shown} belongs to uid {owner}, who could replace the socket; put it elsewhere"
+        ));
+    }
+    Ok(())
+}
+
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+/// Takes the lock beside the socket, which the kernel frees when the daemon dies, however it dies.
+fn lock(path: &Path) -> Result<Flock<File>, String> {
+    let path = lock_path(path);
+    let about = |error: &dyn std::fmt::Display| format!("cannot lock {}: {error}", path.display());
+    loop {
+        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(flags.bits())
+            .open(&path)
+            .map_err(|error| about(&error))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+            match errno {
+                nix::errno::Errno::EWOULDBLOCK => {
+                    format!(
+                        "another taskmasterd has this control socket (it holds {}); stop it first",
+                        path.display()
+                    )
+                }
+                errno => about(&errno),
+            }
+        })?;
+        let held = lock.metadata().map_err(|error| about(&error))?;
+        // The one who held it before us may have removed the file on leaving; then we locked nothing.
+        if fs::symlink_metadata(&path)
+            .is_ok_and(|found| (found.dev(), found.ino()) == (held.dev(), held.ino()))
+        {
+            return Ok(lock);
+        }
+    }
+}
+
+/// Removes a socket that a dead daemon left. Anything else at the path stays.
+fn clear_stale(path: &Path) -> Result<(), String> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(format!("cannot look at {}: {error}", path.display())),
+    };
+    if !found.file_type().is_socket() {
+        return Err(format!(
+            "{} is there and is no socket; remove it, or name another path",
+            path.display()
+        ));
+    }
+    // Without waiting: a program with a full queue of callers is alive.
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)
+            .map_err(|error| format!("cannot remove the stale socket {}: {error}", path.display())),
+        Ok(_) | Err(_) => Err(format!(
+            "another program listens on {}; stop it, or name another path",
+            path.display()
+        )),
+    }
+}
+
+/// Binds with the mode it is to have: there is no moment at which others could connect.
+fn make(path: &Path, settings: &Socket) -> io::Result<(UnixListener, (u64, u64))> {
+    let before = umask(Mode::from_bits_truncate(!settings.mode & 0o777));
+    let bound = StdListener::bind(path);
+    umask(before);
+    let bound = bound?;
+    if settings.owner.is_some() || settings.group.is_some() {
+        chown(
+            path,
+            settings.owner.map(Uid::from_raw),
+            settings.group.map(Gid::from_raw),
+        )?;
+    }
+    let found = fs::symlink_metadata(path)?;
+    bound.set_nonblocking(true)?;
+    Ok((UnixListener::from_std(bound), (found.dev(), found.ino())))
+}

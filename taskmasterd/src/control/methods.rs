@@ -1,0 +1,238 @@
+//! What each method of the protocol comes to: an answer read off the core, or a deed for the reactor.
+
+use serde::Serialize;
+use serde_json::Value;
+use shared::api::{
+    Available, AvailableProcess, Call, NamedPid, Names, Outcome, PROTOCOL, Pids, ProcessStatus,
+    ReloadParams, SignalParams, Status, TailParams, Verdict, Version,
+};
+use shared::name::Selector;
+use shared::rpc::{RpcError, code};
+
+use crate::core::{Input, Mono, Process, ProcessId, Supervisor, Ticket, Verb};
+
+use super::peer::Peer;
+
+/// What the reactor is to do about a request.
+#[derive(Debug)]
+pub enum Deed {
+    /// Answer this.
+    Answer(Result<Value, RpcError>),
+    /// Tell the core, which answers when it is done.
+    Tell(Input),
+    /// Read the configuration again.
+    Reload(ReloadParams),
+    /// Give the last output of a process.
+    Tail(ProcessId, TailParams),
+    /// Empty the kept output of processes.
+    Clear(Vec<Result<ProcessId, Outcome>>),
+}
+
+/// The present, by both clocks: deadlines go by one, people by the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Present {
+    /// The core's.
+    pub now: Mono,
+    /// Milliseconds since 1970.
+    pub unix_ms: u64,
+}
+
+/// Finds out what `call` comes to.
+pub fn carry_out(
+    call: Call,
+    core: &Supervisor,
+    present: Present,
+    peer: Peer,
+    ticket: Ticket,
+) -> Deed {
+    let command = |verb, names: Names| match names.names.is_empty() {
+        true => refuse(
+            code::INVALID_PARAMS,
+            "names: at least one name is needed; \"all\" means every process",
+        ),
+        false => Deed::Tell(Input::Command {
+            ticket,
+            cause: peer.cause(),
+            verb,
+            names: names.names,
+        }),
+    };
+    match call {
+        Call::Status(names) => answer(&status(core, &names.names, present)),
+        Call::Start(names) => command(Verb::Start, names),
+        Call::Stop(names) => command(Verb::Stop, names),
+        Call::Restart(names) => command(Verb::Restart, names),
+        Call::Signal(SignalParams { signal, names }) => match shared::signal::parse(&signal) {
+            Some(number) => command(Verb::Signal(number), Names { names }),
+            None => answer(&bad_signal(core, &names)),
+        },
+        Call::Reload(params) => Deed::Reload(params),
+        Call::Tail(params) => match core.select(&params.name)[..] {
+            [id] => Deed::Tail(id, params),
+            [] => refuse(
+                code::NO_SUCH_PROCESS,
+                format!("no such process: \"{}\"", params.name.as_str()),
+            ),
+            [_, ..] => {
+                let message = format!(
+                    "\"{}\" means several processes; name one",
+                    params.name.as_str()
+                );
+                refuse(code::INVALID_PARAMS, message)
+            }
+        },
+        Call::Clear(names) => Deed::Clear(found(core, &names.names)),
+        Call::Pid(names) => answer(&pids(core, &names.names)),
+        Call::Avail(_) => answer(&available(core)),
+        Call::Version(_) => answer(&Version {
+            version: env!("CARGO_PKG_VERSION").into(),
+            protocol: PROTOCOL,
+        }),
+        Call::Shutdown(_) => Deed::Tell(Input::Shutdown {
+            ticket: Some(ticket),
+            cause: peer.cause(),
+        }),
+    }
+}
+
+/// An answer made of one of the protocol's types.
+pub fn answer(result: &impl Serialize) -> Deed {
+    Deed::Answer(to_value(result))
+}
+
+/// The JSON of one of the protocol's types.
+///
+/// # Errors
+/// None that a user can bring about: the types hold nothing that JSON cannot.
+pub fn to_value(result: &impl Serialize) -> Result<Value, RpcError> {
+    serde_json::to_value(result)
+        .map_err(|error| RpcError::new(code::INTERNAL_ERROR, error.to_string()))
+}
+
+fn refuse(code: i64, message: impl Into<String>) -> Deed {
+    Deed::Answer(Err(RpcError::new(code, message)))
+}
+
+/// The processes named, and an error for each name that is nobody's.
+fn found(core: &Supervisor, names: &[Selector]) -> Vec<Result<ProcessId, Outcome>> {
+    let mut all = Vec::new();
+    for selector in names {
+        let ids = core.select(selector);
+        if ids.is_empty() && selector.as_str() != "all" {
+            let (name, result, detail) = core.nobody(selector);
+            all.push(Err(Outcome {
+                name,
+                result,
+                before: None,
+                detail,
+            }));
+        }
+        all.extend(ids.into_iter().map(Ok));
+    }
+    all
+}
+
+/// Splits what was found, without the doubles, sorted by program and index.
+fn sorted<'a>(core: &'a Supervisor, names: &[Selector]) -> (Vec<&'a Process>, Vec<Outcome>) {
+    let (mut processes, mut errors) = (Vec::new(), Vec::new());
+    for item in found(core, names) {
+        match item {
+            Ok(id) => processes.extend(core.process(id)),
+            Err(error) => errors.push(error),
+        }
+    }
+    processes.sort_by_key(|process| &process.name);
+    processes.dedup_by_key(|process| &process.name);
+    (processes, errors)
+}
+
+fn status(core: &Supervisor, names: &[Selector], present: Present) -> Status {
+    if names.is_empty() {
+        let processes = core
+            .processes()
+            .map(|(_, process)| status_of(process, present))
+            .collect();
+        return Status {
+            processes,
+            ..Status::default()
+        };
+    }
+    let (processes, errors) = sorted(core, names);
+    let processes = processes
+        .into_iter()
+        .map(|process| status_of(process, present))
+        .collect();
+    Status {
+        processes,
+        errors,
+        strays: Vec::new(),
+    }
+}
+
+fn status_of(process: &Process, present: Present) -> ProcessStatus {
+    let ago = |at: Mono| present.unix_ms.saturating_sub(present.now.since(at));
+    let state = process.shown_state();
+    let explained = matches!(
+        state,
+        shared::state::State::Backoff | shared::state::State::Fatal
+    );
+    let failure = process.failure.as_ref().filter(|_| explained);
+    ProcessStatus {
+        name: process.shown(),
+        program: process.name.program.to_string(),
+        index: process.name.index,
+        state,
+        pid: process.pid().map(|pid| pid.0),
+        uptime_ms: process.since().map(|since| present.now.since(since)),
+        ended_at: process.ended.map(ago),
+        exit: process.exit,
+        reason: failure.map(|failure| failure.reason.clone()),
+        detail: failure.map(|failure| failure.detail.clone()),
+        retry_in_ms: process.next_start().map(|at| at.since(present.now)),
+        failures: process.failures,
+        starts: process.starts,
+        description: process.spec.description.clone(),
+    }
+}
+
+fn bad_signal(core: &Supervisor, names: &[Selector]) -> shared::api::Outcomes {
+    let results = found(core, names)
+        .into_iter()
+        .filter_map(|item| match item {
+            Ok(id) => core.process(id).map(|process| Outcome {
+                name: process.shown(),
+                result: Verdict::BadSignal,
+                before: None,
+                detail: None,
+            }),
+            Err(error) => Some(error),
+        });
+    shared::api::Outcomes {
+        results: results.collect(),
+    }
+}
+
+fn pids(core: &Supervisor, names: &[Selector]) -> Pids {
+    let (processes, errors) = sorted(core, names);
+    let named = |process: &Process| NamedPid {
+        name: process.shown(),
+        pid: process.pid().map_or(0, |pid| pid.0),
+    };
+    Pids {
+        daemon: std::process::id(),
+        processes: processes.into_iter().map(named).collect(),
+        errors,
+    }
+}
+
+fn available(core: &Supervisor) -> Available {
+    let one = |process: &Process| AvailableProcess {
+        name: process.shown(),
+        autostart: process.spec.autostart,
+        priority: process.spec.priority,
+        description: process.spec.description.clone(),
+    };
+    Available {
+        processes: core.processes().map(|(_, process)| one(process)).collect(),
+    }
+}

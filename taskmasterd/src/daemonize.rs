@@ -1,0 +1,71 @@
+//! `--daemonize`: the daemon in the background, and a caller who knows whether it came up.
+//!
+//! The daemon runs itself once more, in a session of its own; the caller waits for its word on a pipe. What
+//! goes wrong before that word is said on the caller's standard error, and is his exit code.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitCode, Stdio};
+
+use crate::options::DAEMONIZED;
+
+/// What the daemon says when it is up.
+const READY: &str = "ready\n";
+
+/// In the caller: starts the daemon and waits for its word.
+pub(crate) fn launch() -> ExitCode {
+    match try_launch() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("taskmasterd: cannot go into the background: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn try_launch() -> io::Result<ExitCode> {
+    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    arguments.push(format!("--{DAEMONIZED}").into());
+    let mut daemon = Command::new("/proc/self/exe")
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut said = String::new();
+    if let Some(mut output) = daemon.stdout.take() {
+        output.read_to_string(&mut said)?;
+    }
+    if said == READY {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let status = daemon.wait()?;
+    if let Some(signal) = status.signal() {
+        eprintln!(
+            "taskmasterd: the daemon was killed by {} as it started",
+            shared::signal::name(signal)
+        );
+    }
+    Ok(status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .filter(|&code| code != 0)
+        .unwrap_or(1)
+        .into())
+}
+
+/// In the daemon: leaves the caller's session and terminal, and says that it is up.
+pub(crate) fn ready() -> io::Result<()> {
+    nix::unistd::setsid()?;
+    let mut stdout = io::stdout();
+    stdout.write_all(READY.as_bytes())?;
+    stdout.flush()?;
+    let null = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    nix::unistd::dup2_stdin(&null)?;
+    nix::unistd::dup2_stdout(&null)?;
+    nix::unistd::dup2_stderr(&null)?;
+    Ok(())
+}

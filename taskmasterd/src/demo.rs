@@ -1,0 +1,35 @@
+//! `--demo`: a configuration to try taskmaster with, in a directory that is gone afterwards.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+const CONFIG: &str = include_str!("demo.yaml");
+
+/// The directory of a demonstration, removed when this is dropped.
+pub(crate) struct Demo(PathBuf);
+
+impl Demo {
+    /// Writes the configuration to a new directory.
+    pub(crate) fn new() -> io::Result<Self> {
+        let directory =
+            std::env::temp_dir().join(format!("taskmaster-demo-{}", std::process::id()));
+        fs::DirBuilder::new().mode(0o700).create(&directory)?;
+        let demo = Self(directory);
+        let text = CONFIG.replace("@DIRECTORY@", &demo.0.display().to_string());
+        fs::write(demo.config(), text)?;
+        Ok(demo)
+    }
+
+    /// Where the configuration is.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.0.join("demo.yaml")
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,393 @@
+//! Clients: let in, listened to, answered, and seen off.
+
+use std::io;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mio::net::UnixStream;
+use mio::{Interest, Token};
+use nix::errno::Errno;
+use serde_json::Value;
+use shared::api::{Call, Outcome, Outcomes, TAIL_LEN_MAX, Tail, TailParams, Verdict};
+use shared::event::{Cause, EventKind};
+use shared::rpc::{Request, RpcError, code};
+
+use crate::config::model::Output;
+use crate::control::client::{Client, Follow};
+use crate::control::methods::{Deed, Present, carry_out, to_value};
+use crate::control::peer::Peer;
+use crate::core::{Input, Process, ProcessId, Ticket};
+use crate::limits::{
+    ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, CLIENTS_MAX, CLIENTS_PER_UID_MAX, CLIENTS_RESERVED,
+    REFUSED_TOLD_MS, REQUESTS_PER_TURN,
+};
+
+use super::reload::Asker;
+use super::sources::Source;
+use super::{Reactor, spare};
+
+impl Reactor {
+    pub(super) fn take_in_clients(&mut self) {
+        if self.debts.accept_at.is_some_and(|at| at <= self.now) {
+            self.debts.accept_at = None;
+            self.debts.accept = true;
+        }
+        if std::mem::take(&mut self.debts.accept) {
+            self.accept();
+        }
+        for token in std::mem::take(&mut self.debts.clients) {
+            self.serve(token);
+        }
+        let late = |client: &Client| client.deadline().is_some_and(|at| at <= self.now);
+        let late: Vec<Token> = self
+            .clients
+            .iter()
+            .filter(|(_, client)| late(client))
+            .map(|(&token, _)| token)
+            .collect();
+        for token in late {
+            self.see_off(token);
+        }
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            // Who comes when all places are taken waits in the kernel's queue for one to become free.
+            if self.clients.len() >= CLIENTS_MAX {
+                return;
+            }
+            match self.listener.socket.accept() {
+                Ok((stream, _)) => self.let_in(stream),
+                Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+                    Some(Errno::EAGAIN) => return,
+                    Some(Errno::EINTR | Errno::ECONNABORTED) => {}
+                    // Nothing announces free descriptors. The spare one lets one more client in meanwhile.
+                    Some(_) | None if self.spare.take().is_some() => {}
+                    Some(_) | None => {
+                        self.debts.accept_at = Some(self.now.after(ACCEPT_RETRY_MS));
+                        return;
+                    }
+                },
+            }
+        }
+        self.debts.accept = true;
+    }
+
+    fn let_in(&mut self, mut stream: UnixStream) {
+        let Ok(peer) = Peer::of(&stream) else { return };
+        if let Err(reason) = self.admits(peer) {
+            return self.refuse(peer, reason);
+        }
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match self.sources.add(&mut stream, interest, Source::Client) {
+            Ok(token) => {
+                self.clients
+                    .insert(token, Client::new(stream, peer, self.now));
+                self.debts.clients.insert(token);
+            }
+            Err(error) => {
+                let text = format!("cannot listen to a client: {error}");
+                self.tell(EventKind::Trouble { text }, Cause::Policy);
+            }
+        }
+    }
+
+    fn admits(&self, peer: Peer) -> Result<(), &'static str> {
+        if !peer.may_speak(self.listener.mode) {
+            return Err("not allowed");
+        }
+        if peer.is_master() {
+            return Ok(());
+        }
+        let same_user = self
+            .clients
+            .values()
+            .filter(|client| client.peer.uid == peer.uid)
+            .count();
+        if same_user >= CLIENTS_PER_UID_MAX || self.clients.len() + CLIENTS_RESERVED >= CLIENTS_MAX
+        {
+            return Err("too many connections");
+        }
+        Ok(())
+    }
+
+    /// Told of once a minute: whoever is refused may come again a thousand times a second.
+    fn refuse(&mut self, peer: Peer, reason: &str) {
+        self.refused += 1;
+        if self
+            .refused_told_at
+            .is_some_and(|at| self.now.since(at) < REFUSED_TOLD_MS)
+        {
+            return;
+        }
+        let reason = format!(
+            "uid {}, pid {}: {reason} ({} since this was last told)",
+            peer.uid, peer.pid, self.refused
+        );
+        self.tell(EventKind::Refused { reason }, peer.cause());
+        self.refused = 0;
+        self.refused_told_at = Some(self.now);
+    }
+
+    pub(super) fn client_ready(&mut self, token: Token, gone: bool) {
+        if gone && let Some(client) = self.clients.get_mut(&token) {
+            // What it had asked for before is still to be read.
+            let _ = client.read();
+            client.hung_up();
+            self.inbox.push_back(Input::ClientGone {
+                ticket: Ticket(token.0 as u64),
+            });
+        }
+        self.debts.clients.insert(token);
+    }
+
+    /// A few requests of one client, and as many answers as it takes.
+    fn serve(&mut self, token: Token) {
+        let Some(client) = self.clients.get_mut(&token) else {
+            return;
+        };
+        let broken =
+            !client.is_gone() && (client.flush(self.now).is_err() || client.read().is_err());
+        if broken {
+            return self.see_off(token);
+        }
+        for _ in 0..REQUESTS_PER_TURN {
+            let Some(client) = self.clients.get_mut(&token) else {
+                return;
+            };
+            match client.next_request() {
+                Ok(Some(request)) => {
+                    self.carry_out(token, request);
+                    self.settle();
+                }
+                Ok(None) => return self.after_serving(token),
+                Err(reason) => {
+                    let cause = client.peer.cause();
+                    let _ = client.flush(self.now);
+                    self.tell(
+                        EventKind::Refused {
+                            reason: reason.into(),
+                        },
+                        cause,
+                    );
+                    return self.see_off(token);
+                }
+            }
+        }
+        self.debts.clients.insert(token);
+    }
+
+    fn after_serving(&mut self, token: Token) {
+        self.dirty.insert(token);
+    }
+
+    fn carry_out(&mut self, token: Token, request: Request) {
+        let Some(client) = self.clients.get(&token) else {
+            return;
+        };
+        let (peer, ticket) = (client.peer, Ticket(token.0 as u64));
+        let present = Present {
+            now: self.now,
+            unix_ms: self.unix_ms,
+        };
+        let deed = match Call::read(&request.method, request.params) {
+            Ok(call) => carry_out(call, &self.core, present, peer, ticket),
+            Err(error) => Deed::Answer(Err(error)),
+        };
+        match deed {
+            Deed::Answer(outcome) => self.answer(ticket, outcome),
+            Deed::Tell(input) => self.inbox.push_back(input),
+            Deed::Reload(params) => self
+                .reloads
+                .ask(Asker::client(peer.cause(), ticket, params)),
+            Deed::Tail(id, params) => {
+                let outcome = self.tail(token, id, &params);
+                self.answer(ticket, outcome);
+            }
+            Deed::Clear(items) => {
+                let outcomes = Outcomes {
+                    results: items.into_iter().map(|item| self.clear(item)).collect(),
+                };
+                self.answer(ticket, to_value(&outcomes));
+            }
+        }
+    }
+
+    /// Answers the request under way of a client, if it is still there.
+    pub(super) fn answer(&mut self, ticket: Ticket, outcome: Result<Value, RpcError>) {
+        let token = Token(usize::try_from(ticket.0).unwrap_or(usize::MAX));
+        if let Some(client) = self.clients.get_mut(&token) {
+            client.answer(outcome);
+            self.dirty.insert(token);
+            // Its next request may have been waiting for this.
+            self.debts.clients.insert(token);
+        }
+    }
+
+    /// At the end of a turn: what was answered leaves.
+    pub(super) fn send_to_clients(&mut self) {
+        for token in std::mem::take(&mut self.dirty) {
+            let Some(client) = self.clients.get_mut(&token) else {
+                continue;
+            };
+            let broken = !client.is_gone() && client.flush(self.now).is_err();
+            if broken || client.is_finished() {
+                self.see_off(token);
+            }
+        }
+    }
+
+    fn see_off(&mut self, token: Token) {
+        let Some(mut client) = self.clients.remove(&token) else {
+            return;
+        };
+        self.sources.remove_socket(token, &mut client.stream);
+        self.debts.clients.remove(&token);
+        if let Some(outlet) = client
+            .follows
+            .as_ref()
+            .and_then(|follow| self.outlets.get_mut(&follow.id))
+        {
+            for channel in outlet.channels() {
+                channel.followers.retain(|&other| other != token);
+            }
+        }
+        self.inbox.push_back(Input::ClientGone {
+            ticket: Ticket(token.0 as u64),
+        });
+        self.reloads.forget(Ticket(token.0 as u64));
+        drop(client);
+        self.spare = self.spare.take().or_else(spare);
+        self.debts.accept = true;
+    }
+
+    fn tail(
+        &mut self,
+        token: Token,
+        id: ProcessId,
+        params: &TailParams,
+    ) -> Result<Value, RpcError> {
+        let process = self
+            .core
+            .process(id)
+            .ok_or_else(|| RpcError::new(code::NO_SUCH_PROCESS, "no such process"))?;
+        let name = process.shown();
+        check_stream(process, params)?;
+        let stream = params.stream;
+        let bytes = usize::try_from(params.bytes.min(TAIL_LEN_MAX)).unwrap_or(usize::MAX);
+        let channel = self
+            .outlets
+            .get_mut(&id)
+            .map(|outlet| outlet.channel(stream));
+        let (data, more) = match &channel {
+            Some(channel) => channel
+                .tail(bytes)
+                .map_err(|why| RpcError::new(code::NO_LOG, format!("{name}: {why}")))?,
+            // It was never started, so there is nothing yet.
+            None => (Vec::new(), false),
+        };
+        if params.follow
+            && let (Some(client), Some(channel)) = (self.clients.get_mut(&token), channel)
+        {
+            if client.follows.is_some() {
+                return Err(RpcError::new(
+                    code::BUSY,
+                    "this connection follows a stream already; use another",
+                ));
+            }
+            client.follows = Some(Follow {
+                id,
+                stream,
+                skipped: 0,
+            });
+            channel.followers.push(token);
+        }
+        to_value(&Tail {
+            name,
+            stream,
+            data: STANDARD.encode(data),
+            more,
+        })
+    }
+
+    fn clear(&mut self, item: Result<ProcessId, Outcome>) -> Outcome {
+        let id = match item {
+            Ok(id) => id,
+            Err(outcome) => return outcome,
+        };
+        let name = self
+            .core
+            .process(id)
+            .map(Process::shown)
+            .unwrap_or_default();
+        let mut failed = None;
+        if let Some(outlet) = self.outlets.get_mut(&id) {
+            for channel in outlet.channels() {
+                failed = failed.or(channel.clear().err());
+            }
+        }
+        let result = if failed.is_some() {
+            Verdict::Failed
+        } else {
+            Verdict::Cleared
+        };
+        Outcome {
+            name,
+            result,
+            before: None,
+            detail: failed,
+        }
+    }
+
+    /// The process that is followed is no more.
+    pub(super) fn end_of_following(&mut self, token: Token) {
+        if let Some(client) = self.clients.get_mut(&token) {
+            client.follows = None;
+            self.see_off(token);
+        }
+    }
+
+    /// Makes the control socket anew if somebody removed it.
+    pub(super) fn restore_socket(&mut self) {
+        if self.listener.is_in_place() {
+            return;
+        }
+        let restored = match self.listener.restore() {
+            Ok(_) => self
+                .listen_anew()
+                .map_err(|error| format!("cannot listen to the control socket: {error}")),
+            Err(reason) => Err(reason),
+        };
+        let kind = match restored {
+            Ok(()) => EventKind::Notice {
+                text: format!("made {} again", self.listener.path().display()),
+            },
+            Err(text) => EventKind::Trouble { text },
+        };
+        self.tell(kind, Cause::Policy);
+    }
+
+    fn listen_anew(&mut self) -> io::Result<()> {
+        self.sources.add(
+            &mut self.listener.socket,
+            Interest::READABLE,
+            Source::Listener,
+        )?;
+        self.debts.accept = true;
+        Ok(())
+    }
+}
+
+/// Whether the stream is one of its own.
+fn check_stream(process: &Process, params: &TailParams) -> Result<(), RpcError> {
+    use crate::config::model::Tty;
+    let merged = process.spec.launch.tty == Tty::Full || process.spec.stderr == Output::Stdout;
+    if params.stream == shared::api::Stream::Stderr && merged {
+        let message = format!(
+            "{}: its standard error is part of its standard output",
+            process.shown()
+        );
+        return Err(RpcError::new(code::NO_LOG, message));
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! Where the output of a process goes: its file, the memory, syslog, our own streams; and who follows it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use mio::Token;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use shared::api::Stream;
+use shared::event::{EventKind, Severity};
+
+use crate::child::ansi::AnsiStripper;
+use crate::child::output::{Lines, Timestamper};
+use crate::config::model::{Identity, Output, Program};
+use crate::core::Mono;
+use crate::logs::file::{LogWriter, Report};
+use crate::logs::open::{Files, OwnFiles};
+use crate::logs::ring::Ring;
+use crate::sys::{self, Arena};
+
+use super::news::{News, Speaker};
+
+/// Both streams of a process.
+pub(super) struct Outlet {
+    pub(super) stdout: Channel,
+    pub(super) stderr: Channel,
+}
+
+/// One stream.
+pub(super) struct Channel {
+    sink: Sink,
+    stream: Stream,
+    timestamps: Option<Timestamper>,
+    strip_ansi: Option<AnsiStripper>,
+    filtered: Vec<u8>,
+    /// The clients that follow it.
+    pub(super) followers: Vec<Token>,
+}
+
+enum Sink {
+    Nowhere,
+    Memory(Ring<Arena>),
+    File(Box<LogWriter>),
+    Syslog(Lines),
+    /// The daemon's own stream; bytes it cannot take at once are lost.
+    Inherit,
+}
+
+/// The moment, by both clocks.
+#[derive(Clone, Copy)]
+pub(super) struct At {
+    pub(super) now: Mono,
+    pub(super) unix_ms: u64,
+}
+
+impl Outlet {
+    pub(super) fn new(program: &Program, at: At, news: &mut News, who: &Speaker) -> Self {
+        let user = program.launch.user.as_ref();
+        let mut outlet = Self {
+            stdout: Channel::new(Stream::Stdout, &program.stdout, user),
+            stderr: Channel::new(Stream::Stderr, &program.stderr, user),
+        };
+        for channel in outlet.channels() {
+            channel.reopen(at, news, who);
+        }
+        outlet
+    }
+
+    /// New destinations for the same process; those who follow it stay.
+    pub(super) fn redirect(&mut self, program: &Program, at: At, news: &mut News, who: &Speaker) {
+        let mut new = Self::new(program, at, news, who);
+        new.stdout.followers = std::mem::take(&mut self.stdout.followers);
+        new.stderr.followers = std::mem::take(&mut self.stderr.followers);
+        *self = new;
+    }
+
+    pub(super) fn channel(&mut self, stream: Stream) -> &mut Channel {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+
+    pub(super) fn channels(&mut self) -> [&mut Channel; 2] {
+        [&mut self.stdout, &mut self.stderr]
+    }
+}
+
+impl Channel {
+    fn new(stream: Stream, output: &Output, user: Option<&Identity>) -> Self {
+        let (mut timestamps, mut strip_ansi) = (None, None);
+        let sink = match output {
+            Output::Memory => Sink::Memory(Ring::new(Arena::new)),
+            Output::Discard | Output::Stdout => Sink::Nowhere,
+            Output::Inherit => Sink::Inherit,
+            Output::Syslog => Sink::Syslog(Lines::default()),
+            Output::File(file) => {
+                timestamps = file.timestamps.then(Timestamper::default);
+                strip_ansi = file.strip_ansi.then(AnsiStripper::default);
+                let files: Box<dyn Files> = match user {
+                    Some(user) => Box::new(UserFiles(user.clone())),
+                    None => Box::new(OwnFiles),
+                };
+                Sink::File(Box::new(LogWriter::new(file, files)))
+            }
+        };
+        Self {
+            sink,
+            stream,
+            timestamps,
+            strip_ansi,
+            filtered: Vec::new(),
+            followers: Vec::new(),
+        }
+    }
+
+    /// Takes output in; nothing here waits.
+    pub(super) fn write(&mut self, bytes: &[u8], at: At, news: &mut News, who: &Speaker) {
+        let mut reports = Vec::new();
+        match &mut self.sink {
+            Sink::Nowhere => {}
+            Sink::Memory(ring) => ring.push(bytes),
+            Sink::Inherit => inherit(self.stream, bytes),
+            Sink::Syslog(lines) => {
+                let severity = severity_of(self.stream);
+                lines.push(bytes, |line| news.output_line(at.now, who, severity, line));
+            }
+            Sink::File(writer) => {
+                let mut plain = Vec::new();
+                let bytes = match &mut self.strip_ansi {
+                    Some(stripper) => {
+                        stripper.strip(bytes, &mut plain);
+                        &plain[..]
+                    }
+                    None => bytes,
+                };
+                match &mut self.timestamps {
+                    Some(stamper) => {
+                        self.filtered.clear();
+                        stamper.stamp(at.unix_ms, bytes, &mut self.filtered);
+                        writer.write(at.now, &self.filtered, &mut reports);
+                    }
+                    None => writer.write(at.now, bytes, &mut reports),
+                }
+            }
+        }
+        self.report(reports, at, news, who);
+    }
+
+    /// The process is dead and its output at an end: what was held back comes out.
+    pub(super) fn finish(&mut self, at: At, news: &mut News, who: &Speaker) {
+        if let Sink::Syslog(lines) = &mut self.sink {
+            let severity = severity_of(self.stream);
+            lines.finish(|line| news.output_line(at.now, who, severity, line));
+        }
+    }
+
+    /// Opens the file anew, as after a rotation by somebody else.
+    pub(super) fn reopen(&mut self, at: At, news: &mut News, who: &Speaker) {
+        let mut reports = Vec::new();
+        if let Sink::File(writer) = &mut self.sink {
+            writer.reopen(at.now, &mut reports);
+        }
+        self.report(reports, at, news, who);
+    }
+
+    /// The last `n` bytes, and whether there were more before them; an error says why there are none.
+    pub(super) fn tail(&self, n: usize) -> Result<(Vec<u8>, bool), String> {
+        match &self.sink {
+            Sink::Memory(ring) => Ok(ring.last(n)),
+            Sink::File(writer) => writer.tail(n),
+            Sink::Nowhere => Err("its output is discarded".into()),
+            Sink::Syslog(_) => Err("its output goes to syslog".into()),
+            Sink::Inherit => Err("its output goes to where the daemon's goes".into()),
+        }
+    }
+
+    /// Empties what is kept.
+    pub(super) fn clear(&mut self) -> Result<(), String> {
+        match &mut self.sink {
+            Sink::Memory(ring) => ring.clear(),
+            Sink::File(writer) => writer.clear()?,
+            Sink::Nowhere | Sink::Syslog(_) | Sink::Inherit => {}
+        }
+        Ok(())
+    }
+
+    fn report(&self, reports: Vec<Report>, at: At, news: &mut News, who: &Speaker) {
+        let Sink::File(writer) = &self.sink else {
+            return;
+        };
+        for report in reports {
+            let process = who.shown.clone();
+            let path = writer.path().display().to_string();
+            let kind = match report {
+                Report::Trouble { reason, lost } => EventKind::LogTrouble {
+                    process,
+                    path,
+                    reason,
+                    lost_bytes: lost,
+                },
+                Report::Recovered { lost } => EventKind::LogRecovered {
+                    process,
+                    path,
+                    lost_bytes: lost,
+                },
+                Report::Hindered { reason } => EventKind::Trouble {
+                    text: format!("{process}: {path}: {reason}"),
+                },
+            };
+            news.tell(at.now, at.unix_ms, kind, shared::event::Cause::Policy);
+        }
+    }
+}
+
+fn severity_of(stream: Stream) -> Severity {
+    match stream {
+        Stream::Stdout => Severity::Info,
+        Stream::Stderr => Severity::Warning,
+    }
+}
+
+/// As much as the daemon's own stream takes at once. Whoever reads it slowly must not slow the programs down.
+fn inherit(stream: Stream, mut bytes: &[u8]) {
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    let fd = match stream {
+        Stream::Stdout => std::os::fd::AsFd::as_fd(&stdout),
+        Stream::Stderr => std::os::fd::AsFd::as_fd(&stderr),
+    };
+    while !bytes.is_empty() {
+        match sys::write_now(fd, bytes) {
+            Ok(n) if n > 0 => bytes = &bytes[n..],
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+/// The file system with the rights of a program's user.
+struct UserFiles(Identity);
+
+impl Files for UserFiles {
+    fn uid(&self) -> u32 {
+        self.0.uid
+    }
+
+    fn open(&self, path: &Path, flags: OFlag, mode: Mode) -> io::Result<OwnedFd> {
+        sys::as_filesystem_user(&self.0, || OwnFiles.open(path, flags, mode))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        sys::as_filesystem_user(&self.0, || OwnFiles.rename(from, to))
+    }
+}

@@ -1,0 +1,176 @@
+//! The output of processes: always read, whoever is slow to take it.
+
+use std::io::ErrorKind;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mio::Token;
+use nix::errno::Errno;
+use serde_json::json;
+use shared::api::{self, Stream};
+use shared::rpc::JSONRPC;
+
+use crate::core::{Pid, ProcessId};
+use crate::limits::{FOLLOWED_CHUNK_LEN, LAST_WORDS_LEN_MAX, READ_BUDGET};
+
+use super::Reactor;
+use super::news::Speaker;
+use super::sources::{Output, Source};
+
+/// Why reading stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// There is no more for now.
+    Empty,
+    /// There is no more, ever.
+    End,
+    /// There may be more, but others want their turn.
+    Budget,
+}
+
+impl Reactor {
+    /// A budget's worth from each source that has something.
+    pub(super) fn take_in_output(&mut self) {
+        for token in std::mem::take(&mut self.debts.outputs) {
+            match self.read_output(token, READ_BUDGET) {
+                Stop::Empty => {}
+                Stop::End => self.close_output(token),
+                Stop::Budget => {
+                    self.debts.outputs.insert(token);
+                }
+            }
+        }
+    }
+
+    /// Reads all that a dead process has written, before its death is told. What it left behind may go on
+    /// writing, and is not waited for.
+    pub(super) fn last_words(&mut self, token: Token) {
+        let stop = self.read_output(token, LAST_WORDS_LEN_MAX);
+        if let Some(Source::Output(output)) = self.sources.get_mut(token) {
+            output.orphaned = true;
+        }
+        match stop {
+            Stop::End => self.close_output(token),
+            // Whether a terminal is at its end shows at the next reading, now that its process is dead.
+            Stop::Empty | Stop::Budget => {
+                self.debts.outputs.insert(token);
+            }
+        }
+    }
+
+    fn read_output(&mut self, token: Token, budget: usize) -> Stop {
+        let mut left = budget;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(READ_BUDGET, 0);
+        let stop = loop {
+            let Some(Source::Output(output)) = self.sources.get_mut(token) else {
+                break Stop::Empty;
+            };
+            let (filled, stop) = fill(output, &mut buffer[..left.min(READ_BUDGET)]);
+            let mut bytes = &buffer[..filled];
+            let mut plain = Vec::new();
+            if let Some(stripper) = &mut output.terminal {
+                stripper.strip(bytes, &mut plain);
+                if stop == Some(Stop::End) {
+                    stripper.finish(&mut plain);
+                }
+                bytes = &plain;
+            }
+            let (id, pid, stream) = (output.id, output.pid, output.stream);
+            self.deliver(id, pid, stream, bytes);
+            left -= filled;
+            match stop {
+                Some(stop) => break stop,
+                None if left == 0 => break Stop::Budget,
+                None => {}
+            }
+        };
+        self.buffer = buffer;
+        stop
+    }
+
+    fn deliver(&mut self, id: ProcessId, pid: Pid, stream: Stream, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let at = self.at();
+        let Some(outlet) = self.outlets.get_mut(&id) else {
+            return;
+        };
+        let who = Speaker::of(&self.core, id, pid);
+        let channel = outlet.channel(stream);
+        channel.write(bytes, at, &mut self.news, &who);
+        if channel.followers.is_empty() {
+            return;
+        }
+        for token in channel.followers.clone() {
+            self.pass_on(token, &who.shown, stream, bytes);
+        }
+    }
+
+    /// Queues output for a client that follows it, or counts it as skipped.
+    fn pass_on(&mut self, token: Token, shown: &str, stream: Stream, bytes: &[u8]) {
+        let Some(client) = self.clients.get_mut(&token) else {
+            return;
+        };
+        for chunk in bytes.chunks(FOLLOWED_CHUNK_LEN) {
+            let skipped = client.follows.as_ref().map_or(0, |follow| follow.skipped);
+            let behind = skipped > 0 && !client.has_caught_up();
+            let data = STANDARD.encode(chunk);
+            let params = api::Output {
+                name: shown.to_owned(),
+                stream,
+                data,
+                skipped,
+            };
+            let message = json!({"jsonrpc": JSONRPC, "method": api::OUTPUT, "params": params});
+            let queued = !behind && client.offer(&message, chunk.len() * 2);
+            if let Some(follow) = &mut client.follows {
+                follow.skipped = if queued {
+                    0
+                } else {
+                    skipped + chunk.len() as u64
+                };
+            }
+        }
+        self.dirty.insert(token);
+    }
+
+    /// Nobody can write to it any more.
+    fn close_output(&mut self, token: Token) {
+        let Some(Source::Output(output)) = self.sources.remove(token) else {
+            return;
+        };
+        self.debts.outputs.remove(&token);
+        let at = self.at();
+        if let Some(outlet) = self.outlets.get_mut(&output.id) {
+            let who = Speaker::of(&self.core, output.id, output.pid);
+            outlet
+                .channel(output.stream)
+                .finish(at, &mut self.news, &who);
+        }
+    }
+}
+
+/// Reads until the buffer is full or there is no more. A terminal that nobody has open at the moment is not at
+/// its end while its process lives: the process may open it again.
+fn fill(output: &Output, buffer: &mut [u8]) -> (usize, Option<Stop>) {
+    let end = if output.terminal.is_some() && !output.orphaned {
+        Stop::Empty
+    } else {
+        Stop::End
+    };
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match nix::unistd::read(&output.fd, &mut buffer[filled..]) {
+            Ok(0) | Err(Errno::EIO) => return (filled, Some(end)),
+            Ok(n) => filled += n,
+            Err(Errno::EINTR) => {}
+            Err(errno) if std::io::Error::from(errno).kind() == ErrorKind::WouldBlock => {
+                return (filled, Some(Stop::Empty));
+            }
+            Err(_) => return (filled, Some(Stop::End)),
+        }
+    }
+    (filled, None)
+}

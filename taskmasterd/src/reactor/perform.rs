@@ -1,0 +1,187 @@
+//! Wishes of the core become deeds, and deeds that can fail are answered.
+
+use serde_json::Value;
+use shared::api::Reloaded;
+use shared::event::{Cause, EventKind};
+use shared::rpc::{RpcError, code};
+
+use crate::child::output::CrStripper;
+use crate::child::pty::Window;
+use crate::child::{Order, Spawned, Stderr, spawn};
+use crate::config::model::Output as Destination;
+use crate::control::methods::to_value;
+use crate::core::{Aim, Answer, Effect, Failure, Input, Pid, ProcessId, Ticket};
+use shared::api::Stream;
+
+use super::news::{NO_PID, Speaker};
+use super::outlets::Outlet;
+use super::sources::{Output, Source};
+use super::{Incarnation, Reactor};
+
+impl Reactor {
+    /// Does what the core wishes; an answer is its next input.
+    pub(super) fn perform(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Spawn { id } => return Some(self.spawn(id)),
+            Effect::Kill {
+                id,
+                pid,
+                signal,
+                aim,
+            } => self.kill(id, pid, signal, aim),
+            Effect::Redirect { id } => self.redirect(id),
+            Effect::Forget { id } => self.forget(id),
+            Effect::Event { kind, cause } => self.tell(kind, cause),
+            Effect::Reply { ticket, answer } => self.reply(ticket, answer),
+            Effect::Leave => self.leaving = true,
+        }
+        None
+    }
+
+    fn spawn(&mut self, id: ProcessId) -> Input {
+        match self.try_spawn(id) {
+            Ok(pid) => Input::Spawned { id, pid },
+            Err(failure) => Input::SpawnFailed { id, failure },
+        }
+    }
+
+    fn try_spawn(&mut self, id: ProcessId) -> Result<Pid, Failure> {
+        let process = self
+            .core
+            .process(id)
+            .expect("the core spawns what it knows");
+        let who = Speaker::of(&self.core, id, NO_PID);
+        let spec = &process.spec;
+        let stderr = if spec.stderr == Destination::Stdout {
+            Stderr::WithStdout
+        } else {
+            Stderr::Own
+        };
+        let order = Order::new(
+            &spec.launch,
+            &process.name,
+            stderr,
+            Window::default(),
+            &self.heritage,
+        )?;
+        let at = self.at();
+        let news = &mut self.news;
+        self.outlets
+            .entry(id)
+            .or_insert_with(|| Outlet::new(spec, at, news, &who));
+        let spawned = spawn(&order)?;
+        Ok(self.take_charge(id, spawned))
+    }
+
+    /// Listens to a new child. What cannot be listened to is closed, and the child finds that out by itself.
+    fn take_charge(&mut self, id: ProcessId, spawned: Spawned) -> Pid {
+        let Spawned {
+            child,
+            terminal,
+            stdout,
+            stderr,
+            exec_status,
+        } = spawned;
+        let pid = Pid(child.pid());
+        let mut outputs = Vec::new();
+        let streams = [
+            (terminal, Stream::Stdout, Some(CrStripper::default())),
+            (stdout, Stream::Stdout, None),
+            (stderr, Stream::Stderr, None),
+        ];
+        for (fd, stream, terminal) in streams {
+            let Some(fd) = fd else { continue };
+            let source = |fd| {
+                Source::Output(Output {
+                    id,
+                    pid,
+                    stream,
+                    fd,
+                    terminal,
+                    orphaned: false,
+                })
+            };
+            match self.sources.add_owned(fd, source) {
+                Ok(token) => outputs.push(token),
+                Err(error) => {
+                    let text = format!("cannot listen to the output of pid {}: {error}", pid.0);
+                    self.tell(EventKind::Trouble { text }, Cause::Policy);
+                }
+            }
+        }
+        let exec_status = self
+            .sources
+            .add_owned(exec_status, |fd| Source::ExecStatus { pid: pid.0, fd })
+            .ok();
+        self.children.insert(
+            pid.0,
+            Incarnation {
+                id,
+                child,
+                exec_status,
+                outputs,
+            },
+        );
+        pid
+    }
+
+    /// The one way to signal a supervised process: through a handle that is gone once it is reaped.
+    fn kill(&mut self, id: ProcessId, pid: Pid, signal: i32, aim: Aim) {
+        let Some(incarnation) = self
+            .children
+            .get(&pid.0)
+            .filter(|incarnation| incarnation.id == id)
+        else {
+            return;
+        };
+        let sent = match aim {
+            Aim::Leader => incarnation.child.signal(signal),
+            Aim::Group => incarnation.child.signal_group(signal),
+        };
+        if let Err(error) = sent {
+            let text = format!(
+                "cannot send {} to pid {}: {error}",
+                shared::signal::name(signal),
+                pid.0
+            );
+            self.tell(EventKind::Trouble { text }, Cause::Policy);
+        }
+    }
+
+    fn redirect(&mut self, id: ProcessId) {
+        let at = self.at();
+        let (Some(process), Some(outlet)) = (self.core.process(id), self.outlets.get_mut(&id))
+        else {
+            return;
+        };
+        let who = Speaker::of(&self.core, id, NO_PID);
+        outlet.redirect(&process.spec, at, &mut self.news, &who);
+    }
+
+    fn forget(&mut self, id: ProcessId) {
+        let Some(mut outlet) = self.outlets.remove(&id) else {
+            return;
+        };
+        for channel in outlet.channels() {
+            for token in std::mem::take(&mut channel.followers) {
+                self.end_of_following(token);
+            }
+        }
+    }
+
+    fn reply(&mut self, ticket: Ticket, answer: Answer) {
+        let outcome: Result<Value, RpcError> = match answer {
+            Answer::Outcomes(outcomes) => to_value(&outcomes),
+            Answer::Reloaded(plan) => to_value(&Reloaded {
+                applied: true,
+                plan,
+            }),
+            Answer::Down(done) => to_value(&done),
+            Answer::ShuttingDown => Err(RpcError::new(
+                code::SHUTTING_DOWN,
+                "the daemon is shutting down; nothing is started any more",
+            )),
+        };
+        self.answer(ticket, outcome);
+    }
+}

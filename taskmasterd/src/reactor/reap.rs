@@ -1,0 +1,137 @@
+//! The dead: seen once, with their last words and their right status, then handed back to the kernel.
+
+use std::os::fd::AsFd;
+
+use mio::Token;
+use shared::event::{Cause, EventKind};
+use shared::state::Exit;
+
+use crate::child::{failure, read_exec_status};
+use crate::core::{Input, Pid, ProcessId};
+use crate::limits::{DEATHS_PER_TURN, LEFTOVERS_MAX};
+use crate::sys;
+
+use super::Reactor;
+use super::sources::Source;
+
+impl Reactor {
+    /// Looks for dead children. A signal says that there is at least one, never how many.
+    pub(super) fn take_in_deaths(&mut self) {
+        if !std::mem::take(&mut self.debts.deaths) {
+            return;
+        }
+        for _ in 0..DEATHS_PER_TURN {
+            match sys::peek_dead() {
+                Ok(Some((pid, exit))) => self.bury(pid, exit),
+                Ok(None) => return,
+                Err(error) => {
+                    let text = format!("cannot look for dead children: {error}");
+                    return self.tell(EventKind::Trouble { text }, Cause::Policy);
+                }
+            }
+        }
+        self.debts.deaths = true;
+    }
+
+    /// One dead child. It is reaped only when the core has drawn its conclusions: until then its number, and
+    /// that of its group, is nobody else's.
+    fn bury(&mut self, pid: i32, exit: Exit) {
+        let Some(incarnation) = self.children.get(&pid) else {
+            return self.bury_other(pid);
+        };
+        let (id, outputs, exec_status) = (
+            incarnation.id,
+            incarnation.outputs.clone(),
+            incarnation.exec_status,
+        );
+        if let Some(token) = exec_status {
+            self.read_exec_status(token);
+        }
+        for &token in &outputs {
+            self.last_words(token);
+        }
+        self.inbox.push_back(Input::Exited {
+            id,
+            pid: Pid(pid),
+            exit,
+        });
+        self.settle();
+        if let Some(incarnation) = self.children.remove(&pid)
+            && let Err(child) = incarnation.child.reap()
+        {
+            // It was dead a moment ago, so this is a bug; without the handle at least the number is freed.
+            let text = format!(
+                "bug: pid {} was seen dead and cannot be reaped",
+                child.pid()
+            );
+            self.tell(EventKind::Trouble { text }, Cause::Policy);
+        }
+        self.keep_leftovers(id, &outputs);
+    }
+
+    /// A child that is not supervised: the shell, the helper, or an orphan that became ours.
+    fn bury_other(&mut self, pid: i32) {
+        if self.shell.as_ref().is_some_and(|shell| shell.pid() == pid) {
+            self.shell.take().map(sys::Child::reap);
+            self.inbox.push_back(Input::Shutdown {
+                ticket: None,
+                cause: Cause::Shell,
+            });
+        } else if !self.helper_died(pid) && sys::reap(pid).is_err() {
+            self.tell(
+                EventKind::Trouble {
+                    text: format!("cannot reap pid {pid}"),
+                },
+                Cause::Policy,
+            );
+        }
+    }
+
+    /// Where a grandchild keeps the terminals and pipes of the dead open, only the last few are listened to.
+    fn keep_leftovers(&mut self, id: ProcessId, outputs: &[Token]) {
+        let leftovers = self.leftovers.entry(id).or_default();
+        leftovers.extend(outputs);
+        leftovers.retain(|&token| self.sources.get(token).is_some());
+        while leftovers.len() > LEFTOVERS_MAX {
+            self.sources.remove(leftovers.remove(0));
+        }
+        if leftovers.is_empty() {
+            self.leftovers.remove(&id);
+        }
+    }
+
+    /// Children that have said how their exec went.
+    pub(super) fn take_in_exec_status(&mut self) {
+        for token in std::mem::take(&mut self.debts.exec_status) {
+            self.read_exec_status(token);
+        }
+    }
+
+    /// The end of the pipe without a word is a success; five bytes are the step that failed and why.
+    fn read_exec_status(&mut self, token: Token) {
+        let Some(Source::ExecStatus { pid, fd }) = self.sources.get(token) else {
+            return;
+        };
+        let pid = *pid;
+        let mut bytes = [0; 16];
+        let said = match nix::unistd::read(fd.as_fd(), &mut bytes) {
+            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => return,
+            Ok(n) => read_exec_status(&bytes[..n]),
+            Err(_) => None,
+        };
+        self.sources.remove(token);
+        let Some(incarnation) = self.children.get_mut(&pid) else {
+            return;
+        };
+        incarnation.exec_status = None;
+        let id = incarnation.id;
+        if let (Some((stage, errno)), Some(process)) = (said, self.core.process(id)) {
+            let failure = failure(stage, errno, &process.spec.launch);
+            self.inbox.push_back(Input::ExecFailed {
+                id,
+                pid: Pid(pid),
+                failure,
+            });
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Reloads: a helper process reads the configuration, the core puts it into force.
+//!
+//! Reading means a disk, a user database, a file that may be hostile: nothing of it happens in the reactor. One
+//! helper runs at a time; who asks meanwhile is served by the next one, all of them together, because the file
+//! may have changed since the present one looked.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use mio::Token;
+use serde_json::Value;
+use shared::api::{ReloadParams, Reloaded};
+use shared::event::{Cause, EventKind};
+use shared::rpc::{RpcError, code};
+
+use crate::child::helper::{self, Verdict};
+use crate::config::change;
+use crate::config::model::Config;
+use crate::control::methods::to_value;
+use crate::core::{Input, Mono, Ticket};
+use crate::limits::{HELPER_ANSWER_LEN_MAX, HELPER_TIME_MS_MAX, RELOAD_INTERVAL_MS};
+use crate::sys;
+
+use super::Reactor;
+use super::sources::Source;
+
+/// Who wants a reload, and what kind.
+#[derive(Debug)]
+pub(super) struct Asker {
+    cause: Cause,
+    ticket: Option<Ticket>,
+    params: ReloadParams,
+}
+
+impl Asker {
+    pub(super) fn signal(cause: Cause) -> Self {
+        Self {
+            cause,
+            ticket: None,
+            params: ReloadParams::default(),
+        }
+    }
+
+    pub(super) fn client(cause: Cause, ticket: Ticket, params: ReloadParams) -> Self {
+        Self {
+            cause,
+            ticket: Some(ticket),
+            params,
+        }
+    }
+}
+
+/// The reload under way and those who wait for the next.
+pub(super) struct Reloads {
+    path: PathBuf,
+    waiting: Vec<Asker>,
+    running: Option<Running>,
+    /// Signals may come a thousand a second; reloads do not.
+    not_before: Mono,
+}
+
+struct Running {
+    child: sys::Child,
+    output: Option<Token>,
+    said: Vec<u8>,
+    askers: Vec<Asker>,
+    kill_at: Option<Mono>,
+}
+
+impl Reloads {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            waiting: Vec::new(),
+            running: None,
+            not_before: Mono::default(),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Somebody wants a reload. A signal that finds another one waiting is one with it.
+    pub(super) fn ask(&mut self, asker: Asker) {
+        if asker.ticket.is_some() || self.waiting.iter().all(|other| other.ticket.is_some()) {
+            self.waiting.push(asker);
+        }
+    }
+
+    /// Nobody waits for this answer any more; the reload is done all the same.
+    pub(super) fn forget(&mut self, ticket: Ticket) {
+        let running = self
+            .running
+            .iter_mut()
+            .flat_map(|running| &mut running.askers);
+        for asker in self.waiting.iter_mut().chain(running) {
+            asker.ticket.take_if(|other| *other == ticket);
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        match &self.running {
+            Some(running) => running.kill_at,
+            None => (!self.waiting.is_empty()).then_some(self.not_before),
+        }
+    }
+}
+
+impl Reactor {
+    /// Reads what the helper says, and sends the next one on its way.
+    pub(super) fn take_in_reload(&mut self) {
+        if let Some(token) = self.debts.helper.take() {
+            self.read_helper(token);
+        }
+        if let Some(running) = &mut self.reloads.running {
+            if running.kill_at.is_some_and(|at| at <= self.now) {
+                running.kill_at = None;
+                let _ = running
+                    .child
+                    .signal(nix::sys::signal::Signal::SIGKILL as i32);
+            }
+        } else if !self.reloads.waiting.is_empty() && self.reloads.not_before <= self.now {
+            self.start_helper();
+        }
+    }
+
+    fn start_helper(&mut self) {
+        let askers = std::mem::take(&mut self.reloads.waiting);
+        self.reloads.not_before = self.now.after(RELOAD_INTERVAL_MS);
+        let started =
+            helper::start(&self.reloads.path, &self.heritage).and_then(|(child, output)| {
+                let source = |fd: OwnedFd| Source::Helper { fd };
+                let token = self
+                    .sources
+                    .add_owned(output, source)
+                    .map_err(|error| error.to_string())?;
+                Ok((child, token))
+            });
+        match started {
+            Ok((child, token)) => {
+                let kill_at = Some(self.now.after(HELPER_TIME_MS_MAX));
+                let running = Running {
+                    child,
+                    output: Some(token),
+                    said: Vec::new(),
+                    askers,
+                    kill_at,
+                };
+                self.reloads.running = Some(running);
+            }
+            Err(error) => {
+                let problem =
+                    format!("cannot start the helper that reads the configuration: {error}");
+                self.refuse_reload(askers, &[problem]);
+            }
+        }
+    }
+
+    /// Takes in what the helper has said so far. It is read to its end, and no further than its limit.
+    fn read_helper(&mut self, token: Token) {
+        let Some(running) = self
+            .reloads
+            .running
+            .as_mut()
+            .filter(|running| running.output == Some(token))
+        else {
+            return;
+        };
+        let Some(Source::Helper { fd }) = self.sources.get(token) else {
+            return;
+        };
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            match nix::unistd::read(fd.as_fd(), &mut buffer) {
+                Ok(n) if n > 0 && running.said.len() + n <= HELPER_ANSWER_LEN_MAX => {
+                    running.said.extend_from_slice(&buffer[..n]);
+                }
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(nix::errno::Errno::EAGAIN) => return,
+                Ok(_) | Err(_) => break,
+            }
+        }
+        running.output = None;
+        self.sources.remove(token);
+    }
+
+    /// Whether `pid` was the helper; then it is reaped here, and what it said is acted upon.
+    pub(super) fn helper_died(&mut self, pid: i32) -> bool {
+        if self
+            .reloads
+            .running
+            .as_ref()
+            .is_none_or(|running| running.child.pid() != pid)
+        {
+            return false;
+        }
+        if let Some(token) = self
+            .reloads
+            .running
+            .as_ref()
+            .and_then(|running| running.output)
+        {
+            self.read_helper(token);
+            self.sources.remove(token);
+        }
+        if let Some(Running {
+            child,
+            said,
+            askers,
+            ..
+        }) = self.reloads.running.take()
+        {
+            let exit = child.reap();
+            match helper::read_verdict(&said) {
+                Some(Verdict::Good(config)) => self.put_into_force(askers, *config),
+                Some(Verdict::Problems(problems)) => self.refuse_reload(askers, &problems),
+                None => {
+                    let how =
+                        exit.map_or_else(|_| "no exit status".into(), |exit| exit.to_string());
+                    let problem = format!(
+                        "the helper that reads the configuration ended without a word: {how}"
+                    );
+                    self.refuse_reload(askers, &[problem]);
+                }
+            }
+        }
+        true
+    }
+
+    fn put_into_force(&mut self, askers: Vec<Asker>, config: Config) {
+        for asker in askers {
+            let empties = config.programs.is_empty() && !self.core.config().programs.is_empty();
+            if empties && !config.empty_on_purpose && !asker.params.allow_empty {
+                let problem = format!(
+                    "{}: no programs; write \"programs: {{}}\" or use reload --allow-empty to stop all of them",
+                    self.reloads.path.display()
+                );
+                self.refuse_reload(vec![asker], &[problem]);
+                continue;
+            }
+            if asker.params.dry_run {
+                let plan = change::plan(self.core.config(), &config);
+                self.answer_asker(
+                    asker.ticket,
+                    to_value(&Reloaded {
+                        applied: false,
+                        plan,
+                    }),
+                );
+                continue;
+            }
+            let Asker { cause, ticket, .. } = asker;
+            self.inbox.push_back(Input::Reload {
+                ticket,
+                cause,
+                config: config.clone(),
+            });
+            self.settle();
+            self.warn(config.warnings.clone());
+        }
+    }
+
+    fn refuse_reload(&mut self, askers: Vec<Asker>, problems: &[String]) {
+        for asker in askers {
+            if !asker.params.dry_run {
+                for reason in problems {
+                    self.tell(
+                        EventKind::ReloadRefused {
+                            reason: reason.clone(),
+                        },
+                        asker.cause.clone(),
+                    );
+                }
+            }
+            let data = problems
+                .iter()
+                .map(|problem| Value::from(problem.as_str()))
+                .collect();
+            let message = format!(
+                "the configuration has problems, nothing changed:\n{}",
+                problems.join("\n")
+            );
+            let error = RpcError {
+                code: code::RELOAD_REFUSED,
+                message,
+                data: Some(Value::Array(data)),
+            };
+            self.answer_asker(asker.ticket, Err(error));
+        }
+    }
+
+    fn answer_asker(&mut self, ticket: Option<Ticket>, outcome: Result<Value, RpcError>) {
+        if let Some(ticket) = ticket {
+            self.answer(ticket, outcome);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `--shell`: the control shell in the daemon's terminal. Leaving it stops the daemon.
+
+use std::io::{self, IsTerminal};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getpgrp, tcsetpgrp};
+use taskmasterd::sys;
+
+/// Starts `taskmasterctl` in the foreground of the terminal, with a process group of its own, so that a Ctrl-C
+/// typed there is the shell's and not the daemon's.
+pub(crate) fn start(socket: &Path) -> Result<sys::Child, String> {
+    let program = find();
+    let mut command = Command::new(&program);
+    command.arg("-s").arg(socket).process_group(0);
+    let shell = command
+        .spawn()
+        .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+    let pid = i32::try_from(shell.id()).map_err(|error| error.to_string())?;
+    sys::Child::adopt(pid)
+        .map_err(|error| format!("cannot watch {}: {error}", program.display()))
+        .inspect(|child| {
+            hand_over(child);
+        })
+}
+
+/// The one beside us, else the one in the path.
+fn find() -> PathBuf {
+    let beside = std::env::current_exe()
+        .ok()
+        .map(|path| path.with_file_name("taskmasterctl"));
+    beside
+        .filter(|path| path.exists())
+        .unwrap_or_else(|| "taskmasterctl".into())
+}
+
+/// Makes the shell the foreground of the terminal. It may have tried to read before, and been stopped for it.
+fn hand_over(shell: &sys::Child) {
+    if io::stdin().is_terminal() {
+        let _ = tcsetpgrp(io::stdin(), Pid::from_raw(shell.pid()));
+        let _ = shell.signal(Signal::SIGCONT as i32);
+    }
+}
+
+/// Gives the terminal back to the daemon's own process group when it is dropped.
+pub(crate) struct Terminal(Pid);
+
+impl Terminal {
+    /// Remembers whose the terminal was.
+    pub(crate) fn new() -> Self {
+        Self(getpgrp())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if io::stdin().is_terminal() {
+            let _ = tcsetpgrp(io::stdin(), self.0);
+        }
+    }
+}
