@@ -380,3 +380,46 @@ impl Drop for Interrupts {
         let _ = self.before.thread_set_mask();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::api::{Names, Nothing};
+    use std::os::unix::net::UnixListener;
+
+    /// A listener that accepts nobody still lets clients connect, as a daemon that hangs does.
+    fn silent(name: &str) -> (UnixListener, Daemon) {
+        let socket = std::env::temp_dir().join(format!("ctl-{name}-{}", std::process::id()));
+        let listener = UnixListener::bind(&socket).unwrap();
+        (listener, Daemon::at(socket))
+    }
+
+    #[test]
+    fn a_daemon_that_hangs_is_not_waited_for_longer_than_said() {
+        let (_listener, daemon) = silent("hangs");
+        let limit = Duration::from_millis(10);
+        let answer = daemon.ask_within(&Call::Version(Nothing {}), limit);
+        assert!(matches!(answer, Err(Failure::Unreachable(Reason::Silent))));
+        std::fs::remove_file(&daemon.socket).unwrap();
+    }
+
+    #[test]
+    fn a_full_queue_of_connections_is_not_waited_for_either() {
+        let (listener, daemon) = silent("full");
+        nix::sys::socket::listen(&listener, socket::Backlog::new(0).unwrap()).unwrap();
+        let limit = Duration::from_millis(10);
+        let ask = || daemon.connect(limit);
+        let waiting: Vec<_> = (0..8).map(|_| ask()).collect();
+        let refused = waiting.iter().filter(|one| one.is_err()).count();
+        assert!(refused > 0, "the queue has no end");
+        assert!(matches!(ask(), Err(Failure::Unreachable(Reason::Silent))));
+        std::fs::remove_file(&daemon.socket).unwrap();
+    }
+
+    #[test]
+    fn only_what_waits_for_processes_is_waited_for_without_limit() {
+        let names = Names::default;
+        assert!(goes_on(&Call::Stop(names())) && goes_on(&Call::Shutdown(Nothing {})));
+        assert!(!goes_on(&Call::Status(names())) && !goes_on(&Call::Clear(names())));
+    }
+}

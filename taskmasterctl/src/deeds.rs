@@ -83,7 +83,7 @@ fn outcomes(job: &mut Job<'_>, call: &Call, named: &Named, deed: Deed) -> Exit {
     job.show_named(call, named, "results", |answer: &Outcomes, page| {
         print::outcomes(answer, page);
         for detail in print::details(answer) {
-            term::remark(&detail);
+            page.remark(detail);
         }
         exit::of_outcomes(&answer.results, deed)
     })

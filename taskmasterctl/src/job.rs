@@ -127,7 +127,7 @@ impl<'a> Job<'a> {
     pub(crate) fn fail(&mut self, call: &Call, failure: &Failure) -> Exit {
         match failure {
             Failure::Interrupted if call::goes_on(call) => {
-                term::complain(&format!("{} goes on in the daemon", call.method()));
+                term::complain_below(&format!("{} goes on in the daemon", call.method()));
             }
             Failure::Interrupted | Failure::Unheard => {}
             _ if self.json => {

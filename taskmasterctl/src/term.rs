@@ -10,6 +10,8 @@ use crate::exit::Exit;
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     text: Vec<u8>,
+    /// Lines for standard error, where a person sees it: scripts compare what they get.
+    remarks: Vec<String>,
     coloured: bool,
 }
 
@@ -17,8 +19,8 @@ impl Page {
     /// An empty page for standard output.
     pub(crate) fn new() -> Self {
         Self {
-            text: Vec::new(),
             coloured: wants_colour(),
+            ..Self::default()
         }
     }
 
@@ -33,6 +35,11 @@ impl Page {
         self.text.extend_from_slice(bytes);
     }
 
+    /// Adds a line that is no part of the answer, to follow it.
+    pub(crate) fn remark(&mut self, line: String) {
+        self.remarks.push(line);
+    }
+
     /// A state, ten columns wide, its word in colour where the page has colours.
     pub(crate) fn state(&self, state: State) -> String {
         let word = state.as_str();
@@ -43,10 +50,14 @@ impl Page {
         format!("\x1b[{}m{word}\x1b[0m{:blanks$}", colour(state), "")
     }
 
-    /// Writes what was gathered to standard output.
+    /// Writes out what was gathered.
     pub(crate) fn flush(&mut self) {
         print(&self.text);
         self.text.clear();
+        let remarks = std::mem::take(&mut self.remarks);
+        if io::stderr().is_terminal() {
+            remarks.iter().for_each(|line| complain(line));
+        }
     }
 
     /// What was gathered.
@@ -94,11 +105,10 @@ pub(crate) fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Writes a line to standard error if a person sees it there: scripts compare what they get.
-pub(crate) fn remark(line: &str) {
-    if io::stderr().is_terminal() {
-        complain(line);
-    }
+/// [`complain`], below the `^C` that a terminal has just shown.
+pub(crate) fn complain_below(line: &str) {
+    let below = if io::stderr().is_terminal() { "\n" } else { "" };
+    complain(&format!("{below}{line}"));
 }
 
 #[cfg(test)]

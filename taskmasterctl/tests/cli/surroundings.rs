@@ -31,7 +31,7 @@ fn a_socket_one_may_not_use_is_told() {
         return;
     }
     let daemon = Fake::result(json!({}));
-    let closed = std::fs::Permissions::from_mode(0);
+    let closed = std::fs::Permissions::from_mode(0o000);
     std::fs::set_permissions(daemon.place.socket(), closed).unwrap();
     let want = ("unix://SOCK permission denied\n".into(), 4);
     assert_eq!(daemon.run("start p"), want);
