@@ -5,15 +5,13 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, sockopt};
 use nix::sys::time::TimeVal;
 use serde::Deserialize;
@@ -21,6 +19,8 @@ use serde_json::{Value, json};
 use shared::api::Call;
 use shared::rpc::{self, Lines, RpcError};
 use shared::text::escape;
+
+use crate::interrupts::Interrupts;
 
 /// How long a daemon may take to accept, or to answer what it knows by heart.
 const QUICK: Duration = Duration::from_secs(20);
@@ -146,7 +146,7 @@ impl Daemon {
         )?;
         let limit = TimeVal::new(limit.as_secs().cast_signed(), limit.subsec_micros().into());
         socket::setsockopt(&fd, sockopt::SendTimeout, &limit)?;
-        socket::connect(std::os::fd::AsRawFd::as_raw_fd(&fd), &address)?;
+        socket::connect(fd.as_raw_fd(), &address)?;
         Ok(Conversation {
             stream: fd.into(),
             lines: Lines::new(rpc::ANSWER_LEN_MAX),
@@ -344,43 +344,6 @@ impl Conversation {
     }
 }
 
-/// SIGINT, held back and told as an event, for as long as this lives.
-#[derive(Debug)]
-pub(crate) struct Interrupts {
-    signals: SignalFd,
-    before: SigSet,
-}
-
-impl Interrupts {
-    /// From now on Ctrl-C is an event.
-    pub(crate) fn hold() -> Result<Self, Errno> {
-        let mut mask = SigSet::empty();
-        mask.add(Signal::SIGINT);
-        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        let before = mask.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-        Ok(Self { signals, before })
-    }
-
-    /// Forgets a Ctrl-C that has come and nobody has heard of.
-    pub(crate) fn forget(&self) {
-        while let Ok(Some(_)) = self.signals.read_signal() {}
-    }
-}
-
-impl AsFd for Interrupts {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.signals.as_fd()
-    }
-}
-
-impl Drop for Interrupts {
-    fn drop(&mut self) {
-        self.forget();
-        // It was in force before, so the kernel takes it again.
-        let _ = self.before.thread_set_mask();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -406,7 +369,7 @@ mod tests {
     #[test]
     fn a_full_queue_of_connections_is_not_waited_for_either() {
         let (listener, daemon) = silent("full");
-        nix::sys::socket::listen(&listener, socket::Backlog::new(0).unwrap()).unwrap();
+        socket::listen(&listener, socket::Backlog::new(0).unwrap()).unwrap();
         let limit = Duration::from_millis(10);
         let ask = || daemon.connect(limit);
         let waiting: Vec<_> = (0..8).map(|_| ask()).collect();

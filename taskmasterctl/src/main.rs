@@ -8,6 +8,7 @@ mod call;
 mod complete;
 mod deeds;
 mod exit;
+mod interrupts;
 mod job;
 mod print;
 mod shell;

@@ -11,9 +11,9 @@ use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
 
-use crate::call::Interrupts;
 use crate::complete::Completion;
 use crate::exit::Exit;
+use crate::interrupts::Interrupts;
 use crate::term;
 use crate::verbs::{self, Session};
 
@@ -78,7 +78,7 @@ fn next_line(input: &mut impl BufRead) -> Option<String> {
 fn edit_commands(session: &Session) -> rustyline::Result<()> {
     let interrupts = Interrupts::hold().map_err(io::Error::from)?;
     let mut editor = editor(session)?;
-    let history = history_file();
+    let history = history_file(absolute("HOME"), absolute("XDG_STATE_HOME"));
     if let Some(file) = &history {
         // None there yet, or none to be read: then nothing is remembered.
         let _ = editor.load_history(file);
@@ -157,9 +157,9 @@ fn remember(editor: &mut Terminal<'_>, line: &str, file: Option<&Path>) {
 
 /// Where the history is kept: with the state of the effective user, or nowhere. Under sudo the home may be
 /// somebody else's, who could not write our file any more.
-fn history_file() -> Option<PathBuf> {
-    let home = absolute("HOME").filter(|home| is_ours(home))?;
-    let state = absolute("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state"));
+fn history_file(home: Option<PathBuf>, state: Option<PathBuf>) -> Option<PathBuf> {
+    let home = home.filter(|home| is_ours(home))?;
+    let state = state.unwrap_or_else(|| home.join(".local/state"));
     if !state
         .ancestors()
         .find(|dir| dir.exists())
@@ -207,5 +207,30 @@ mod tests {
         let mut input = text.as_bytes();
         assert!(next_line(&mut input).is_some_and(|line| line.len() > LINE_LEN_MAX));
         assert_eq!(next_line(&mut input).as_deref(), Some("next"));
+    }
+
+    #[test]
+    fn the_history_is_kept_in_a_home_of_our_own_or_nowhere() {
+        let home = std::env::temp_dir().join(format!("ctl-home-{}", std::process::id()));
+        fs::create_dir(&home).unwrap();
+        let file = history_file(Some(home.clone()), None).unwrap();
+        assert_eq!(file, home.join(".local/state/taskmaster/history"));
+        let mode = fs::metadata(file.parent().unwrap()).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let elsewhere = history_file(Some(home.clone()), Some(home.join("state")));
+        assert_eq!(elsewhere, Some(home.join("state/taskmaster/history")));
+        assert_eq!(history_file(None, Some(home.clone())), None);
+        fs::create_dir(&file).unwrap();
+        assert_eq!(history_file(Some(home.clone()), None), None);
+
+        // As root everything can be made foreign; otherwise most of the system is.
+        let foreign = if nix::unistd::geteuid().is_root() {
+            std::os::unix::fs::chown(&home, Some(65_534), None).unwrap();
+            home.clone()
+        } else {
+            PathBuf::from("/")
+        };
+        assert_eq!(history_file(Some(foreign), None), None);
+        fs::remove_dir_all(&home).unwrap();
     }
 }
