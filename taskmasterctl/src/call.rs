@@ -74,7 +74,7 @@ impl Reason {
             Self::NotTaskmaster => "is not a taskmaster".into(),
             Self::Closed => "closed the connection".into(),
             Self::Silent => "does not answer".into(),
-            Self::Other(errno) => errno.desc().into(),
+            Self::Other(errno) => errno.desc().to_lowercase(),
         }
     }
 }

@@ -218,7 +218,8 @@ pub(crate) fn json(value: &Value, pretty: bool, page: &mut Page) {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         // All of these stand in strings only, where such an escape is the same character.
-        if c == '\n' || escape(c.encode_utf8(&mut [0; 4])).chars().eq([c]) {
+        let plain = matches!(c, '\n' | ' '..='~');
+        if plain || escape(c.encode_utf8(&mut [0; 4])).chars().eq([c]) {
             safe.push(c);
         } else {
             safe.push_str(&format!("\\u{:04x}", u32::from(c)));
