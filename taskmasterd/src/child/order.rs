@@ -96,6 +96,9 @@ impl Order {
 /// The files that `command` may mean: itself if it has a slash, else one in each directory of the program's PATH.
 /// What is relative starts from the daemon's directory, not from the program's.
 fn commands(command: &str, env: &[CString], base: &Path) -> Result<Vec<CString>, NulError> {
+    if command.is_empty() {
+        return Ok(Vec::new());
+    }
     if command.contains('/') {
         return Ok(vec![c_path(&base.join(command))?]);
     }

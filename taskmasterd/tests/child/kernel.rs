@@ -1,0 +1,158 @@
+//! Deaths, signals and memory: what the kernel is asked for without `nix`.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use nix::fcntl::OFlag;
+use shared::state::Exit;
+use taskmasterd::config::model::Tty;
+use taskmasterd::sys::{Arena, peek_dead, write_now};
+
+use super::*;
+
+/// Two hundred deaths are one SIGCHLD; each is found, with its own status, also those by a real-time signal.
+#[test]
+fn every_death_is_seen_with_its_status() {
+    let _turn = my_turn();
+    let expected: Vec<Exit> = (0..200).map(fate).collect();
+    let mut children = BTreeMap::new();
+    for &exit in &expected {
+        let script = match exit {
+            Exit::Code(code) => format!("exit {code}"),
+            Exit::Signal { number, .. } => format!("ulimit -c 0; kill -{number} $$"),
+        };
+        let spawned = start(&launch(&["/bin/sh", "-c", &script], Tty::None)).unwrap();
+        children.insert(spawned.child.pid(), (spawned.child, exit));
+    }
+    for (child, _) in children.values() {
+        wait_for(child.as_fd(), PollFlags::POLLIN);
+    }
+    for _ in &expected {
+        let (pid, seen) = peek_dead().unwrap().expect("a dead child");
+        assert_eq!(
+            peek_dead().unwrap(),
+            Some((pid, seen)),
+            "the same one until it is reaped"
+        );
+        let (child, exit) = children.remove(&pid).expect("one of ours, and once");
+        assert_eq!(seen, exit);
+        assert_eq!(child.reap().unwrap(), exit);
+    }
+    assert_eq!(peek_dead().unwrap(), None);
+}
+
+/// How the `n`th child ends.
+fn fate(n: i32) -> Exit {
+    let number = match n % 4 {
+        0 => return Exit::Code(n),
+        1 => libc::SIGKILL,
+        2 => libc::SIGTERM,
+        _ => 34 + n % 31,
+    };
+    Exit::Signal {
+        number,
+        core_dumped: false,
+    }
+}
+
+/// A living process has no status, and keeps its handle.
+#[test]
+fn the_living_are_not_reaped() {
+    let _turn = my_turn();
+    let mut spawned = start(&launch(&["/bin/sleep", "1000"], Tty::None)).unwrap();
+    spawned.child = spawned.child.reap().unwrap_err();
+    spawned.child.signal(libc::SIGTERM).unwrap();
+    let exit = finish(spawned).exit;
+    assert_eq!(
+        exit,
+        Exit::Signal {
+            number: libc::SIGTERM,
+            core_dumped: false
+        }
+    );
+}
+
+/// The group can be signalled in the child's first moment, before it leads one, and in its last, as a zombie.
+#[test]
+fn a_group_is_reached_at_any_time() {
+    let _turn = my_turn();
+    for _ in 0..50 {
+        let spawned = start(&launch(&["/bin/sleep", "1000"], Tty::Full)).unwrap();
+        spawned.child.signal_group(libc::SIGKILL).unwrap();
+        let exit = finish(spawned).exit;
+        assert_eq!(
+            exit,
+            Exit::Signal {
+                number: libc::SIGKILL,
+                core_dumped: false
+            }
+        );
+    }
+    // The leader dies; the sleeper in its group holds the pipe, which ends when the group is swept.
+    let spawned = start(&launch(
+        &["/bin/sh", "-c", "sleep 1000 & exit 3"],
+        Tty::None,
+    ))
+    .unwrap();
+    wait_for(spawned.child.as_fd(), PollFlags::POLLIN);
+    spawned.child.signal_group(libc::SIGKILL).unwrap();
+    assert_eq!(finish(spawned).exit, Exit::Code(3));
+}
+
+/// An order can be carried out many times, and costs no descriptor.
+#[test]
+fn a_thousand_starts_leak_nothing() {
+    let _turn = my_turn();
+    let order = order(
+        &launch(&["/bin/true"], Tty::Full),
+        Stderr::Own,
+        Window::default(),
+    );
+    let before = open_fds();
+    for _ in 0..300 {
+        assert_eq!(finish(spawn(&order).unwrap()).exit, Exit::Code(0));
+    }
+    assert_eq!(open_fds(), before);
+}
+
+/// Rings must cost memory only when written, and nothing at a fork.
+#[test]
+fn an_arena_is_zeroed_lazy_and_not_inherited() {
+    let _turn = my_turn();
+    let mut arena = Arena::new(64 << 20).unwrap();
+    let start = format!("{:x}-", arena.as_ptr().addr());
+    let of_arena = |name: &str| {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let own = maps.split_once(&start).expect("its mapping").1;
+        field(own, name).to_owned()
+    };
+    assert_eq!(of_arena("Rss"), "0 kB");
+    assert!(
+        of_arena("VmFlags").split(' ').any(|flag| flag == "dc"),
+        "do not copy"
+    );
+    assert!(arena[12345..12445].iter().all(|&byte| byte == 0));
+    arena[12345] = 7;
+    assert_eq!(arena[12345], 7);
+    assert_eq!(arena.len(), 64 << 20);
+}
+
+/// Our own standard output may be a pipe that nobody reads; its flags are shared with strangers.
+#[test]
+fn a_full_pipe_does_not_hold_the_writer() {
+    let _turn = my_turn();
+    let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+    let much = vec![b'x'; 1 << 20];
+    let mut written = 0;
+    let error = loop {
+        match write_now(writer.as_fd(), &much) {
+            Ok(len) => written += len,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    assert!(written > 0);
+    drop(reader);
+    let broken = write_now(writer.as_fd(), b"x").unwrap_err();
+    assert_eq!(broken.kind(), io::ErrorKind::BrokenPipe);
+}
