@@ -28,7 +28,8 @@ const SIGSET_LEN: usize = 8;
 /// An id that nobody has: asking for it changes nothing and tells the present one.
 const NO_ID: u32 = u32::MAX;
 
-/// A child that was started and is not yet reaped, running or dead.
+/// A child that was started and is not yet reaped, running or dead. It ends by [`Child::reap`]; one that is
+/// dropped is a zombie until somebody calls [`reap`].
 #[derive(Debug)]
 pub struct Child {
     pid: i32,

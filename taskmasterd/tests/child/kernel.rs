@@ -62,6 +62,9 @@ fn the_living_are_not_reaped() {
     let mut spawned = start(&launch(&["/bin/sleep", "1000"], Tty::None)).unwrap();
     spawned.child = spawned.child.reap().unwrap_err();
     spawned.child.signal(libc::SIGTERM).unwrap();
+    wait_for(spawned.child.as_fd(), PollFlags::POLLIN);
+    // Dead and not reaped: there is nobody to signal, and nobody else either.
+    spawned.child.signal(libc::SIGUSR1).unwrap();
     let exit = finish(spawned).exit;
     assert_eq!(
         exit,
