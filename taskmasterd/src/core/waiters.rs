@@ -14,6 +14,7 @@ use super::{Answer, Effect, ProcessId, Ticket};
 const ENOENT: i32 = 2;
 const EACCES: i32 = 13;
 const ENOTDIR: i32 = 20;
+const EISDIR: i32 = 21;
 
 /// What a command wants of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -307,7 +308,7 @@ fn why_not_up(process: &Process) -> (Verdict, Option<String>) {
     };
     let verdict = match (failure.stage.as_str(), failure.errno) {
         ("exec", ENOENT | ENOTDIR) => Verdict::NoSuchFile,
-        ("exec", EACCES) => Verdict::NotExecutable,
+        ("exec", EACCES | EISDIR) => Verdict::NotExecutable,
         ("starttime" | "restart", _) => Verdict::AbnormalTermination,
         (_, _) => Verdict::SpawnError,
     };

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -45,6 +46,18 @@ impl Files for OwnFiles {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         std::fs::rename(from, to)
     }
+}
+
+/// Whether nobody but root can change what is in `directory`: it and all above it are root's, no symlink is on
+/// the way, and none can be written to by others (above it a sticky directory such as `/tmp` will do).
+pub fn is_roots_own(directory: &Path) -> bool {
+    directory.ancestors().enumerate().all(|(above, part)| {
+        std::fs::symlink_metadata(part).is_ok_and(|found| {
+            let shared = found.mode() & 0o022 != 0;
+            let sticky = found.mode() & 0o1000 != 0;
+            found.is_dir() && found.uid() == 0 && (!shared || (sticky && above > 0))
+        })
+    })
 }
 
 /// What a log file may be.

@@ -15,7 +15,7 @@ use crate::child::output::{Lines, Timestamper};
 use crate::config::model::{Identity, Output, Program};
 use crate::core::Mono;
 use crate::logs::file::{LogWriter, Report};
-use crate::logs::open::{Files, OwnFiles};
+use crate::logs::open::{Files, OwnFiles, is_roots_own};
 use crate::logs::ring::Ring;
 use crate::sys::{self, Arena};
 
@@ -245,10 +245,29 @@ impl Files for UserFiles {
     }
 
     fn open(&self, path: &Path, flags: OFlag, mode: Mode) -> io::Result<OwnedFd> {
-        sys::as_filesystem_user(&self.0, || OwnFiles.open(path, flags, mode))
+        let opened = sys::as_filesystem_user(&self.0, || OwnFiles.open(path, flags, mode));
+        or_as_root(path, opened, || OwnFiles.open(path, flags, mode))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        sys::as_filesystem_user(&self.0, || OwnFiles.rename(from, to))
+        let renamed = sys::as_filesystem_user(&self.0, || OwnFiles.rename(from, to));
+        or_as_root(to, renamed, || OwnFiles.rename(from, to))
+    }
+}
+
+/// Where the user may not, root does it for him, as in `/var/log`: but only in a directory that nobody except
+/// root could have prepared.
+fn or_as_root<T>(
+    path: &Path,
+    done: io::Result<T>,
+    as_root: impl FnOnce() -> io::Result<T>,
+) -> io::Result<T> {
+    match (&done, path.parent()) {
+        (Err(error), Some(directory))
+            if error.kind() == io::ErrorKind::PermissionDenied && is_roots_own(directory) =>
+        {
+            as_root()
+        }
+        (Ok(_) | Err(_), _) => done,
     }
 }
