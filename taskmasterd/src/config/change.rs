@@ -170,3 +170,6 @@ fn env_changes(was: &BTreeMap<String, String>, is: &BTreeMap<String, String>) ->
         .collect();
     texts.join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use nix::unistd::{getegid, geteuid};
 use shared::name::ProgramName;
 
-use super::keys::{self, Place, judge};
-use super::node::{Entry, Node, find};
+use super::keys::{Place, judge};
+use super::node::{Entry, Node, find, is_program_list, written_twice};
 use super::open::{self, Trust};
 use super::report::{At, Fault, Problems, Report};
-use super::users::{self, Users};
-use super::{file, program, values};
-use crate::config::model::{Config, Output, Program, Socket, Syslog, Tty};
+use super::users::Users;
+use super::{file, program, settings, values};
+use crate::config::model::{Config, Output, Program, Tty};
 use crate::limits::{INCLUDES_MAX, PROGRAMS_MAX};
 
 /// What the meaning of a file depends on besides its text.
@@ -107,7 +107,7 @@ impl Loader<'_> {
         let mut faults = Vec::new();
         let root = match file::parse(&text, file) {
             Ok(mut root) => {
-                root.settle(&mut faults);
+                root.settle("", &mut faults);
                 Some((file, root))
             }
             Err(fault) => {
@@ -126,14 +126,7 @@ impl Loader<'_> {
             return;
         };
         let defaults = self.defaults(entries);
-        for entry in entries {
-            match entry.key.as_str() {
-                "socket" => self.socket(&entry.node),
-                "log" => self.log(&entry.node),
-                "syslog" => self.syslog(&entry.node),
-                _ => {}
-            }
-        }
+        settings::read(entries, &self.env.cwd, &mut self.config, &mut self.report);
         self.programs(entries, defaults);
         if let Some(entry) = find(entries, "include") {
             for node in entry.node.elements() {
@@ -176,10 +169,9 @@ impl Loader<'_> {
 
     /// Reads the programs of a file: below `programs` or `processes`, or straight at its top.
     fn programs(&mut self, entries: &[Entry], defaults: &[Entry]) {
-        let listed = |key: &str| matches!(key, "programs" | "processes");
-        let is_flat = !entries.iter().any(|entry| listed(&entry.key));
+        let is_flat = !entries.iter().any(|entry| is_program_list(&entry.key));
         for entry in entries {
-            if listed(&entry.key) {
+            if is_program_list(&entry.key) {
                 self.program_map(entry, defaults);
             } else if is_flat && is_program(entry) {
                 self.program(entry, defaults);
@@ -219,12 +211,13 @@ impl Loader<'_> {
             return self.report.problem(entry.node.at, what);
         };
         if let Some(&first) = self.places.get(&name) {
-            // Within one file the tree has told already.
-            if first.file != entry.at.file {
+            let what = if first.file == entry.at.file {
+                written_twice(name.as_str(), first)
+            } else {
                 let place = self.report.place(first);
-                let what = format!("{name}: written twice; the first is at {place}");
-                self.report.problem(entry.at, what);
-            }
+                format!("{name}: written twice; the first is at {place}")
+            };
+            self.report.problem(entry.at, what);
             return;
         }
         self.places.insert(name.clone(), entry.at);
@@ -347,103 +340,6 @@ impl Loader<'_> {
             self.report.warning(at, what);
         }
     }
-
-    fn socket(&mut self, node: &Node) {
-        let mut socket = Socket::default();
-        let Some(entries) = node.map() else {
-            socket.path = self.setting("socket", node, |node| values::path(node, &self.env.cwd));
-            self.config.socket = socket;
-            return;
-        };
-        for entry in entries {
-            let (key, node) = (format!("socket.{}", entry.key), &entry.node);
-            match entry.key.as_str() {
-                "path" => {
-                    socket.path =
-                        self.setting(&key, node, |node| values::path(node, &self.env.cwd));
-                }
-                "mode" => {
-                    let mode = self.setting(&key, node, |node| {
-                        values::mode(node).map_err(|()| {
-                            format!(
-                                "{} is not a mode; write octal digits, as 0660",
-                                node.shown()
-                            )
-                        })
-                    });
-                    socket.mode = mode.unwrap_or(socket.mode);
-                }
-                "owner" => socket.owner = self.setting(&key, node, users::uid),
-                "group" => socket.group = self.setting(&key, node, users::find_group),
-                other => self.unknown(entry.at, &key, other, &["path", "mode", "owner", "group"]),
-            }
-        }
-        self.config.socket = socket;
-    }
-
-    fn log(&mut self, node: &Node) {
-        let Some(entries) = node.map() else {
-            self.config.log = self.setting("log", node, |node| values::path(node, &self.env.cwd));
-            return;
-        };
-        for entry in entries {
-            let key = format!("log.{}", entry.key);
-            match entry.key.as_str() {
-                "path" => {
-                    self.config.log =
-                        self.setting(&key, &entry.node, |node| values::path(node, &self.env.cwd));
-                }
-                "format" | "max_size" | "keep" | "level" => {
-                    let what = format!("{key}: not supported yet; remove it");
-                    self.report.problem(entry.at, what);
-                }
-                other => self.unknown(entry.at, &key, other, &["path"]),
-            }
-        }
-    }
-
-    fn syslog(&mut self, node: &Node) {
-        let mut syslog = Syslog {
-            facility: "daemon".into(),
-            tag: "taskmasterd".into(),
-        };
-        let Some(entries) = node.map() else {
-            let wanted = self.setting("syslog", node, values::boolean);
-            self.config.syslog = wanted.unwrap_or(false).then_some(syslog);
-            return;
-        };
-        for entry in entries {
-            let key = format!("syslog.{}", entry.key);
-            match entry.key.as_str() {
-                "facility" => {
-                    let facility = self.setting(&key, &entry.node, facility);
-                    syslog.facility = facility.unwrap_or_default();
-                }
-                "tag" => {
-                    let tag = self.setting(&key, &entry.node, values::word);
-                    syslog.tag = tag.unwrap_or_default();
-                }
-                other => self.unknown(entry.at, &key, other, &["facility", "tag"]),
-            }
-        }
-        self.config.syslog = Some(syslog);
-    }
-
-    fn setting<T>(
-        &mut self,
-        key: &str,
-        node: &Node,
-        parse: impl FnOnce(&Node) -> values::Parsed<T>,
-    ) -> Option<T> {
-        parse(node)
-            .map_err(|what| self.report.problem(node.at, format!("{key}: {what}")))
-            .ok()
-    }
-
-    fn unknown(&mut self, at: At, key: &str, name: &str, known: &[&'static str]) {
-        let what = keys::unknown(name, known.iter().copied());
-        self.report.problem(at, format!("{key}: {what}"));
-    }
 }
 
 /// Whether an entry at the top of a file looks like a program that is meant to stand there.
@@ -459,20 +355,4 @@ fn terminals(config: &Config) -> u64 {
     };
     let programs = config.programs.values().filter(with_terminal);
     programs.map(|program| u64::from(program.numprocs)).sum()
-}
-
-fn facility(node: &Node) -> values::Parsed<String> {
-    const KNOWN: [&str; 20] = [
-        "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron",
-        "authpriv", "ftp", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
-        "local7",
-    ];
-    let text = node.text().unwrap_or_default().to_lowercase();
-    if KNOWN.contains(&text.as_str()) {
-        return Ok(text);
-    }
-    Err(format!(
-        "{} is not a facility; write daemon, user or local0 to local7",
-        node.shown()
-    ))
 }

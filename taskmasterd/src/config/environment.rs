@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::node::{Node, Plain, Value};
+use super::node::Node;
 use super::open::{self, Trust};
 use super::program::Keys;
 use super::report::At;
@@ -41,18 +41,11 @@ fn read_map(
         let key = format!("env.{}", entry.key);
         if let Err(what) = judge_name(&entry.key, as_root) {
             keys.problem(entry.at, &key, &what);
-        } else if let Some(value) = keys.take(&key, &entry.node, value) {
+        } else if entry.node.is_null() {
+            variables.insert(entry.key.clone(), String::new());
+        } else if let Some(value) = keys.take(&key, &entry.node, values::text) {
             variables.insert(entry.key.clone(), value);
         }
-    }
-}
-
-/// A scalar as it was written; nothing is the empty text, `null` too.
-fn value(node: &Node) -> values::Parsed<String> {
-    match &node.value {
-        Value::Scalar(_, Plain::Null) => Ok(String::new()),
-        Value::Scalar(text, _) => Ok(text.clone()),
-        Value::Map(_) | Value::Seq(_) => Err(format!("{} is not text", node.shown())),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::limits::{CONFIG_DEPTH_MAX, CONFIG_NODES_MAX, CONFIG_TEXT_LEN_MAX};
 
 /// The tree of `text`, which is the content of the file of that number.
 pub(super) fn parse(text: &str, file: u32) -> Result<Node, Fault> {
+    refuse_control(text, file)?;
     refuse_flow_depth(text, file)?;
     let bounds = Bounds::default();
     let mut documents = serde_yaml::Deserializer::from_str(text);
@@ -394,47 +395,33 @@ fn refuse_nul(node: &mut Node) -> Result<(), Fault> {
     }
 }
 
-/// Refuses deep brackets before the library sees them: its time grows with the square of their depth.
-fn refuse_flow_depth(text: &str, file: u32) -> Result<(), Fault> {
-    let mut brackets = Brackets::default();
-    for (index, line) in text.lines().enumerate() {
-        brackets.read(line);
-        if brackets.depth > 4 * CONFIG_DEPTH_MAX {
-            let line = index as u32 + 1;
-            let column = 1;
-            return Err(plain_fault(At { file, line, column }, TOO_DEEP));
+/// Refuses what YAML does not allow in its text; the library would not say in which line it is.
+fn refuse_control(text: &str, file: u32) -> Result<(), Fault> {
+    let forbidden = |c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\u{85}');
+    for (line, content) in (1..).zip(text.lines()) {
+        if let Some((column, c)) = (1..).zip(content.chars()).find(|&(_, c)| forbidden(c)) {
+            let what = format!(
+                "a control character; write \"\\x{:02x}\" in double quotes",
+                u32::from(c)
+            );
+            let at = At { file, line, column };
+            return Err(Fault { at, what });
         }
     }
     Ok(())
 }
 
-/// A rough count of open brackets; exact enough to tell a configuration from a bomb.
-#[derive(Default)]
-struct Brackets {
-    depth: usize,
-    quote: Option<u8>,
-}
-
-impl Brackets {
-    fn read(&mut self, line: &str) {
-        let (mut mark, mut last) = (b'\n', b' ');
-        let mut bytes = line.bytes();
-        while let Some(byte) = bytes.next() {
-            let begins = mark == b'\n' || (b":-?,[{".contains(&mark) && last == b' ');
-            match (self.quote, byte) {
-                (Some(b'"'), b'\\') => _ = bytes.next(),
-                (Some(quote), _) if byte == quote => self.quote = None,
-                (Some(_), _) => {}
-                (None, b'#') if last == b' ' => return,
-                (None, b'"' | b'\'') if begins => self.quote = Some(byte),
-                (None, b'[' | b'{') if begins || self.depth > 0 => self.depth += 1,
-                (None, b']' | b'}') => self.depth = self.depth.saturating_sub(1),
-                (None, _) => {}
-            }
-            last = byte;
-            if byte != b' ' {
-                mark = byte;
-            }
-        }
+/// Refuses deep brackets before the library sees them: its time grows with the square of their depth.
+fn refuse_flow_depth(text: &str, file: u32) -> Result<(), Fault> {
+    match super::brackets::too_deep(text, 4 * CONFIG_DEPTH_MAX) {
+        Some(line) => Err(plain_fault(
+            At {
+                file,
+                line,
+                column: 1,
+            },
+            TOO_DEEP,
+        )),
+        None => Ok(()),
     }
 }

@@ -4,6 +4,7 @@
 //! to be trusted, `file` turns its text into a tree of raw text with positions, `check` says what was
 //! meant and lists all that was not, and `model` is the result. `change` compares two results.
 
+mod brackets;
 mod environment;
 mod file;
 mod keys;
@@ -11,7 +12,9 @@ mod node;
 mod open;
 mod output;
 mod program;
+mod quantity;
 mod report;
+mod settings;
 mod show;
 mod users;
 mod values;

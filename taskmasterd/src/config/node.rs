@@ -62,6 +62,11 @@ impl Node {
         matches!(self.value, Value::Scalar(_, Plain::Null))
     }
 
+    /// Whether it is a list.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.value, Value::Seq(_))
+    }
+
     /// The elements of a list; what is not a list is a list of one.
     pub(super) fn elements(&self) -> &[Node] {
         match &self.value {
@@ -81,20 +86,32 @@ impl Node {
         }
     }
 
-    /// Refuses keys written twice and fills in what `<<` brings, here and below.
-    pub(super) fn settle(&mut self, faults: &mut Vec<Fault>) {
+    /// Refuses keys written twice and fills in what `<<` brings, here and below. `path` is how messages name
+    /// this node: `web.env.`, or nothing at the top.
+    pub(super) fn settle(&mut self, path: &str, faults: &mut Vec<Fault>) {
         match &mut self.value {
             Value::Scalar(..) => {}
-            Value::Seq(nodes) => nodes.iter_mut().for_each(|node| node.settle(faults)),
+            Value::Seq(nodes) => nodes.iter_mut().for_each(|node| node.settle(path, faults)),
             Value::Map(entries) => {
-                entries
-                    .iter_mut()
-                    .for_each(|entry| entry.node.settle(faults));
-                refuse_duplicates(entries, faults);
-                merge(entries, faults);
+                for entry in &mut *entries {
+                    let is_list = path.is_empty() && is_program_list(&entry.key);
+                    let below = if is_list {
+                        String::new()
+                    } else {
+                        format!("{path}{}.", entry.key)
+                    };
+                    entry.node.settle(&below, faults);
+                }
+                refuse_duplicates(path, entries, faults);
+                merge(path, entries, faults);
             }
         }
     }
+}
+
+/// Whether a key at the top of a file holds the programs; their names alone stand in messages.
+pub(super) fn is_program_list(key: &str) -> bool {
+    matches!(key, "programs" | "processes")
 }
 
 /// The entry of that name.
@@ -102,23 +119,26 @@ pub(super) fn find<'a>(entries: &'a [Entry], key: &str) -> Option<&'a Entry> {
     entries.iter().find(|entry| entry.key == key)
 }
 
-fn refuse_duplicates(entries: &[Entry], faults: &mut Vec<Fault>) {
+fn refuse_duplicates(path: &str, entries: &[Entry], faults: &mut Vec<Fault>) {
     let mut seen: HashMap<&str, At> = HashMap::new();
     for entry in entries {
         if let Some(first) = seen.insert(&entry.key, entry.at) {
             faults.push(Fault {
                 at: entry.at,
-                what: format!(
-                    "{}: written twice; the first is at line {} column {}",
-                    entry.key, first.line, first.column
-                ),
+                what: written_twice(&format!("{path}{}", entry.key), first),
             });
         }
     }
 }
 
+/// What is said of a key, or of a program, that the same file has twice.
+pub(super) fn written_twice(what: &str, first: At) -> String {
+    let At { line, column, .. } = first;
+    format!("{what}: written twice; the first is at line {line} column {column}")
+}
+
 /// Puts the entries of `<<: *anchor` or `<<: [*one, *two]` behind the map's own, which win; so does the earlier map.
-fn merge(entries: &mut Vec<Entry>, faults: &mut Vec<Fault>) {
+fn merge(path: &str, entries: &mut Vec<Entry>, faults: &mut Vec<Fault>) {
     let Some(index) = entries.iter().position(|entry| entry.key == "<<") else {
         return;
     };
@@ -135,7 +155,7 @@ fn merge(entries: &mut Vec<Entry>, faults: &mut Vec<Fault>) {
             Value::Seq(_) | Value::Scalar(..) => faults.push(Fault {
                 at: base.at,
                 what: format!(
-                    "<<: {} cannot be merged; give an alias of a map",
+                    "{path}<<: {} cannot be merged; give an alias of a map",
                     base.shown()
                 ),
             }),

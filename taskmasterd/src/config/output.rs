@@ -3,7 +3,7 @@
 use super::keys::unknown;
 use super::node::Node;
 use super::program::Keys;
-use super::values;
+use super::{quantity, values};
 use crate::config::model::{LogFile, Output, Tty};
 use crate::limits::LOGS_KEPT_MAX;
 
@@ -88,7 +88,7 @@ fn read_map(keys: &mut Keys<'_>, key: &str, node: &Node) -> Output {
 }
 
 fn max_size(node: &Node) -> values::Parsed<u64> {
-    match values::size(node)? {
+    match quantity::size(node)? {
         0 => Err("0 would rotate at every byte; leave it out to rotate never".into()),
         size => Ok(size),
     }

@@ -10,7 +10,7 @@ use super::output;
 use super::report::{At, Report};
 use super::users::{Asked, Users};
 use super::values::{self, Parsed};
-use super::{environment, keys, words};
+use super::{environment, keys, quantity, words};
 use crate::config::model::{
     Autorestart, Identity, Launch, Limit, Program, Resource, RestartLimit, Tty,
 };
@@ -74,6 +74,10 @@ impl<'a> Keys<'a> {
         node: &Node,
         parse: impl FnOnce(&Node) -> Parsed<T>,
     ) -> Option<T> {
+        if node.is_null() {
+            self.problem(node.at, key, "has no value; write one, or remove the key");
+            return None;
+        }
         match parse(node) {
             Ok(value) => Some(value),
             Err(what) => {
@@ -91,6 +95,22 @@ impl<'a> Keys<'a> {
     ) -> Option<T> {
         let node = self.get(key)?;
         self.take(key, node, parse)
+    }
+
+    /// Reads each element of a list, or what is not a list as its only element; each is judged at its own place.
+    fn each<T>(
+        &mut self,
+        key: &str,
+        node: &Node,
+        parse: impl Fn(&Node) -> Parsed<T>,
+    ) -> Option<Vec<T>> {
+        // No `collect` into an Option: it would stop at the first problem.
+        let values: Vec<Option<T>> = node
+            .elements()
+            .iter()
+            .map(|node| self.take(key, node, &parse))
+            .collect();
+        values.into_iter().collect()
     }
 
     /// Reads a key that has a default.
@@ -114,17 +134,17 @@ pub(super) fn read(mut keys: Keys<'_>) -> Program {
         numprocs: keys.read("numprocs", 1, |node| values::count(node, NUMPROCS_MAX)),
         autostart: keys.read("autostart", true, values::boolean),
         autorestart: keys.read("autorestart", Autorestart::Unexpected, values::autorestart),
-        exitcodes: keys.read("exitcodes", vec![0], values::exitcodes),
-        starttime_ms: keys.read("starttime", 1000, values::time),
+        exitcodes: exitcodes(&mut keys),
+        starttime_ms: keys.read("starttime", 1000, quantity::time),
         startretries: keys.read("startretries", 3, count),
         stopsignal: stopsignal(&mut keys),
-        stoptime_ms: keys.read("stoptime", 10_000, values::time),
+        stoptime_ms: keys.read("stoptime", 10_000, quantity::time),
         stopasgroup: keys.read("stopasgroup", false, values::boolean),
         sweep: keys.read("sweep", true, values::boolean),
         stdout,
         stderr,
         priority: keys.read("priority", 999, count),
-        restart_delay_ms: keys.read("restart_delay", 0, values::time),
+        restart_delay_ms: keys.read("restart_delay", 0, quantity::time),
         restart_limit: restart_limit(&mut keys),
         fatal_state_report_address: keys.optional("fatal_state_report_address", values::address),
         description: keys.optional("description", values::text),
@@ -155,16 +175,25 @@ fn small(node: &Node, least: i32, most: i32) -> Parsed<i32> {
         .map(|number| i32::try_from(number).unwrap_or(least))
 }
 
+fn exitcodes(keys: &mut Keys<'_>) -> Vec<i32> {
+    let Some(node) = keys.get("exitcodes") else {
+        return vec![0];
+    };
+    let codes = keys.each("exitcodes", node, values::exitcode);
+    let mut codes = codes.unwrap_or_default();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
+
 fn argv(keys: &mut Keys<'_>) -> Vec<String> {
     let Some(node) = keys.get("cmd") else {
         keys.problem(keys.at, "cmd", "missing; say what to run");
         return Vec::new();
     };
-    let argv = if node.elements().len() == 1 && node.text().is_some() {
-        keys.take("cmd", node, values::text)
-            .and_then(|text| split(keys, node.at, &text))
-    } else {
-        keys.take("cmd", node, list)
+    let argv = match node.text() {
+        Some(text) => split(keys, node.at, text),
+        None => list(keys, "cmd", node),
     };
     let Some(mut argv) = argv else {
         return Vec::new();
@@ -172,7 +201,8 @@ fn argv(keys: &mut Keys<'_>) -> Vec<String> {
     if argv.first().is_none_or(|word| word.trim().is_empty()) {
         keys.problem(node.at, "cmd", "empty; say what to run");
     }
-    argv.extend(keys.optional("args", list).unwrap_or_default());
+    let args = keys.get("args").and_then(|node| list(keys, "args", node));
+    argv.extend(args.unwrap_or_default());
     argv
 }
 
@@ -193,13 +223,13 @@ fn split(keys: &mut Keys<'_>, at: At, text: &str) -> Option<Vec<String>> {
 }
 
 /// A list of words, each as it was written.
-fn list(node: &Node) -> Parsed<Vec<String>> {
-    match &node.value {
-        super::node::Value::Seq(nodes) => nodes.iter().map(values::text).collect(),
-        super::node::Value::Map(_) | super::node::Value::Scalar(..) => {
-            Err(format!("{} is not a list of words", node.shown()))
-        }
+fn list(keys: &mut Keys<'_>, key: &str, node: &Node) -> Option<Vec<String>> {
+    if node.is_list() {
+        return keys.each(key, node, values::text);
     }
+    keys.take(key, node, |node| {
+        Err(format!("{} is not a list of words", node.shown()))
+    })
 }
 
 fn stopsignal(keys: &mut Keys<'_>) -> i32 {
@@ -225,7 +255,7 @@ fn restart_limit(keys: &mut Keys<'_>) -> Option<RestartLimit> {
             "burst" => {
                 burst = keys.take(&key, &entry.node, |node| values::count(node, COUNT_MAX));
             }
-            "interval" => interval_ms = keys.take(&key, &entry.node, values::time),
+            "interval" => interval_ms = keys.take(&key, &entry.node, quantity::time),
             other => {
                 let what = keys::unknown(other, ["burst", "interval"].into_iter());
                 keys.problem(entry.at, &key, &what);

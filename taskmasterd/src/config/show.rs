@@ -57,7 +57,7 @@ pub fn describe(config: &Config) -> String {
     for program in config.programs.values() {
         line(&mut out, &format!("\n{}", program.name));
         for row in rows(program) {
-            line(&mut out, &format!("  {:<15} {}", row.key, row.shown));
+            line(&mut out, &format!("  {:<27} {}", row.key, row.shown));
         }
     }
     for warning in &config.warnings {
