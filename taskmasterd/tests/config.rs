@@ -676,6 +676,11 @@ fn the_files_of_the_wild_load() {
     );
     assert_eq!(program(&config, "web").exitcodes, [0, 2]);
     assert_eq!(program(&config, "web").launch.env["ANSWER"], "42");
+    let without_cmd = problems("web: {cmd: x}\ndb: {cdm: y}\n");
+    assert_eq!(
+        without_cmd[1],
+        "tm.yaml:2:6: db.cdm: unknown key; did you mean cmd?"
+    );
     let config = fixture("flat.yaml", &somebody());
     assert_eq!(program(&config, "web").launch.umask, 0o77);
     assert_eq!(
@@ -757,4 +762,26 @@ fn root_is_not_led_astray_by_the_loader() {
     )
     .unwrap();
     assert!(load(&path, &root).is_ok());
+}
+
+/// As many programs as are allowed load, and one more is told from them.
+#[test]
+fn many_programs_load() {
+    let programs: String = (0..10_000)
+        .map(|n| {
+            format!(
+                "  p{n}:\n    cmd: /usr/bin/worker --number {n}\n    numprocs: 1\n    umask: 022\n    \
+                 tty: none\n    exitcodes: [0, 2]\n    stdout: /tmp/p{n}.log\n    env: {{A: 1, B: 2}}\n"
+            )
+        })
+        .collect();
+    let config = good(&format!("programs:\n{programs}"));
+    assert_eq!(config.programs.len(), 10_000);
+    let one_more = problems(format!(
+        "programs:\n{programs}  more: {{cmd: x, tty: none}}\n"
+    ));
+    assert_eq!(
+        one_more,
+        ["tm.yaml: 10001 programs are too many; 10000 are the most"]
+    );
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nix::unistd::{getegid, geteuid};
 use shared::name::ProgramName;
 
-use super::keys::{Place, judge};
+use super::keys::{self, Place, judge};
 use super::node::{Entry, Node, find, is_program_list, written_twice};
 use super::open::{self, Trust};
 use super::report::{At, Fault, Problems, Report};
@@ -169,11 +169,12 @@ impl Loader<'_> {
 
     /// Reads the programs of a file: below `programs` or `processes`, or straight at its top.
     fn programs(&mut self, entries: &[Entry], defaults: &[Entry]) {
-        let is_flat = !entries.iter().any(|entry| is_program_list(&entry.key));
+        let is_flat = !entries.iter().any(|entry| is_program_list(&entry.key))
+            && entries.iter().any(is_program);
         for entry in entries {
             if is_program_list(&entry.key) {
                 self.program_map(entry, defaults);
-            } else if is_flat && is_program(entry) {
+            } else if is_flat && (is_program(entry) || is_stranger(entry)) {
                 self.program(entry, defaults);
             } else if !entry.key.starts_with("x-") {
                 judge(Place::Top, "", entry, &mut self.report);
@@ -236,28 +237,11 @@ impl Loader<'_> {
 
     fn include(&mut self, main: &Path, node: &Node, defaults: &[Entry]) {
         let base = main.parent().unwrap_or(Path::new(""));
-        let pattern = match values::path(node, base) {
-            Ok(pattern) => pattern.to_string_lossy().into_owned(),
-            Err(what) => {
-                let what = format!("include: {what}");
-                return self.report.problem(node.at, what);
-            }
-        };
-        let paths: Vec<PathBuf> = match glob::glob(&pattern) {
-            // A plain path is opened whether it is there or not, so that it is missed when it is not.
-            Ok(_) if !pattern.contains(['*', '?', '[']) => vec![pattern.into()],
-            Ok(found) => found.flatten().take(INCLUDES_MAX + 1).collect(),
-            Err(error) => {
-                let what = format!("include: {} is not a pattern: {}", node.shown(), error.msg);
-                return self.report.problem(node.at, what);
-            }
-        };
-        if paths.len() > INCLUDES_MAX {
-            let what = format!("include: matches more than {INCLUDES_MAX} files");
-            return self.report.problem(node.at, what);
-        }
-        for path in paths {
-            self.included_file(&path, defaults);
+        match included(base, node) {
+            Ok(paths) => paths
+                .iter()
+                .for_each(|path| self.included_file(path, defaults)),
+            Err(what) => self.report.problem(node.at, format!("include: {what}")),
         }
     }
 
@@ -342,10 +326,33 @@ impl Loader<'_> {
     }
 }
 
+/// The files that an element of `include` means. A plain path is meant whether it is there or not, so that it
+/// is missed when it is not; a pattern means what it finds.
+fn included(base: &Path, node: &Node) -> values::Parsed<Vec<PathBuf>> {
+    let text = values::word(node)?;
+    if !text.contains(['*', '?', '[']) {
+        return Ok(vec![base.join(text)]);
+    }
+    let pattern = PathBuf::from(glob::Pattern::escape(&base.to_string_lossy())).join(text);
+    let found = glob::glob(&pattern.to_string_lossy())
+        .map_err(|error| format!("{} is not a pattern: {}", node.shown(), error.msg))?;
+    let paths: Vec<PathBuf> = found.flatten().take(INCLUDES_MAX + 1).collect();
+    if paths.len() > INCLUDES_MAX {
+        return Err(format!("matches more than {INCLUDES_MAX} files"));
+    }
+    Ok(paths)
+}
+
 /// Whether an entry at the top of a file looks like a program that is meant to stand there.
 fn is_program(entry: &Entry) -> bool {
     let entries = entry.node.map().unwrap_or_default();
     !entry.key.starts_with("x-") && find(entries, "cmd").is_some() && entry.key != "defaults"
+}
+
+/// Whether an entry beside programs at the top of a file can only be one of them, though it has no `cmd`.
+fn is_stranger(entry: &Entry) -> bool {
+    let is_known = keys::is_known(Place::Top, &entry.key);
+    entry.node.map().is_some() && !is_known && !entry.key.starts_with("x-")
 }
 
 fn terminals(config: &Config) -> u64 {

@@ -12,16 +12,20 @@ use crate::config::model::Identity;
 
 /// The variables of a program; `user` is whom it runs as.
 pub(super) fn read(keys: &mut Keys<'_>, user: Option<&Identity>) -> BTreeMap<String, String> {
-    let as_root = keys.env.euid == 0 && user.is_none_or(|user| user.uid == 0);
+    let trust = if keys.env.euid == 0 && user.is_none_or(|user| user.uid == 0) {
+        Trust::RootOnly
+    } else {
+        Trust::Anyone
+    };
     let mut variables = BTreeMap::new();
     let base = &keys.env.cwd;
     if let Some(node) = keys.get("env_file")
         && let Some(path) = keys.take("env_file", node, |node| values::path(node, base))
     {
-        read_file(keys, node, &path, as_root, &mut variables);
+        read_file(keys, node, &path, trust, &mut variables);
     }
     if let Some(node) = keys.get("env").filter(|node| !node.is_null()) {
-        read_map(keys, node, as_root, &mut variables);
+        read_map(keys, node, trust, &mut variables);
     }
     variables
 }
@@ -29,7 +33,7 @@ pub(super) fn read(keys: &mut Keys<'_>, user: Option<&Identity>) -> BTreeMap<Str
 fn read_map(
     keys: &mut Keys<'_>,
     node: &Node,
-    as_root: bool,
+    trust: Trust,
     variables: &mut BTreeMap<String, String>,
 ) {
     let Some(entries) = node.map() else {
@@ -39,7 +43,7 @@ fn read_map(
     };
     for entry in entries {
         let key = format!("env.{}", entry.key);
-        if let Err(what) = judge_name(&entry.key, as_root) {
+        if let Err(what) = judge_name(&entry.key, trust) {
             keys.problem(entry.at, &key, &what);
         } else if entry.node.is_null() {
             variables.insert(entry.key.clone(), String::new());
@@ -49,14 +53,14 @@ fn read_map(
     }
 }
 
-fn judge_name(name: &str, as_root: bool) -> Result<(), String> {
+fn judge_name(name: &str, trust: Trust) -> Result<(), String> {
     if name.is_empty() {
         return Err("a variable needs a name".into());
     }
     if name.contains('=') {
         return Err("a variable's name cannot have =".into());
     }
-    if as_root && name.starts_with("LD_") {
+    if trust == Trust::RootOnly && name.starts_with("LD_") {
         return Err("would change what a program of root loads; remove it".into());
     }
     Ok(())
@@ -66,14 +70,9 @@ fn read_file(
     keys: &mut Keys<'_>,
     node: &Node,
     path: &Path,
-    as_root: bool,
+    trust: Trust,
     variables: &mut BTreeMap<String, String>,
 ) {
-    let trust = if as_root {
-        Trust::RootOnly
-    } else {
-        Trust::Anyone
-    };
     let text = match open::read(path, trust) {
         Ok(text) => text,
         Err(what) => {
@@ -88,7 +87,7 @@ fn read_file(
             line,
             column: 1,
         };
-        match variable(content, as_root) {
+        match variable(content, trust) {
             Ok(found) => variables.extend(found),
             Err(what) => keys.problem(at, "env_file", &what),
         }
@@ -96,7 +95,7 @@ fn read_file(
 }
 
 /// The variable a line sets; comments and empty lines set none.
-fn variable(line: &str, as_root: bool) -> Result<Option<(String, String)>, String> {
+fn variable(line: &str, trust: Trust) -> Result<Option<(String, String)>, String> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
@@ -105,7 +104,7 @@ fn variable(line: &str, as_root: bool) -> Result<Option<(String, String)>, Strin
     // What stands in the file may be a secret, so the message does not quote it.
     let (name, value) = line.split_once('=').ok_or("a line without NAME=VALUE")?;
     let name = name.trim();
-    judge_name(name, as_root)?;
+    judge_name(name, trust)?;
     let value = value.trim();
     let unquoted = ['"', '\'']
         .iter()
@@ -119,7 +118,7 @@ mod tests {
 
     #[test]
     fn lines_of_a_file_set_variables() {
-        let set = |line: &str| variable(line, true).unwrap();
+        let set = |line: &str| variable(line, Trust::RootOnly).unwrap();
         let pair = |name: &str, value: &str| Some((name.to_owned(), value.to_owned()));
         assert_eq!(set("A=1"), pair("A", "1"));
         assert_eq!(set("export A = 'b c' "), pair("A", "b c"));
@@ -127,9 +126,12 @@ mod tests {
         assert_eq!(set("A="), pair("A", ""));
         assert_eq!(set("A='"), pair("A", "'"));
         assert_eq!((set("  # A=1"), set("")), (None, None));
-        let error = variable("hunter2", true).unwrap_err();
+        let error = variable("hunter2", Trust::RootOnly).unwrap_err();
         assert!(!error.contains("hunter2"));
-        assert!(variable("=x", true).is_err() && variable("LD_PRELOAD=x", true).is_err());
-        assert!(variable("LD_PRELOAD=x", false).is_ok());
+        assert!(
+            variable("=x", Trust::RootOnly).is_err()
+                && variable("LD_PRELOAD=x", Trust::RootOnly).is_err()
+        );
+        assert!(variable("LD_PRELOAD=x", Trust::Anyone).is_ok());
     }
 }

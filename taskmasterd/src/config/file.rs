@@ -7,15 +7,15 @@
 //! Positions are only to be had from errors. Therefore the visitor of a scalar of the second walk keeps the text and then
 //! fails on purpose: the library notes the place in the error and has already moved on to the next value.
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::node::{Entry, Node, Plain, Value};
 use super::report::{At, Fault};
-use crate::limits::{CONFIG_DEPTH_MAX, CONFIG_NODES_MAX, CONFIG_TEXT_LEN_MAX};
+use super::shape::{Bounds, Learn, Shape, TOO_DEEP};
+use crate::limits::CONFIG_DEPTH_MAX;
 
 /// The tree of `text`, which is the content of the file of that number.
 pub(super) fn parse(text: &str, file: u32) -> Result<Node, Fault> {
@@ -24,12 +24,9 @@ pub(super) fn parse(text: &str, file: u32) -> Result<Node, Fault> {
     let bounds = Bounds::default();
     let mut documents = serde_yaml::Deserializer::from_str(text);
     let shape = match documents.next() {
-        Some(document) => Learn {
-            bounds: &bounds,
-            depth: 0,
-        }
-        .deserialize(document)
-        .map_err(|error| fault(&error, bounds.refusal.take(), text, file))?,
+        Some(document) => Learn::new(&bounds)
+            .deserialize(document)
+            .map_err(|error| fault(&error, bounds.refusal(), text, file))?,
         None => Shape::Scalar(Plain::Null),
     };
     if let Some(second) = documents.next() {
@@ -64,143 +61,6 @@ pub(super) fn parse(text: &str, file: u32) -> Result<Node, Fault> {
     };
     refuse_nul(&mut root)?;
     Ok(root)
-}
-
-/// What the first walk learns.
-enum Shape {
-    Map(Vec<Shape>),
-    Seq(Vec<Shape>),
-    Scalar(Plain),
-}
-
-/// What the first walk has counted, aliases in full, and why it stopped.
-#[derive(Default)]
-struct Bounds {
-    nodes: Cell<usize>,
-    text_len: Cell<usize>,
-    refusal: Cell<Option<&'static str>>,
-}
-
-impl Bounds {
-    fn refuse<E: Error>(&self, why: &'static str) -> E {
-        self.refusal.set(Some(why));
-        E::custom("refused")
-    }
-
-    fn count<E: Error>(&self, text_len: usize) -> Result<(), E> {
-        self.nodes.set(self.nodes.get() + 1);
-        self.text_len.set(self.text_len.get() + text_len);
-        if self.nodes.get() > CONFIG_NODES_MAX || self.text_len.get() > CONFIG_TEXT_LEN_MAX {
-            return Err(self.refuse("too much; its aliases repeat more than a configuration needs"));
-        }
-        Ok(())
-    }
-}
-
-/// The first walk: any value.
-#[derive(Clone, Copy)]
-struct Learn<'a> {
-    bounds: &'a Bounds,
-    depth: usize,
-}
-
-impl Learn<'_> {
-    fn deeper<E: Error>(self) -> Result<Self, E> {
-        self.bounds.count(0)?;
-        if self.depth == CONFIG_DEPTH_MAX {
-            return Err(self.bounds.refuse(TOO_DEEP));
-        }
-        Ok(Self {
-            depth: self.depth + 1,
-            ..self
-        })
-    }
-
-    fn plain<E: Error>(self, plain: Plain, text_len: usize) -> Result<Shape, E> {
-        self.bounds.count(text_len)?;
-        Ok(Shape::Scalar(plain))
-    }
-}
-
-const TOO_DEEP: &str = "nested too deeply; 32 levels are the most";
-
-impl<'de> DeserializeSeed<'de> for Learn<'_> {
-    type Value = Shape;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Shape, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Learn<'_> {
-    type Value = Shape;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_none<E: Error>(self) -> Result<Shape, E> {
-        self.plain(Plain::Null, 0)
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Shape, E> {
-        self.plain(Plain::Null, 0)
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Shape, E> {
-        self.plain(Plain::Bool, 0)
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Shape, E> {
-        self.plain(Plain::Integer, 0)
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Shape, E> {
-        self.plain(Plain::Integer, 0)
-    }
-
-    fn visit_u128<E: Error>(self, _: u128) -> Result<Shape, E> {
-        self.plain(Plain::Integer, 0)
-    }
-
-    fn visit_i128<E: Error>(self, _: i128) -> Result<Shape, E> {
-        self.plain(Plain::Integer, 0)
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Shape, E> {
-        self.plain(Plain::Float, 0)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Shape, E> {
-        self.plain(Plain::Text, text.len())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Shape, A::Error> {
-        let inner = self.deeper()?;
-        let mut shapes = Vec::new();
-        while let Some(shape) = seq.next_element_seed(inner)? {
-            shapes.push(shape);
-        }
-        Ok(Shape::Seq(shapes))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape, A::Error> {
-        let inner = self.deeper()?;
-        let mut shapes = Vec::new();
-        while let Some(key) = map.next_key_seed(inner)? {
-            if !matches!(key, Shape::Scalar(_)) {
-                return Err(self.bounds.refuse("a key is a list or a map; write a word"));
-            }
-            shapes.push(map.next_value_seed(inner)?);
-        }
-        Ok(Shape::Map(shapes))
-    }
-
-    fn visit_enum<A: EnumAccess<'de>>(self, _: A) -> Result<Shape, A::Error> {
-        Err(self
-            .bounds
-            .refuse("a YAML tag (!word) means nothing here; quote text that begins with !"))
-    }
 }
 
 /// The second walk: a map or a list whose shape is known.
@@ -268,15 +128,6 @@ impl<'de> Visitor<'de> for Fill<'_> {
         let at = nodes.first().map_or(self.start, |node| node.at);
         let value = Value::Seq(nodes);
         Ok(Node { at, value })
-    }
-}
-
-impl Shape {
-    fn children(&self) -> &[Shape] {
-        match self {
-            Self::Map(shapes) | Self::Seq(shapes) => shapes,
-            Self::Scalar(_) => &[],
-        }
     }
 }
 

@@ -109,6 +109,13 @@ pub(super) fn names(place: Place) -> impl Iterator<Item = &'static str> {
         .map(|key| key.name)
 }
 
+/// Whether a key of that name belongs there, now or one day.
+pub(super) fn is_known(place: Place, name: &str) -> bool {
+    names(place).any(|known| known == name)
+        || NOT_YET.contains(&(place, name))
+        || (place == Place::Top && name == "processes")
+}
+
 /// What a changed value of that key of a program needs.
 pub(super) fn reload(name: &str) -> Reload {
     KEYS.iter()
@@ -119,11 +126,10 @@ pub(super) fn reload(name: &str) -> Reload {
 /// Reports the entry if there is no key of that name there.
 pub(super) fn judge(place: Place, subject: &str, entry: &Entry, report: &mut Report) {
     let name = entry.key.as_str();
-    if names(place).any(|known| known == name) || (place == Place::Top && name == "processes") {
-        return;
-    }
     let what = if NOT_YET.contains(&(place, name)) {
         "not supported yet; remove it".to_owned()
+    } else if is_known(place, name) {
+        return;
     } else {
         unknown(name, names(place))
     };

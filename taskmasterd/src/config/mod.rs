@@ -15,6 +15,7 @@ mod program;
 mod quantity;
 mod report;
 mod settings;
+mod shape;
 mod show;
 mod users;
 mod values;

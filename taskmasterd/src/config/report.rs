@@ -71,10 +71,13 @@ impl Report {
     }
 
     /// Notes what makes the configuration unusable.
+    ///
+    /// A problem is told once, however many programs an anchor or `defaults` brings it to.
     pub(super) fn problem(&mut self, at: At, what: impl Into<String>) {
+        let problem = (at, what.into());
         if self.problems.len() < PROBLEMS_MAX {
-            self.problems.insert((at, what.into()));
-        } else {
+            self.problems.insert(problem);
+        } else if !self.problems.contains(&problem) {
             self.hidden += 1;
         }
     }

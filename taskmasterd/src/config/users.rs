@@ -59,6 +59,7 @@ fn look_up(asked: Asked<'_>, env: &Surroundings) -> Parsed<Option<Identity>> {
     let gid = match (asked.group, user.gid) {
         (Some(node), _) => find_group(node)?,
         (None, Some(gid)) => gid,
+        (None, None) if user.uid == env.euid => env.egid,
         (None, None) => {
             let uid = user.uid;
             return Err(format!(
