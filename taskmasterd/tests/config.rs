@@ -785,3 +785,31 @@ fn many_programs_load() {
         ["tm.yaml: 10001 programs are too many; 10000 are the most"]
     );
 }
+
+/// Files with a few bytes replaced: whatever they say, they are judged, and nothing panics.
+#[test]
+fn no_text_brings_the_loader_down() {
+    const PIECES: [&str; 16] = [
+        "*a", "&a ", "<<: ", "[", "]", "{", "}", ": ", "\n", "- ", "\"", "'", "!x ", "---\n", "#",
+        "? ",
+    ];
+    let text = concat!(
+        include_str!("config/every_key.yaml"),
+        "x-a: &a {b: [1, ~], <<: {c: d}}\n",
+    );
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let files = Files::new();
+    for _ in 0..1000 {
+        let mut mutant = text.to_owned();
+        for _ in 0..3 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let at = (random >> 8) as usize % mutant.len();
+            let piece = PIECES[random as usize % PIECES.len()];
+            mutant.replace_range(at..=at, piece);
+        }
+        let path = files.write("tm.yaml", &mutant);
+        _ = load(&path, &somebody());
+    }
+}

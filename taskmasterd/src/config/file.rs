@@ -4,7 +4,7 @@
 //! for text. So the text is walked twice: the first walk learns the shape and bounds it, the second, led by
 //! the shape, takes every scalar as it was written.
 //!
-//! Positions are only to be had from errors. Therefore the visitor of a scalar of the second walk keeps the text and then
+//! Positions are only to be had from errors. So the second walk's visitor of a scalar keeps the text and then
 //! fails on purpose: the library notes the place in the error and has already moved on to the next value.
 
 use std::convert::Infallible;
@@ -21,6 +21,13 @@ use crate::limits::CONFIG_DEPTH_MAX;
 pub(super) fn parse(text: &str, file: u32) -> Result<Node, Fault> {
     refuse_control(text, file)?;
     refuse_flow_depth(text, file)?;
+    let shape = learn(text, file)?;
+    let mut root = fill(&shape, text, file)?;
+    refuse_nul(&mut root)?;
+    Ok(root)
+}
+
+fn learn(text: &str, file: u32) -> Result<Shape, Fault> {
     let bounds = Bounds::default();
     let mut documents = serde_yaml::Deserializer::from_str(text);
     let shape = match documents.next() {
@@ -29,38 +36,36 @@ pub(super) fn parse(text: &str, file: u32) -> Result<Node, Fault> {
             .map_err(|error| fault(&error, bounds.refusal(), text, file))?,
         None => Shape::Scalar(Plain::Null),
     };
-    if let Some(second) = documents.next() {
-        let (_, at) = take_scalar(file, |seed| seed.deserialize(second));
-        let what = "a second document begins; put it in a file of its own, and include that".into();
-        return Err(Fault { at, what });
+    match documents.next() {
+        None => Ok(shape),
+        Some(second) => {
+            let (_, at) = take_scalar(file, |seed| seed.deserialize(second));
+            let what = "a second document begins; put it in a file of its own, and include that";
+            Err(plain_fault(at, what))
+        }
     }
+}
+
+fn fill(shape: &Shape, text: &str, file: u32) -> Result<Node, Fault> {
     let start = At {
         file,
         line: 1,
         column: 1,
     };
-    if let Shape::Scalar(Plain::Null) = shape {
-        return Ok(Node {
-            at: start,
-            value: Value::Scalar(String::new(), Plain::Null),
-        });
-    }
-    let again = serde_yaml::Deserializer::from_str(text);
-    let mut root = match (again.into_iter().next(), &shape) {
+    let document = serde_yaml::Deserializer::from_str(text).next();
+    match (document, shape) {
+        // The library has no scalar to give where the file is empty.
+        (None, _) | (_, Shape::Scalar(Plain::Null)) => {
+            Ok(scalar(String::new(), Plain::Null, start))
+        }
         (Some(document), Shape::Scalar(plain)) => {
             let (text, at) = take_scalar(file, |seed| seed.deserialize(document));
-            scalar(text.unwrap_or_default(), *plain, at)
+            Ok(scalar(text.unwrap_or_default(), *plain, at))
         }
-        (Some(document), Shape::Map(_) | Shape::Seq(_)) => Fill {
-            shape: &shape,
-            start,
-        }
-        .deserialize(document)
-        .map_err(|error| fault(&error, None, text, file))?,
-        (None, _) => return Err(plain_fault(start, "the file ends too early")),
-    };
-    refuse_nul(&mut root)?;
-    Ok(root)
+        (Some(document), Shape::Map(_) | Shape::Seq(_)) => Fill { shape, start }
+            .deserialize(document)
+            .map_err(|error| fault(&error, None, text, file)),
+    }
 }
 
 /// The second walk: a map or a list whose shape is known.
@@ -96,11 +101,11 @@ impl<'de> Visitor<'de> for Fill<'_> {
             let node = match shape {
                 Shape::Scalar(plain) => {
                     let (text, at) = take_scalar(at.file, |seed| map.next_value_seed(seed));
-                    scalar(text.unwrap_or_default(), *plain, at)
+                    scalar(text.ok_or_else(lost)?, *plain, at)
                 }
                 Shape::Map(_) | Shape::Seq(_) => map.next_value_seed(Fill { shape, start: at })?,
             };
-            let key = key.unwrap_or_default();
+            let key = key.ok_or_else(lost)?;
             entries.push(Entry { key, at, node });
         }
         let at = entries.first().map_or(self.start, |entry| entry.at);
@@ -115,20 +120,25 @@ impl<'de> Visitor<'de> for Fill<'_> {
                 Shape::Scalar(plain) => {
                     let (text, at) =
                         take_scalar(self.start.file, |seed| seq.next_element_seed(seed));
-                    scalar(text.unwrap_or_default(), *plain, at)
+                    scalar(text.ok_or_else(lost)?, *plain, at)
                 }
                 Shape::Map(_) | Shape::Seq(_) => seq
                     .next_element_seed(Fill {
                         shape,
                         start: self.start,
                     })?
-                    .ok_or_else(|| A::Error::custom("a list shorter than before"))?,
+                    .ok_or_else(lost)?,
             });
         }
         let at = nodes.first().map_or(self.start, |node| node.at);
         let value = Value::Seq(nodes);
         Ok(Node { at, value })
     }
+}
+
+/// The second walk found less than the first, which is a bug of ours or of the library.
+fn lost<E: Error>() -> E {
+    E::custom("a value was lost between two readings")
 }
 
 fn scalar(text: String, plain: Plain, at: At) -> Node {
