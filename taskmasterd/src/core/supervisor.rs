@@ -234,11 +234,11 @@ impl Supervisor {
             return;
         };
         match process.state {
-            State::Stopping { kills, .. } if kills > SHUTDOWN_KILLS_MAX => levels.remove(id),
             State::Stopping {
                 then: Then::Respawn,
                 ..
             } => self.step(now, id, Happening::Stop, &Cause::Policy, out),
+            State::Stopping { kills, .. } if kills > SHUTDOWN_KILLS_MAX => levels.remove(id),
             State::Spawning
             | State::Starting { .. }
             | State::Running { .. }
