@@ -1,0 +1,393 @@
+//! The invariants. S1 to S24 and L1 to L6 are the numbers under which they were written down:
+//!
+//! - S1 S2 S3: a process has one pid while it starts, runs or stops, and none otherwise.
+//! - S4 S17: only what is in the configuration, as it is there, is spawned, and nothing in a shutdown.
+//! - S5: signals go to one's own process that is not reaped. S8: SIGKILL has a reason.
+//! - S6 S22: each spawn has one end. S7: a stop is final until somebody else wants otherwise.
+//! - S9 S10 S11: RUNNING, BACKOFF, FATAL and EXITED come when the manual says.
+//! - S12 S14 S15: a reload touches what changed, and nothing else. S18: one answer for each command.
+//! - S20: deadlines are kept and lead somewhere. S23: the state is bounded. S24 is held by the types.
+//! - L1 to L6: when nobody asks any more, everything comes to rest where it belongs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use taskmasterd::config::model::{Config, Program};
+use taskmasterd::core::{
+    Aim, Effect, Input, Mono, Pid, Process, ProcessId, Rest, State, Supervisor, Then, Verb,
+};
+
+use crate::os::Os;
+
+#[path = "death.rs"]
+mod death;
+
+type Check = Result<(), String>;
+
+/// One fact and what came of it.
+pub(crate) struct Change<'a> {
+    pub(crate) now: Mono,
+    pub(crate) before: &'a Supervisor,
+    pub(crate) input: &'a Input,
+    pub(crate) effects: &'a [Effect],
+    pub(crate) after: &'a Supervisor,
+}
+
+/// What is known of the past.
+#[derive(Default)]
+pub(crate) struct Books {
+    /// Stopped by hand, and nobody has wanted otherwise since.
+    held: BTreeSet<ProcessId>,
+    /// Spawns asked for and ends heard of.
+    spawns: BTreeMap<ProcessId, (u64, u64)>,
+    /// When SIGKILL is due after the stop signal.
+    kill_due: BTreeMap<ProcessId, Mono>,
+    forgotten: BTreeSet<ProcessId>,
+}
+
+/// `condition`, or the text is why the run failed.
+pub(crate) fn hold(condition: bool, text: impl FnOnce() -> String) -> Check {
+    if condition { Ok(()) } else { Err(text()) }
+}
+
+fn spec_of<'a>(config: &'a Config, process: &Process) -> Option<&'a Program> {
+    let spec = config.programs.get(&process.name.program)?;
+    (process.name.index < spec.numprocs).then_some(spec.as_ref())
+}
+
+pub(crate) fn change(change: &Change<'_>, os: &Os, books: &mut Books) -> Check {
+    intents(change, books);
+    for effect in change.effects {
+        match effect {
+            Effect::Spawn { id } => spawn(change, os, *id, books)?,
+            Effect::Kill {
+                id,
+                signal: 9,
+                aim,
+                pid,
+            } => {
+                let dead = os.children.get(pid).is_some_and(|child| child.dead);
+                kill(change, *id, dead && *aim == Aim::Group, books)?;
+            }
+            Effect::Forget { id } => {
+                hold(
+                    os.of(*id).len() <= usize::from(is_exit(change.input)),
+                    || format!("S14: {id:?} is forgotten alive"),
+                )?;
+                books.forgotten.insert(*id);
+            }
+            Effect::Kill { id, .. } | Effect::Redirect { id } => {
+                hold(!books.forgotten.contains(id), || {
+                    format!("S14: {id:?} was forgotten")
+                })?;
+            }
+            Effect::Event { .. } | Effect::Reply { .. } | Effect::Leave => {}
+        }
+    }
+    match change.input {
+        Input::Reload { config, .. } if !change.before.is_leaving() => reload(change, config)?,
+        Input::Exited { id, .. } | Input::SpawnFailed { id, .. } => {
+            books.spawns.entry(*id).or_default().1 += 1;
+            death::check(change, *id, os)?;
+        }
+        Input::Timeout => timeout(change)?,
+        _ => {}
+    }
+    for (id, process) in change.after.processes() {
+        moved(change, id, process, os, books)?;
+    }
+    Ok(())
+}
+
+fn is_exit(input: &Input) -> bool {
+    matches!(input, Input::Exited { .. })
+}
+
+/// Notes who was stopped by hand, and whom somebody else wants to run.
+fn intents(change: &Change<'_>, books: &mut Books) {
+    match change.input {
+        Input::Command { verb, names, .. } if !change.before.is_leaving() => {
+            for id in names.iter().flat_map(|name| change.before.select(name)) {
+                match verb {
+                    Verb::Stop => books.held.insert(id),
+                    Verb::Start | Verb::Restart => books.held.remove(&id),
+                    Verb::Signal(_) => false,
+                };
+            }
+        }
+        Input::Reload { config, .. } => {
+            for (id, process) in change.before.processes() {
+                let was = spec_of(change.before.config(), process);
+                let wanted = match process.state {
+                    // It was taken out of the configuration, and may come back as another.
+                    State::Stopped(Rest::ByHand) | State::Stopping { .. } => was.is_none(),
+                    _ => was != spec_of(config, process),
+                };
+                if wanted {
+                    books.held.remove(&id);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn spawn(change: &Change<'_>, os: &Os, id: ProcessId, books: &mut Books) -> Check {
+    hold(!change.before.is_leaving(), || {
+        format!("S17: {id:?} is spawned in a shutdown")
+    })?;
+    hold(!books.held.contains(&id), || {
+        format!("S7: {id:?} was stopped by hand")
+    })?;
+    hold(os.of(id).is_empty(), || format!("S1: {id:?} lives already"))?;
+    let process = change.after.process(id).ok_or("S4: a spawn of nobody")?;
+    let spec = spec_of(change.after.config(), process);
+    hold(spec == Some(&*process.spec), || {
+        format!(
+            "S4: {} is spawned otherwise than it is configured",
+            process.name
+        )
+    })?;
+    books.spawns.entry(id).or_default().0 += 1;
+    books.kill_due.remove(&id);
+    Ok(())
+}
+
+fn kill(change: &Change<'_>, id: ProcessId, sweep: bool, books: &Books) -> Check {
+    let asked = matches!(
+        change.input,
+        Input::ShutdownNow { .. }
+            | Input::Command {
+                verb: Verb::Signal(9),
+                ..
+            }
+    );
+    let due = books
+        .kill_due
+        .get(&id)
+        .is_some_and(|&due| due <= change.now);
+    hold(sweep || asked || due, || {
+        format!("S8: SIGKILL for {id:?} has no reason")
+    })
+}
+
+fn reload(change: &Change<'_>, config: &Config) -> Check {
+    let old = change.before.config();
+    for (id, process) in change.before.processes() {
+        let (was, is) = (spec_of(old, process), spec_of(config, process));
+        let named = |effect: &&Effect| match effect {
+            Effect::Spawn { id: other }
+            | Effect::Kill { id: other, .. }
+            | Effect::Redirect { id: other }
+            | Effect::Forget { id: other } => *other == id,
+            Effect::Event { .. } | Effect::Reply { .. } | Effect::Leave => false,
+        };
+        let touched = change.effects.iter().find(named);
+        if was == is && !process.is_doomed() && is.is_some() {
+            hold(touched.is_none(), || {
+                format!("S12: {} is the same: {touched:?}", process.name)
+            })?;
+            hold(change.after.process(id) == Some(process), || {
+                format!("S12: {} is the same and was changed", process.name)
+            })?;
+        } else if let (Some(was), Some(is)) = (was, is)
+            && was.launch == is.launch
+            && !process.is_doomed()
+        {
+            let stopped = matches!(touched, Some(Effect::Kill { .. } | Effect::Forget { .. }));
+            hold(!stopped, || {
+                format!("S15: {} was stopped for a live key", process.name)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// A deadline that has come changes something.
+fn timeout(change: &Change<'_>) -> Check {
+    let due = change.before.deadline().is_some_and(|at| at <= change.now);
+    hold(!due || change.before != change.after, || {
+        "S20: a timeout that was due changed nothing".into()
+    })
+}
+
+/// What must be true of a process that one fact moved from one state to another.
+fn moved(
+    change: &Change<'_>,
+    id: ProcessId,
+    process: &Process,
+    os: &Os,
+    books: &mut Books,
+) -> Check {
+    let before = change.before.process(id);
+    if before == Some(process) {
+        return Ok(());
+    }
+    let was = before.map(|before| &before.state);
+    match process.state {
+        State::Running { pid, since } if !matches!(was, Some(State::Running { .. })) => {
+            let starttime = process.spec.starttime_ms;
+            hold(change.now.since(since) >= starttime, || {
+                format!("S9: {} is RUNNING too early", process.name)
+            })?;
+            let never_ran = os
+                .children
+                .get(&pid)
+                .is_some_and(|child| child.exec_failure_told);
+            hold(!never_ran, || {
+                format!("S9: {} never became its program", process.name)
+            })?;
+            hold(process.failures == 0 || starttime == 0, || {
+                format!("S10: {} is RUNNING with failures", process.name)
+            })
+        }
+        State::Stopping {
+            asked_at, kill_at, ..
+        } if !matches!(was, Some(State::Stopping { .. })) => {
+            hold(asked_at == change.now && kill_at >= change.now, || {
+                format!("S20: {} stops in the past", process.name)
+            })?;
+            books.kill_due.insert(id, kill_at);
+            let stop_ms = before.map(|before| before.spec.stoptime_ms);
+            let told = kill_at.since(asked_at);
+            hold(
+                stop_ms == Some(told) || process.spec.stoptime_ms == told,
+                || format!("S8: {} has {told} ms to stop", process.name),
+            )
+        }
+        State::Fatal if !matches!(was, Some(State::Fatal)) => {
+            hold(process.failure.is_some(), || {
+                format!("{} is FATAL without a reason", process.name)
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is true whenever nothing is under way.
+pub(crate) fn state(now: Mono, core: &Supervisor, os: &Os) -> Check {
+    let mut first: Option<Mono> = None;
+    let mut names = BTreeSet::new();
+    let mut pids: BTreeMap<ProcessId, Vec<Pid>> = BTreeMap::new();
+    for (&pid, child) in &os.children {
+        pids.entry(child.owner).or_default().push(pid);
+    }
+    for (id, process) in core.processes() {
+        let live = pids.remove(&id).unwrap_or_default();
+        hold(names.insert(process.name.clone()), || {
+            format!("S1: two {}", process.name)
+        })?;
+        hold(process.state != State::Spawning, || {
+            format!("{} is being spawned", process.name)
+        })?;
+        hold(live == Vec::from_iter(process.pid()), || {
+            format!(
+                "S2 S3: {} is {:?}, and lives as {live:?}",
+                process.name, process.state
+            )
+        })?;
+        if let Some(since) = process.since() {
+            let born = live
+                .first()
+                .and_then(|pid| os.children.get(pid))
+                .map(|child| child.born);
+            hold(born == Some(since), || {
+                format!("S3: {} since {since:?}", process.name)
+            })?;
+        }
+        hold(
+            process.failures <= 1 + process.spec.startretries.max(3),
+            || format!("S10: {} failed {} times", process.name, process.failures),
+        )?;
+        if spec_of(core.config(), process).is_none() {
+            let ending = matches!(process.state, State::Stopping { .. });
+            hold(ending && process.is_doomed(), || {
+                format!("S14: {} stays", process.name)
+            })?;
+        }
+        hold(!process.comes_back() || !core.is_leaving(), || {
+            format!("S17: {} comes back in a shutdown", process.name)
+        })?;
+        first = first.into_iter().chain(process.deadline()).min();
+    }
+    hold(pids.is_empty(), || {
+        format!("S3: nobody's processes: {pids:?}")
+    })?;
+    for program in core.config().programs.values() {
+        let copies = (0..program.numprocs).map(|i| (program.name.clone(), i));
+        let there =
+            |(program, index)| names.contains(&shared::name::ProcessName::new(program, index));
+        hold(copies.into_iter().all(there), || {
+            format!("{} is not whole", program.name)
+        })?;
+    }
+    hold(core.deadline() == first, || {
+        format!(
+            "S20: at {now:?} the deadline is {:?}, not {first:?}",
+            core.deadline()
+        )
+    })
+}
+
+/// Nobody asks for anything any more, and everything that starts stays up.
+pub(crate) fn settled(core: &Supervisor, books: &Books) -> Check {
+    for (id, process) in core.processes() {
+        let at_rest = match process.state {
+            State::Stopped(_) | State::Exited { again_at: None } | State::Fatal => true,
+            State::Running { .. } => !books.held.contains(&id),
+            State::Queued { .. }
+            | State::Spawning
+            | State::Starting { .. }
+            | State::Backoff { .. }
+            | State::Stopping {
+                then: Then::Stay | Then::Respawn,
+                ..
+            }
+            | State::Exited { again_at: Some(_) } => false,
+        };
+        hold(at_rest, || {
+            format!("L1 L2 L6: {} is {:?}", process.name, process.state)
+        })?;
+        let (spawns, ends) = books.spawns.get(&id).copied().unwrap_or_default();
+        let live = u64::from(process.pid().is_some());
+        hold(spawns == process.starts && spawns == ends + live, || {
+            format!(
+                "S22: {}: {spawns} spawns, {ends} ends, {live} live",
+                process.name
+            )
+        })?;
+        hold(!process.is_doomed(), || {
+            format!("L3: {} waits for its fate", process.name)
+        })?;
+    }
+    Ok(())
+}
+
+pub(crate) fn all_running(core: &Supervisor) -> Check {
+    let down = core
+        .processes()
+        .find(|(_, process)| !matches!(process.state, State::Running { .. }));
+    hold(down.is_none(), || format!("L2: {down:?} does not run"))
+}
+
+/// The daemon leaves nobody behind but those that survived three SIGKILLs.
+pub(crate) fn leaving(os: &Os) -> Check {
+    let spared = os.left().find(|child| child.sigkills < 3);
+    hold(spared.is_none(), || format!("S17: {spared:?} was left"))
+}
+
+pub(crate) fn left(left: usize, os: &Os) -> Check {
+    hold(left == os.left().count(), || {
+        format!(
+            "S17: {left} were left, they said, and it is {}",
+            os.left().count()
+        )
+    })
+}
+
+/// The state grows with programs and clients, not with time.
+pub(crate) fn size(len: usize, core: &Supervisor, clients: usize) -> Check {
+    let most = 4000 + 4000 * core.processes().count() + 4000 * clients;
+    hold(len <= most, || {
+        format!("S23: {len} bytes of state, more than {most}")
+    })
+}
