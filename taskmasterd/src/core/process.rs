@@ -488,7 +488,6 @@ impl Process {
             Happening::Stop => going_on(Then::Stay),
             Happening::Start | Happening::Restart => going_on(Then::Respawn),
             Happening::Exited(exit) => {
-                self.exec_failure = None;
                 ctx.tell(EventKind::Stopped {
                     process: self.shown(),
                     exit: Some(exit),

@@ -310,6 +310,9 @@ impl Player {
             if let Some(at) = process.next_start() {
                 line += &format!(", starts at {}.{:03}", at.0 / 1000, at.0 % 1000);
             }
+            if process.failures > 0 {
+                line += &format!(", failed {}x", process.failures);
+            }
             if let Some(failure) = &process.failure {
                 line += &format!(", {}", failure.detail);
             }
