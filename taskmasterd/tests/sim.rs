@@ -8,6 +8,8 @@ mod check;
 mod config;
 #[path = "sim/os.rs"]
 mod os;
+#[path = "sim/rest.rs"]
+mod rest;
 #[path = "sim/rng.rs"]
 mod rng;
 #[path = "sim/world.rs"]

@@ -184,9 +184,8 @@ impl Supervisor {
             return;
         };
         let restart = change::needs_restart(&process.spec, spec);
-        let autostart_is_new = spec.autostart && !process.spec.autostart;
         let start = match process.state {
-            State::Stopped(Rest::NotStarted) => autostart_is_new,
+            State::Stopped(Rest::NotStarted) => spec.autostart,
             State::Exited { .. } | State::Fatal | State::Backoff { .. } => {
                 restart && spec.autostart
             }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use taskmasterd::config::model::{Config, Program};
 use taskmasterd::core::{
-    Aim, Effect, Input, Mono, Pid, Process, ProcessId, Rest, State, Supervisor, Then, Verb,
+    Aim, Effect, Input, Mono, Pid, Process, ProcessId, Rest, State, Supervisor, Verb,
 };
 
 use crate::os::Os;
@@ -21,7 +21,7 @@ use crate::os::Os;
 #[path = "death.rs"]
 mod death;
 
-type Check = Result<(), String>;
+pub(crate) type Check = Result<(), String>;
 
 /// One fact and what came of it.
 pub(crate) struct Change<'a> {
@@ -36,9 +36,9 @@ pub(crate) struct Change<'a> {
 #[derive(Default)]
 pub(crate) struct Books {
     /// Stopped by hand, and nobody has wanted otherwise since.
-    held: BTreeSet<ProcessId>,
+    pub(crate) held: BTreeSet<ProcessId>,
     /// Spawns asked for and ends heard of.
-    spawns: BTreeMap<ProcessId, (u64, u64)>,
+    pub(crate) spawns: BTreeMap<ProcessId, (u64, u64)>,
     /// When SIGKILL is due after the stop signal.
     kill_due: BTreeMap<ProcessId, Mono>,
     forgotten: BTreeSet<ProcessId>,
@@ -246,6 +246,7 @@ fn moved(
             hold(asked_at == change.now && kill_at >= change.now, || {
                 format!("S20: {} stops in the past", process.name)
             })?;
+            in_order(change, process)?;
             books.kill_due.insert(id, kill_at);
             let stop_ms = before.map(|before| before.spec.stoptime_ms);
             let told = kill_at.since(asked_at);
@@ -261,6 +262,18 @@ fn moved(
         }
         _ => Ok(()),
     }
+}
+
+/// In a shutdown a process is asked to end when those of higher numbers are down, or would not die.
+fn in_order(change: &Change<'_>, process: &Process) -> Check {
+    let mut processes = change.after.processes();
+    let earlier = processes.find(|(_, other)| match other.state {
+        State::Stopping { kills, .. } if kills > 2 => false,
+        _ => other.pid().is_some() && other.spec.priority > process.spec.priority,
+    });
+    hold(earlier.is_none() || !change.after.is_leaving(), || {
+        format!("S17: {} is stopped out of order", process.name)
+    })
 }
 
 /// What is true whenever nothing is under way.
@@ -325,69 +338,5 @@ pub(crate) fn state(now: Mono, core: &Supervisor, os: &Os) -> Check {
             "S20: at {now:?} the deadline is {:?}, not {first:?}",
             core.deadline()
         )
-    })
-}
-
-/// Nobody asks for anything any more, and everything that starts stays up.
-pub(crate) fn settled(core: &Supervisor, books: &Books) -> Check {
-    for (id, process) in core.processes() {
-        let at_rest = match process.state {
-            State::Stopped(_) | State::Exited { again_at: None } | State::Fatal => true,
-            State::Running { .. } => !books.held.contains(&id),
-            State::Queued { .. }
-            | State::Spawning
-            | State::Starting { .. }
-            | State::Backoff { .. }
-            | State::Stopping {
-                then: Then::Stay | Then::Respawn,
-                ..
-            }
-            | State::Exited { again_at: Some(_) } => false,
-        };
-        hold(at_rest, || {
-            format!("L1 L2 L6: {} is {:?}", process.name, process.state)
-        })?;
-        let (spawns, ends) = books.spawns.get(&id).copied().unwrap_or_default();
-        let live = u64::from(process.pid().is_some());
-        hold(spawns == process.starts && spawns == ends + live, || {
-            format!(
-                "S22: {}: {spawns} spawns, {ends} ends, {live} live",
-                process.name
-            )
-        })?;
-        hold(!process.is_doomed(), || {
-            format!("L3: {} waits for its fate", process.name)
-        })?;
-    }
-    Ok(())
-}
-
-pub(crate) fn all_running(core: &Supervisor) -> Check {
-    let down = core
-        .processes()
-        .find(|(_, process)| !matches!(process.state, State::Running { .. }));
-    hold(down.is_none(), || format!("L2: {down:?} does not run"))
-}
-
-/// The daemon leaves nobody behind but those that survived three SIGKILLs.
-pub(crate) fn leaving(os: &Os) -> Check {
-    let spared = os.left().find(|child| child.sigkills < 3);
-    hold(spared.is_none(), || format!("S17: {spared:?} was left"))
-}
-
-pub(crate) fn left(left: usize, os: &Os) -> Check {
-    hold(left == os.left().count(), || {
-        format!(
-            "S17: {left} were left, they said, and it is {}",
-            os.left().count()
-        )
-    })
-}
-
-/// The state grows with programs and clients, not with time.
-pub(crate) fn size(len: usize, core: &Supervisor, clients: usize) -> Check {
-    let most = 4000 + 4000 * core.processes().count() + 4000 * clients;
-    hold(len <= most, || {
-        format!("S23: {len} bytes of state, more than {most}")
     })
 }

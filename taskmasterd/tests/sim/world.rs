@@ -10,6 +10,7 @@ use taskmasterd::core::{Answer, Effect, Input, Mono, Supervisor, Ticket, Verb};
 use crate::check::{self, Books};
 use crate::config;
 use crate::os::Os;
+use crate::rest;
 use crate::rng::Rng;
 
 /// Facts told in one run, before everything calms down.
@@ -74,11 +75,11 @@ impl World {
         self.os.calm = true;
         if !self.core.is_leaving() {
             self.let_settle()?;
-            check::settled(&self.core, &self.books)?;
+            rest::settled(&self.core, &self.books)?;
             self.all_waiting_answered()?;
             self.command(Verb::Restart, vec!["all".parse()?])?;
             self.let_settle()?;
-            check::all_running(&self.core)?;
+            rest::all_running(&self.core)?;
             self.all_waiting_answered()?;
             self.shutdown()?;
         }
@@ -302,13 +303,13 @@ impl World {
                     return Err(format!("S18: an answer to {ticket:?}, who does not wait"));
                 }
                 if let Answer::Down(done) = answer {
-                    check::left(done.left, &self.os)?;
+                    rest::left(done.left, &self.os)?;
                 }
             }
             Effect::Leave if self.left => return Err("S17: the daemon leaves twice".into()),
             Effect::Leave => {
                 self.left = true;
-                check::leaving(&self.os)?;
+                rest::leaving(&self.os)?;
             }
             Effect::Redirect { .. } | Effect::Forget { .. } | Effect::Event { .. } => {}
         }
@@ -326,7 +327,7 @@ impl World {
     /// The core goes to text and back, as at an upgrade, and the run goes on with what was read.
     fn copy(&mut self) -> Check {
         let text = serde_json::to_string(&self.core).map_err(|error| error.to_string())?;
-        check::size(text.len(), &self.core, self.waiting.len())?;
+        rest::size(text.len(), &self.core, self.waiting.len())?;
         let copy: Supervisor = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         if copy != self.core || self.twin != self.core {
             return Err("the copy is not equal".into());
