@@ -7,6 +7,7 @@
 pub mod bins;
 pub mod ctl;
 pub mod daemon;
+pub mod dice;
 pub mod proc;
 pub mod puppet;
 pub mod rpc;
@@ -21,6 +22,7 @@ mod watch;
 
 pub use ctl::{Ctl, Said};
 pub use daemon::{Daemon, Setup};
+pub use dice::{Dice, laps};
 pub use rpc::{Rpc, only};
 pub use sandbox::{Ledger, Sandbox, time_ms};
 pub use term::Term;
