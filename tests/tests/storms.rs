@@ -92,14 +92,11 @@ fn a_thousand_kills_are_a_thousand_restarts() {
     assert!(grown <= 4096, "{grown} KiB more");
 }
 
-// Five hundred deaths come as one SIGCHLD; each has its own status and each is told right.
-#[test]
-fn five_hundred_deaths_while_the_daemon_is_stopped_are_told_apart() {
-    let sandbox = Sandbox::new();
+/// A program for each way to die, 25 processes of each; they wait for a USR1, or for the signal itself.
+fn twenty_ways_to_die(sandbox: &Sandbox) -> Value {
     let mut programs = json!({});
     let codes: Vec<i32> = (1..=12).collect();
     let signals = ["HUP", "INT", "KILL", "USR1", "USR2", "TERM", "ALRM", "PIPE"];
-    // A program for each way to die, 25 processes of each; they wait for a USR1, or for the signal itself.
     for code in &codes {
         let on = format!("USR1=exit:{code}");
         let cmd = sandbox.puppet("all", &["--brief", "--on", &on]);
@@ -119,6 +116,14 @@ fn five_hundred_deaths_while_the_daemon_is_stopped_are_told_apart() {
         program["autorestart"] = json!("never");
         program["tty"] = json!("none");
     }
+    programs
+}
+
+// Five hundred deaths come as one SIGCHLD; each has its own status and each is told right.
+#[test]
+fn five_hundred_deaths_while_the_daemon_is_stopped_are_told_apart() {
+    let sandbox = Sandbox::new();
+    let programs = twenty_ways_to_die(&sandbox);
     let daemon = Daemon::start(sandbox, programs);
     daemon.sandbox().ledger("all").wait("ready", 500, LATER);
     eventually("500 that run", LATER, || {

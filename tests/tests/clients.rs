@@ -1,0 +1,268 @@
+//! Clients that misbehave, clients that are many, and daemons that are too many.
+
+use std::io::Write;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use harness::{
+    Daemon, LATER, Rpc, SOON, Sandbox, Setup, State, Value, bins, check, eventually, json, pause,
+    proc,
+};
+use nix::sys::signal::Signal;
+use shared::rpc::code;
+
+fn daemon(sandbox: Sandbox) -> Daemon {
+    let cmd = sandbox.puppet("p", &["--brief"]);
+    let sleeper = json!({"cmd": cmd, "starttime": "50ms", "autostart": false});
+    let programs = json!({"p": {"cmd": cmd, "starttime": "50ms"}, "off": sleeper});
+    let daemon = Daemon::start(sandbox, programs);
+    daemon.wait_state("p", State::Running);
+    daemon
+}
+
+fn answer(rpc: &mut Rpc) -> Value {
+    let line = rpc.line(SOON).expect("a line").expect("an answer");
+    serde_json::from_str(&line).expect("JSON")
+}
+
+// What is no request gets an error that says so, with the id where it can be read; three of them are enough.
+#[test]
+fn garbage_gets_an_error_and_then_the_door() {
+    let daemon = daemon(Sandbox::new());
+    let lines: [(&[u8], i64); 8] = [
+        (b"{\n", code::PARSE_ERROR),
+        (b"\xff\xfe\n", code::PARSE_ERROR),
+        (b"[]\n", code::INVALID_REQUEST),
+        (
+            b"{\"jsonrpc\":\"2.0\",\"id\":1e999,\"method\":\"status\"}\n",
+            code::PARSE_ERROR,
+        ),
+        (
+            b"{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"status\"}\n",
+            code::INVALID_REQUEST,
+        ),
+        (
+            b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"__class__\"}\n",
+            code::METHOD_NOT_FOUND,
+        ),
+        (
+            b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"start\",\"params\":[\"p\"]}\n",
+            code::INVALID_PARAMS,
+        ),
+        (
+            b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"start\",\"params\":{\"nmaes\":[]}}\n",
+            code::INVALID_PARAMS,
+        ),
+    ];
+    for (line, wanted) in lines {
+        let mut rpc = daemon.rpc();
+        rpc.send(line).expect("it is read");
+        assert_eq!(
+            answer(&mut rpc)["error"]["code"],
+            wanted,
+            "{}",
+            String::from_utf8_lossy(line)
+        );
+        assert_eq!(rpc.status().processes.len(), 2, "one error is forgiven");
+    }
+    let mut rpc = daemon.rpc();
+    for _ in 0..10 {
+        rpc.send(b"nonsense\n").ok();
+    }
+    let mut errors = 0;
+    while let Ok(Some(_)) = rpc.line(SOON) {
+        errors += 1;
+    }
+    assert!((3..10).contains(&errors), "{errors} errors before the door");
+}
+
+#[test]
+fn a_line_that_is_too_long_is_refused_and_not_kept() {
+    let daemon = daemon(Sandbox::new());
+    let rss = daemon.rss_kib();
+    let mut rpc = daemon.rpc();
+    let chunk = vec![b'x'; 64 * 1024];
+    for _ in 0..160 {
+        if rpc.send(&chunk).is_err() {
+            break;
+        }
+    }
+    eventually("the end of the connection", SOON, || {
+        match rpc.line(Duration::from_millis(50)) {
+            Ok(None) => Ok(()),
+            Ok(Some(line)) => Err(line),
+            Err(error) if error.contains("no line") => Err(error),
+            Err(_) => Ok(()),
+        }
+    });
+    let grown = daemon.rss_kib().saturating_sub(rss);
+    assert!(grown < 2048, "{grown} KiB more");
+}
+
+// Requests in one breath are answered in their order; half a request waits for its other half.
+#[test]
+fn pipelined_requests_are_answered_in_order_and_halves_wait() {
+    let daemon = daemon(Sandbox::new());
+    let mut rpc = daemon.rpc();
+    let mut text = String::new();
+    for id in 0..1000 {
+        text.push_str(&format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"version\"}}\n"
+        ));
+    }
+    let (head, tail) = text.split_at(text.len() - 7);
+    let mut writer = rpc.stream().try_clone().expect("a second handle");
+    writer
+        .write_all(head.as_bytes())
+        .expect("requests are read");
+    for id in 0..999 {
+        assert_eq!(answer(&mut rpc)["id"], id);
+    }
+    assert!(
+        rpc.line(Duration::from_millis(100)).is_err(),
+        "an answer to half a request"
+    );
+    writer
+        .write_all(tail.as_bytes())
+        .expect("requests are read");
+    assert_eq!(answer(&mut rpc)["id"], 999);
+}
+
+#[test]
+fn a_batch_is_answered_as_a_batch_and_a_notification_not_at_all() {
+    let daemon = daemon(Sandbox::new());
+    let mut rpc = daemon.rpc();
+    rpc.send(b"{\"jsonrpc\":\"2.0\",\"method\":\"version\"}\n")
+        .expect("it is read");
+    rpc.send(b"[{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"version\"},{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"status\"},7]\n")
+        .expect("it is read");
+    let batch = answer(&mut rpc);
+    let ids: Vec<&Value> = batch
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|one| &one["id"])
+        .collect();
+    assert_eq!(ids.len(), 3, "{batch}");
+    assert!(ids.contains(&&json!("a")) && ids.contains(&&json!(2)) && ids.contains(&&Value::Null));
+}
+
+// Whoever asks and never reads is cut off or waits; nobody else notices.
+#[test]
+fn a_client_that_never_reads_harms_nobody() {
+    let daemon = daemon(Sandbox::new());
+    let rss = daemon.rss_kib();
+    let mut deaf = daemon.rpc();
+    deaf.stream()
+        .set_nonblocking(true)
+        .expect("a flag can be set");
+    let request = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}\n".repeat(1000);
+    for _ in 0..50 {
+        deaf.send(&request).ok();
+        let start = Instant::now();
+        daemon.rpc().status();
+        assert!(
+            start.elapsed() < Duration::from_millis(500),
+            "{:?}",
+            start.elapsed()
+        );
+    }
+    let grown = daemon.rss_kib().saturating_sub(rss);
+    assert!(grown < 8 * 1024, "{grown} KiB more");
+    let cpu = daemon.cpu_ms();
+    pause(Duration::from_millis(500));
+    assert!(daemon.cpu_ms() - cpu < 250, "it spins");
+}
+
+// A thousand connections that say nothing: whoever has something to say is heard, and the slots come back.
+#[test]
+fn silent_connections_do_not_lock_anybody_out() {
+    let daemon = daemon(Sandbox::new());
+    let fds = daemon.fds().len();
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        silent.extend(UnixStream::connect(daemon.socket()).ok());
+    }
+    drop(silent.split_off(200.min(silent.len())));
+    let start = Instant::now();
+    eventually("an answer", SOON, || {
+        let mut rpc = Rpc::connect(&daemon.socket()).map_err(|error| error.to_string())?;
+        rpc.send(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"version\"}\n")
+            .map_err(|error| error.to_string())?;
+        rpc.line(Duration::from_secs(1))?
+            .ok_or_else(|| "hung up".to_owned())
+    });
+    eprintln!(
+        "answered after {:?} among {} silent ones",
+        start.elapsed(),
+        silent.len()
+    );
+    drop(silent);
+    eventually("the descriptors of before", SOON, || {
+        let now = daemon.fds().len();
+        check(now <= fds, || format!("{now} where there were {fds}"))
+    });
+}
+
+// Of fifty daemons started at once on one socket, one lives; the others say why and touch nothing.
+#[test]
+fn of_many_daemons_one_lives() {
+    let daemon = daemon(Sandbox::new());
+    let config = daemon.sandbox().path("tm.yaml");
+    let start = || {
+        let mut command = Command::new(bins::taskmasterd());
+        command
+            .arg("-c")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command.spawn().expect("taskmasterd starts")
+    };
+    let mut others: Vec<_> = (0..20).map(|_| start()).collect();
+    for other in &mut others {
+        let code = eventually("the end of a second daemon", LATER, || {
+            other.try_wait().ok().flatten().ok_or("it runs")
+        });
+        assert_eq!(code.code(), Some(1));
+    }
+    assert_eq!(daemon.rpc().status().processes.len(), 2);
+    assert_eq!(daemon.sandbox().ledger("p").all("start").len(), 1);
+}
+
+#[test]
+fn a_stale_socket_is_replaced_and_a_foreign_object_is_not() {
+    let sandbox = Sandbox::new();
+    drop(UnixListener::bind(sandbox.path("sock")).expect("a socket can be bound"));
+    assert!(sandbox.path("sock").exists());
+    let daemon = daemon(sandbox);
+    drop(daemon);
+    let sandbox = Sandbox::new();
+    sandbox.write("sock", "precious");
+    sandbox.write("tm.yaml", harness::daemon::config(&sandbox, &json!({})));
+    let mut daemon = Daemon::launch(sandbox, Setup::default());
+    assert_eq!(daemon.wait_exit(SOON).code(), Some(1));
+    assert_eq!(daemon.sandbox().read("sock"), b"precious");
+}
+
+#[test]
+fn a_daemon_killed_by_force_leaves_a_socket_that_the_next_one_takes_over() {
+    let mut daemon = daemon(Sandbox::new());
+    daemon.signal(Signal::SIGKILL);
+    daemon.wait_exit(SOON);
+    let said = daemon.ctl().run(&["status"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    let mut second = Command::new(bins::taskmasterd())
+        .arg("-c")
+        .arg(daemon.sandbox().path("tm.yaml"))
+        .env("TM_SANDBOX", daemon.sandbox().dir())
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("taskmasterd starts");
+    eventually("an answer of the second", SOON, || {
+        Rpc::connect(&daemon.socket()).map(|mut rpc| rpc.status())
+    });
+    proc::signal(second.id() as i32, Signal::SIGTERM);
+    assert!(second.wait().expect("it ends").success());
+}

@@ -1,0 +1,190 @@
+//! The client that people use: its words, its exit codes, its shell.
+
+use std::process::{Command, Stdio};
+
+use harness::{
+    Daemon, LATER, SOON, Sandbox, State, Term, Value, bins, check, eventually, json, proc,
+};
+
+const PROMPT: &str = "taskmaster> ";
+
+fn daemon(sandbox: Sandbox) -> Daemon {
+    let cmd = sandbox.puppet("p", &["--brief"]);
+    let sleeper = json!({"cmd": cmd, "starttime": "50ms", "autostart": false});
+    let programs = json!({"p": {"cmd": cmd, "starttime": "50ms"}, "off": sleeper});
+    let daemon = Daemon::start(sandbox, programs);
+    daemon.wait_state("p", State::Running);
+    daemon
+}
+
+// Words and exit codes are supervisorctl's, so that what drives it drives this.
+#[test]
+fn the_client_speaks_as_supervisorctl_does() {
+    let daemon = daemon(Sandbox::new());
+    let ctl = daemon.ctl();
+    let said = |words: &[&str]| {
+        let said = ctl.run(words);
+        (said.out, said.code)
+    };
+    let (out, code) = said(&["status"]);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(code, Some(3), "one of them is STOPPED");
+    assert!(
+        lines[0].starts_with("off ") && lines[0].contains("STOPPED   Not started"),
+        "{out}"
+    );
+    let pid = format!("RUNNING   pid {}, uptime 0:0", daemon.pid("p"));
+    assert!(
+        lines[1].starts_with("p ") && lines[1].contains(&pid),
+        "{out}"
+    );
+    assert_eq!(lines[1].find("RUNNING"), Some(33));
+    assert_eq!(said(&["status", "p"]).1, Some(0));
+    assert_eq!(
+        said(&["start", "p"]),
+        ("p: ERROR (already started)\n".into(), Some(0))
+    );
+    assert_eq!(
+        said(&["stop", "off"]),
+        ("off: ERROR (not running)\n".into(), Some(0))
+    );
+    assert_eq!(
+        said(&["start", "nosuch"]),
+        ("nosuch: ERROR (no such process)\n".into(), Some(1))
+    );
+    assert_eq!(
+        said(&["start", "nosuch:*"]),
+        ("nosuch: ERROR (no such group)\n".into(), Some(2))
+    );
+    assert_eq!(
+        said(&["restart", "p"]),
+        ("p: stopped\np: started\n".into(), Some(0))
+    );
+    assert_eq!(said(&["stop", "p"]), ("p: stopped\n".into(), Some(0)));
+    assert_eq!(
+        said(&["signal", "HUP", "p"]),
+        ("p: ERROR (not running)\n".into(), Some(7))
+    );
+    assert_eq!(said(&["start", "p:0"]), ("p: started\n".into(), Some(0)));
+    assert_eq!(said(&["signal", "NOSUCH", "p"]).1, Some(1));
+    assert_eq!(said(&["pid"]).0.trim(), daemon.daemon_pid().to_string());
+    assert_eq!(said(&["start"]).1, Some(2));
+    assert_eq!(said(&["reload"]), (String::new(), Some(0)));
+}
+
+#[test]
+fn json_is_json_on_every_command() {
+    let daemon = daemon(Sandbox::new());
+    for words in [
+        &["status"][..],
+        &["start", "off"],
+        &["stop", "off"],
+        &["pid"],
+        &["version"],
+        &["avail"],
+    ] {
+        let said = daemon.ctl().run(&[&["--json"], words].concat());
+        let value: Result<Value, _> = serde_json::from_str(said.out.trim());
+        assert!(value.is_ok(), "{words:?}: {said:?}");
+    }
+}
+
+#[test]
+fn without_a_daemon_the_client_says_so_with_the_path() {
+    let sandbox = Sandbox::new();
+    let socket = sandbox.path("nobody");
+    let ctl = harness::Ctl::new(&socket);
+    for words in [&["status"][..], &["start", "p"], &["reload"]] {
+        let said = ctl.run(words);
+        assert_ne!(said.code, Some(0));
+        let both = format!("{}{}", said.out, said.err);
+        assert!(both.contains("nobody"), "{both}");
+    }
+    assert_eq!(ctl.run(&["status"]).code, Some(4));
+}
+
+// Commands through a pipe, binary among them, and output into a pipe that nobody reads.
+#[test]
+fn the_client_works_without_a_terminal() {
+    let daemon = daemon(Sandbox::new());
+    let said = daemon
+        .ctl()
+        .run_with(&[], b"status p\nnosuchcommand\n\xff\x00\nstop p\n");
+    assert!(
+        said.out.contains("RUNNING") && said.out.contains("p: stopped"),
+        "{said:?}"
+    );
+    assert_eq!(daemon.status("p").state, State::Stopped);
+    let mut child = daemon
+        .ctl()
+        .command()
+        .arg("status")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("taskmasterctl starts");
+    drop(child.stdout.take());
+    child.wait().expect("it ends");
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().expect("a pipe"), &mut said).ok();
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn the_shell_edits_completes_and_remembers() {
+    let daemon = daemon(Sandbox::new());
+    let mut command = daemon.ctl().command();
+    command
+        .env("HOME", daemon.sandbox().dir())
+        .env("TERM", "xterm");
+    let mut term = Term::spawn(&command);
+    term.wait_for("RUNNING");
+    term.type_line(PROMPT, "stop p");
+    term.wait_for("p: stopped");
+    term.wait_prompt(PROMPT);
+    term.send("sta\t");
+    term.wait_typed("sta");
+    term.send("\x15");
+    term.wait_prompt(PROMPT);
+    term.send("\x1b[A");
+    term.wait_typed("stop p");
+    term.send("\x15");
+    term.type_line(PROMPT, "start p");
+    term.wait_for("p: started");
+    term.type_line(PROMPT, "nonsense");
+    term.wait_for("nonsense");
+    term.wait_prompt(PROMPT);
+    term.resize(10, 40);
+    term.send("\x03");
+    term.wait_prompt(PROMPT);
+    term.send("\x04");
+    assert!(term.wait_exit(SOON).success());
+    assert_eq!(daemon.status("p").state, State::Running);
+}
+
+// The subject's mandatory mode: the control shell in the daemon's own terminal, and its end is the daemon's.
+#[test]
+fn leaving_the_daemons_own_shell_stops_the_daemon() {
+    let sandbox = Sandbox::new();
+    let cmd = sandbox.puppet("p", &["--brief"]);
+    let programs = json!({"p": {"cmd": cmd, "starttime": "50ms"}});
+    let config = sandbox.write("tm.yaml", harness::daemon::config(&sandbox, &programs));
+    let mut command = Command::new(bins::taskmasterd());
+    command.arg("-c").arg(config).arg("--shell");
+    command
+        .env("HOME", sandbox.dir())
+        .env("TERM", "xterm")
+        .current_dir(sandbox.dir());
+    let mut term = Term::spawn(&command);
+    term.wait_prompt(PROMPT);
+    let ledger = sandbox.ledger("p");
+    ledger.wait("ready", 1, SOON);
+    term.type_line(PROMPT, "status");
+    term.wait_for("p  ");
+    term.type_line(PROMPT, "exit");
+    assert!(term.wait_exit(LATER).success());
+    let pid = ledger.pids("start")[0];
+    eventually("the end of the program", SOON, || {
+        check(!proc::alive(pid), || "it lives".into())
+    });
+}

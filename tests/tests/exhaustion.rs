@@ -1,0 +1,140 @@
+//! When something runs out: processes, descriptors, time. A delay, not a death.
+
+use std::time::Duration;
+
+use harness::{
+    Daemon, LATER, NOBODYS_UID, Rpc, SOON, Sandbox, State, check, eventually, json, pause, proc,
+    skip_unless_root,
+};
+use nix::sys::signal::Signal;
+use std::process::Command;
+
+fn prlimit(pid: i32, what: &str) {
+    let status = Command::new("prlimit")
+        .args(["--pid", &pid.to_string(), what])
+        .status();
+    assert!(status.expect("prlimit starts").success(), "{what}");
+}
+
+// With all descriptors used, clients wait and programs wait; nothing spins, nothing is given up.
+#[test]
+fn without_descriptors_everybody_waits_and_then_goes_on() {
+    let sandbox = Sandbox::new();
+    let mut programs = json!({});
+    for index in 0..10 {
+        let cmd = sandbox.puppet("all", &["--brief"]);
+        programs[format!("p{index}")] =
+            json!({"cmd": cmd, "starttime": "50ms", "startretries": 0, "autostart": false});
+    }
+    let daemon = Daemon::start(sandbox, programs);
+    let mut early = daemon.rpc();
+    early.status();
+    let used = daemon
+        .fds()
+        .iter()
+        .map(|(number, _)| number + 1)
+        .max()
+        .unwrap_or(0);
+    prlimit(
+        daemon.daemon_pid(),
+        &format!("--nofile={}:{}", used + 2, 20_000),
+    );
+    let mut waiting: Vec<Rpc> = (0..20)
+        .filter_map(|_| Rpc::connect(&daemon.socket()).ok())
+        .collect();
+    for rpc in &mut waiting {
+        rpc.send(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"version\"}\n")
+            .expect("it is queued");
+    }
+    let asked = early.ask(&shared::api::Call::Start(harness::rpc::names(&["all"])));
+    let cpu = daemon.cpu_ms();
+    pause(Duration::from_secs(2));
+    let used = daemon.cpu_ms() - cpu;
+    assert!(used <= 400, "{used} ms of processor time in two seconds");
+    prlimit(daemon.daemon_pid(), "--nofile=20000:20000");
+    for rpc in &mut waiting {
+        let line = rpc.line(SOON).expect("an answer");
+        assert!(line.is_some_and(|line| line.contains("result")));
+    }
+    for index in 0..10 {
+        let status = daemon.wait_state(&format!("p{index}"), State::Running);
+        assert_eq!(status.failures, 0, "{status:?}");
+    }
+    early.answer(asked).ok();
+}
+
+// The kernel lets root fork and refuses the exec of the user it became; that is a delay with a reason.
+#[test]
+fn a_user_without_processes_left_is_tried_again_without_spending_retries() {
+    skip_unless_root!();
+    let uid = NOBODYS_UID + 1;
+    let mut hog = Command::new("setpriv")
+        .args([
+            "--reuid",
+            &uid.to_string(),
+            "--clear-groups",
+            "sleep",
+            "1000",
+        ])
+        .spawn()
+        .expect("setpriv starts");
+    let id = i32::try_from(hog.id()).expect("a pid is an i32");
+    eventually("a process of that user", SOON, || {
+        let uids = proc::status(id, "Uid").unwrap_or_default();
+        check(uids.starts_with(&uid.to_string()), || uids)
+    });
+    let sandbox = Sandbox::new();
+    let cmd = sandbox.puppet("p", &["--brief"]);
+    let keys = json!({"cmd": cmd, "user": uid, "group": uid, "limits": {"nproc": 1},
+                      "startretries": 0, "starttime": "50ms"});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    let status = daemon.wait_status("p", "waiting with a reason", |status| {
+        status.state == State::Backoff && status.detail.is_some()
+    });
+    assert_eq!(status.failures, 0, "{status:?}");
+    pause(Duration::from_millis(1500));
+    assert_eq!(daemon.status("p").failures, 0);
+    hog.kill().expect("it can be killed");
+    hog.wait().expect("it ends");
+    daemon.wait_state("p", State::Running);
+}
+
+// Timers that came due meanwhile fire once each, and not once for each time they would have.
+#[test]
+fn a_daemon_that_was_stopped_catches_up_without_a_burst() {
+    let sandbox = Sandbox::new();
+    let mut programs = json!({});
+    for index in 0..10 {
+        let name = format!("p{index}");
+        let cmd = sandbox.puppet(&name, &["--brief", "--plan", "exit:1"]);
+        programs[&name] = json!({"cmd": cmd, "startretries": 10});
+    }
+    let daemon = Daemon::start(sandbox, programs);
+    eventually("ten in BACKOFF", LATER, || {
+        let processes = daemon.rpc().status().processes;
+        let waiting = processes
+            .iter()
+            .filter(|process| process.state == State::Backoff)
+            .count();
+        check(waiting == 10, || format!("{waiting}"))
+    });
+    daemon.signal(Signal::SIGSTOP);
+    let starts = || {
+        (0..10)
+            .map(|index| {
+                daemon
+                    .sandbox()
+                    .ledger(&format!("p{index}"))
+                    .all("start")
+                    .len()
+            })
+            .collect::<Vec<_>>()
+    };
+    pause(Duration::from_secs(3));
+    let before = starts();
+    daemon.signal(Signal::SIGCONT);
+    pause(Duration::from_millis(800));
+    for (before, after) in before.iter().zip(starts()) {
+        assert!(after - before <= 1, "{before} starts, then {after}");
+    }
+}

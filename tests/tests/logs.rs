@@ -1,0 +1,197 @@
+//! Log files: rotated, moved away, spoilt, on a full disk. No byte twice, none lost in silence, nobody held up.
+
+use std::fs;
+use std::time::Duration;
+
+use harness::puppet::deeds::flood_line;
+use harness::{
+    Daemon, LATER, SOON, Sandbox, State, Value, check, eventually, json, pause, skip_unless_root,
+};
+use nix::sys::signal::Signal;
+
+const MIB: usize = 1024 * 1024;
+
+/// One program with its standard output in `p.out`.
+fn logged(orders: &[&str], keys: Value) -> Daemon {
+    let sandbox = Sandbox::new();
+    let mut program = keys;
+    program["cmd"] = sandbox.puppet("p", orders);
+    if program["stdout"].is_null() {
+        program["stdout"] = json!(sandbox.path("p.out"));
+    }
+    program["starttime"] = json!("50ms");
+    program["autorestart"] = json!("never");
+    Daemon::start(sandbox, json!({"p": program}))
+}
+
+fn flood(bytes: usize) -> Vec<u8> {
+    let lines = bytes.div_ceil(64) as u64;
+    (0..lines)
+        .flat_map(|number| flood_line(number).into_bytes())
+        .collect()
+}
+
+#[track_caller]
+fn wait_file(daemon: &Daemon, name: &str, wanted: &[u8]) {
+    eventually(&format!("{} bytes in {name}", wanted.len()), LATER, || {
+        let found = daemon.sandbox().read(name);
+        check(found.len() >= wanted.len(), || {
+            format!("{} bytes", found.len())
+        })
+    });
+    let found = daemon.sandbox().read(name);
+    let differs = found.iter().zip(wanted).position(|(a, b)| a != b);
+    assert_eq!(
+        (found.len(), differs),
+        (wanted.len(), None),
+        "{name} is not what was written"
+    );
+}
+
+// An outside logrotate renames and sends USR2: the pieces together are the whole.
+#[test]
+fn reopening_in_the_middle_of_a_flood_loses_and_doubles_nothing() {
+    let bytes = (32 * MIB).to_string();
+    let daemon = logged(&["--flood", &bytes], json!({"tty": "none"}));
+    let ledger = daemon.sandbox().ledger("p");
+    let mut pieces = 0;
+    while ledger.all("flooded").is_empty() && pieces < 500 {
+        let piece = daemon.sandbox().path(&format!("piece{pieces:03}"));
+        if fs::rename(daemon.sandbox().path("p.out"), piece).is_ok() {
+            pieces += 1;
+            daemon.signal(Signal::SIGUSR2);
+        }
+        pause(Duration::from_millis(5));
+    }
+    ledger.wait("flooded", 1, LATER);
+    let wanted = flood(32 * MIB);
+    eventually("all of it in the pieces", LATER, || {
+        let mut whole: Vec<u8> = Vec::new();
+        for piece in 0..pieces {
+            whole.extend(daemon.sandbox().read(&format!("piece{piece:03}")));
+        }
+        whole.extend(daemon.sandbox().read("p.out"));
+        check(whole == wanted, || {
+            format!(
+                "{} of {} bytes in {pieces} pieces",
+                whole.len(),
+                wanted.len()
+            )
+        })
+    });
+    let deleted = daemon
+        .fds()
+        .into_iter()
+        .filter(|(_, target)| target.contains("piece"))
+        .count();
+    assert_eq!(deleted, 0, "a file of before is still open");
+    daemon.wait_log(&["log files reopened"]);
+}
+
+#[test]
+fn rotation_by_size_keeps_all_that_it_promises() {
+    let sandbox = Sandbox::new();
+    let log = json!({"path": sandbox.path("p.out"), "max_size": MIB, "keep": 9});
+    let bytes = (4 * MIB).to_string();
+    let cmd = sandbox.puppet("p", &["--flood", &bytes]);
+    let daemon = Daemon::start(
+        sandbox,
+        json!({"p": {"cmd": cmd, "tty": "none", "stdout": log}}),
+    );
+    let wanted = flood(4 * MIB);
+    eventually("all of it in the rotated files", LATER, || {
+        let mut whole = Vec::new();
+        for number in (1..=9).rev() {
+            whole.extend(daemon.sandbox().read(&format!("p.out.{number}")));
+        }
+        whole.extend(daemon.sandbox().read("p.out"));
+        check(whole == wanted, || {
+            format!("{} of {} bytes", whole.len(), wanted.len())
+        })
+    });
+    assert!(daemon.sandbox().read("p.out").len() <= MIB + 64 * 1024);
+}
+
+// Vanished, replaced by a directory, by a FIFO: the program runs on, and when it is mended, so is the log.
+#[test]
+fn a_spoilt_log_file_stops_nobody_and_comes_back_when_mended() {
+    let daemon = logged(&["--tick", "20ms"], json!({"tty": "none"}));
+    let pid = daemon.wait_state("p", State::Running).pid;
+    let path = daemon.sandbox().path("p.out");
+    for spoil in ["removed", "directory", "fifo"] {
+        eventually("a line in the log", SOON, || {
+            check(!daemon.sandbox().read("p.out").is_empty(), || "none".into())
+        });
+        fs::remove_file(&path).expect("a log can be removed");
+        match spoil {
+            "directory" => fs::create_dir(&path).expect("a directory can be made"),
+            "fifo" => nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU)
+                .expect("a FIFO can be made"),
+            _ => {}
+        }
+        daemon.signal(Signal::SIGUSR2);
+        daemon.rpc().status();
+        assert_eq!(daemon.status("p").pid, pid, "{spoil}");
+        match spoil {
+            "directory" => fs::remove_dir(&path).expect("it is empty"),
+            "fifo" => fs::remove_file(&path).expect("it can be removed"),
+            _ => {}
+        }
+        daemon.signal(Signal::SIGUSR2);
+        eventually("the log to come back", SOON, || {
+            let is_file =
+                fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() > 0);
+            check(is_file, || spoil.into())
+        });
+    }
+}
+
+// A disk that is full: the program is never held up, what is lost is counted, and all is well again after.
+#[test]
+fn a_full_disk_blocks_nobody_and_the_loss_is_counted() {
+    skip_unless_root!();
+    let sandbox = Sandbox::new();
+    let small = sandbox.open_dir("small");
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "none"])
+        .arg(&small)
+        .status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        harness::skip!("a tmpfs cannot be mounted here");
+    }
+    let bytes = (16 * MIB).to_string();
+    let cmd = sandbox.puppet("p", &["--flood", &bytes, "--tick", "50ms"]);
+    let stdout = small.join("p.out");
+    let daemon = Daemon::start(
+        sandbox,
+        json!({"p": {"cmd": cmd, "stdout": stdout, "tty": "none"}}),
+    );
+    let _unmounts = Mounted(small);
+    let done = daemon.sandbox().ledger("p").wait("flooded", 1, LATER);
+    daemon.wait_log(&["p.out", "cannot be written", "lost"]);
+    fs::File::create(&stdout).expect("a file can be emptied");
+    let line = daemon.wait_log(&["p.out", "again", "lost"]);
+    let ticks = eventually("ticks in the log", SOON, || {
+        let text = String::from_utf8_lossy(&fs::read(&stdout).unwrap_or_default()).into_owned();
+        if text.contains("tick") {
+            Ok(text)
+        } else {
+            Err(format!("{} bytes", text.len()))
+        }
+    });
+    eprintln!(
+        "{line}; {} bytes were written; now {} bytes",
+        done[0]["bytes"],
+        ticks.len()
+    );
+}
+
+/// Something mounted, until the end of the test.
+struct Mounted(std::path::PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let mut command = std::process::Command::new("umount");
+        command.arg("-l").arg(&self.0).status().ok();
+    }
+}
