@@ -31,23 +31,6 @@ fn flood(bytes: usize) -> Vec<u8> {
         .collect()
 }
 
-#[track_caller]
-fn wait_file(daemon: &Daemon, name: &str, wanted: &[u8]) {
-    eventually(&format!("{} bytes in {name}", wanted.len()), LATER, || {
-        let found = daemon.sandbox().read(name);
-        check(found.len() >= wanted.len(), || {
-            format!("{} bytes", found.len())
-        })
-    });
-    let found = daemon.sandbox().read(name);
-    let differs = found.iter().zip(wanted).position(|(a, b)| a != b);
-    assert_eq!(
-        (found.len(), differs),
-        (wanted.len(), None),
-        "{name} is not what was written"
-    );
-}
-
 // An outside logrotate renames and sends USR2: the pieces together are the whole.
 #[test]
 fn reopening_in_the_middle_of_a_flood_loses_and_doubles_nothing() {
