@@ -6,9 +6,13 @@
 
 #![deny(missing_docs, clippy::wildcard_enum_match_arm)]
 
+mod commands;
 mod order;
+mod policy;
 mod process;
 mod reload;
+mod rows;
+mod shutdown;
 mod supervisor;
 mod waiters;
 

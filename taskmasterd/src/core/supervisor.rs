@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use shared::api::{ShutdownDone, Verdict};
-use shared::event::{Cause, EventKind};
+use shared::api::Verdict;
+use shared::event::Cause;
 use shared::name::{ProcessName, ProgramName, Selector, did_you_mean};
 
-use super::order::{Agenda, Appointment, Levels};
-use super::process::{Context, Fate, Happening, Process, State, Then};
-use super::waiters::{Goal, Pending, Waiters};
-use super::{Aim, Answer, Effect, Input, Mono, Pid, ProcessId, Ticket, Verb};
+use super::order::{Agenda, Appointment};
+use super::process::{Context, Fate, Happening, Process};
+use super::shutdown::Phase;
+use super::waiters::Waiters;
+use super::{Effect, Input, Mono, Pid, ProcessId};
 use crate::config::model::Config;
-use crate::limits::{SHUTDOWN_KILLS_MAX, TIMEOUTS_PER_TURN};
+use crate::limits::TIMEOUTS_PER_TURN;
 
 /// Every process of the configuration and those that are on their way out of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,22 +24,9 @@ pub struct Supervisor {
     pub(super) ids: BTreeMap<ProgramName, BTreeMap<u32, ProcessId>>,
     agenda: Agenda,
     pub(super) waiters: Waiters,
-    phase: Phase,
+    pub(super) phase: Phase,
     next_id: u64,
 }
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum Phase {
-    Up,
-    /// Nothing is started any more.
-    Leaving {
-        levels: Levels,
-        tickets: Vec<Ticket>,
-    },
-    /// Everything is down, or has survived what we have.
-    Gone,
-}
-
 impl Supervisor {
     /// The supervisor of `config`, as it is when the daemon starts: what has `autostart` is queued.
     pub fn new(config: Config, now: Mono) -> Self {
@@ -224,40 +212,6 @@ impl Supervisor {
         }
     }
 
-    /// During a shutdown nobody starts, for whatever reason he was about to.
-    fn hold_down(&mut self, now: Mono, id: ProcessId, out: &mut Vec<Effect>) {
-        let Phase::Leaving { levels, .. } = &mut self.phase else {
-            return;
-        };
-        let Some(process) = self.processes.get(&id) else {
-            levels.remove(id);
-            return;
-        };
-        match process.state {
-            State::Stopping {
-                then: Then::Respawn,
-                ..
-            } => self.step(now, id, Happening::Stop, &Cause::Policy, out),
-            State::Stopping { kills, .. } if kills > SHUTDOWN_KILLS_MAX => levels.remove(id),
-            State::Spawning
-            | State::Starting { .. }
-            | State::Running { .. }
-            | State::Stopping {
-                then: Then::Stay, ..
-            } => {}
-            State::Stopped(_)
-            | State::Queued { .. }
-            | State::Backoff { .. }
-            | State::Exited { .. }
-            | State::Fatal => {
-                levels.remove(id);
-                if process.next_start().is_some() {
-                    self.step(now, id, Happening::Stop, &Cause::Policy, out);
-                }
-            }
-        }
-    }
-
     pub(super) fn add(&mut self, name: ProcessName, process: Process) {
         let id = ProcessId(self.next_id);
         self.next_id += 1;
@@ -293,222 +247,6 @@ impl Supervisor {
             };
             self.step(now, id, Happening::Timeout, &Cause::Policy, out);
         }
-    }
-
-    fn command(
-        &mut self,
-        now: Mono,
-        ticket: Ticket,
-        cause: &Cause,
-        verb: Verb,
-        names: &[Selector],
-        out: &mut Vec<Effect>,
-    ) {
-        if self.is_leaving() {
-            out.push(Effect::Reply {
-                ticket,
-                answer: Answer::ShuttingDown,
-            });
-            return;
-        }
-        let shown = names.iter().map(|name| name.as_str().to_owned()).collect();
-        let kind = EventKind::Command {
-            verb: verb.words(),
-            names: shown,
-        };
-        out.push(Effect::Event {
-            kind,
-            cause: cause.clone(),
-        });
-        let mut pending = Pending::command();
-        for selector in names {
-            let ids = self.select(selector);
-            if ids.is_empty() && selector.as_str() != "all" {
-                let (name, verdict, detail) = self.nobody(selector);
-                pending.done(name, verdict, detail);
-            }
-            for id in ids {
-                self.command_one(now, id, cause, verb, selector.is_group(), &mut pending, out);
-            }
-        }
-        let processes = &self.processes;
-        self.waiters
-            .add(ticket, pending, |id| processes.get(&id), out);
-    }
-
-    /// One command to one process. In a group, what is as wanted already is passed over in silence.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "who, what, when, why and where to put it"
-    )]
-    fn command_one(
-        &mut self,
-        now: Mono,
-        id: ProcessId,
-        cause: &Cause,
-        verb: Verb,
-        in_group: bool,
-        pending: &mut Pending,
-        out: &mut Vec<Effect>,
-    ) {
-        let Some(process) = self.processes.get(&id) else {
-            return;
-        };
-        let name = process.shown();
-        let pid = process.pid();
-        let live = pid.is_some();
-        let due = process.next_start().is_some();
-        let ending = matches!(process.state, State::Stopping { .. });
-        let retrying = matches!(process.state, State::Backoff { .. } | State::Exited { .. });
-        let mut already = |verdict| {
-            if !in_group {
-                pending.done(name.clone(), verdict, None);
-            }
-        };
-        match verb {
-            Verb::Start if (live && !ending) || (due && !retrying) => {
-                already(Verdict::AlreadyStarted)
-            }
-            Verb::Start => {
-                self.step(now, id, Happening::Start, cause, out);
-                pending.wait(id, name, Goal::Up, None);
-            }
-            Verb::Stop if !live && !due => already(Verdict::NotRunning),
-            Verb::Stop => {
-                self.step(now, id, Happening::Stop, cause, out);
-                pending.wait(id, name, Goal::Down, None);
-            }
-            Verb::Restart => {
-                let before = if live || due {
-                    Some(Verdict::Stopped)
-                } else {
-                    Some(Verdict::NotRunning)
-                };
-                let before = before.filter(|&before| !(in_group && before == Verdict::NotRunning));
-                self.step(now, id, Happening::Restart, cause, out);
-                pending.wait(id, name, Goal::Up, before);
-            }
-            Verb::Signal(signal) => match pid {
-                Some(pid) => {
-                    out.push(Effect::Kill {
-                        id,
-                        pid,
-                        signal,
-                        aim: Aim::Leader,
-                    });
-                    let kind = EventKind::Signalled {
-                        process: name.clone(),
-                        pid: pid.0,
-                        signal,
-                    };
-                    out.push(Effect::Event {
-                        kind,
-                        cause: cause.clone(),
-                    });
-                    pending.done(name, Verdict::Signalled, None);
-                }
-                None => already(Verdict::NotRunning),
-            },
-        }
-    }
-
-    fn forget(&mut self, ticket: Ticket) {
-        self.waiters.forget(ticket);
-        if let Phase::Leaving { tickets, .. } = &mut self.phase {
-            tickets.retain(|&other| other != ticket);
-        }
-    }
-
-    /// Stops everything in order, the highest priority number first. A second one changes nothing.
-    fn shutdown(
-        &mut self,
-        now: Mono,
-        ticket: Option<Ticket>,
-        cause: &Cause,
-        out: &mut Vec<Effect>,
-    ) {
-        match &mut self.phase {
-            Phase::Up => {}
-            Phase::Leaving { tickets, .. } => return tickets.extend(ticket),
-            Phase::Gone => return out.extend(ticket.map(|ticket| self.down(ticket))),
-        }
-        let mut levels = Levels::default();
-        let live = |process: &Process| process.pid().is_some();
-        for (&id, process) in self.processes.iter().filter(|(_, process)| live(process)) {
-            levels.add(process.spec.priority, id);
-        }
-        let kind = EventKind::ShutdownBegun {
-            processes: levels.len(),
-        };
-        out.push(Effect::Event {
-            kind,
-            cause: cause.clone(),
-        });
-        self.phase = Phase::Leaving {
-            levels,
-            tickets: ticket.into_iter().collect(),
-        };
-        let ids: Vec<ProcessId> = self.processes.keys().copied().collect();
-        for id in ids {
-            self.hold_down(now, id, out);
-        }
-    }
-
-    fn kill_the_rest(&mut self, now: Mono, cause: &Cause, out: &mut Vec<Effect>) {
-        self.shutdown(now, None, cause, out);
-        for (&id, process) in &self.processes {
-            if let Some(pid) = process.pid() {
-                out.push(Effect::Kill {
-                    id,
-                    pid,
-                    signal: 9,
-                    aim: Aim::Group,
-                });
-            }
-        }
-    }
-
-    /// During a shutdown: stops those whose turn it is, and leaves when nobody is left.
-    fn leave_when_down(&mut self, now: Mono, out: &mut Vec<Effect>) {
-        let Phase::Leaving { levels, .. } = &self.phase else {
-            return;
-        };
-        for id in levels.top() {
-            let asked = |process: &Process| matches!(process.state, State::Stopping { .. });
-            if !self.processes.get(&id).is_none_or(asked) {
-                self.step(now, id, Happening::Stop, &Cause::Policy, out);
-            }
-        }
-        let Phase::Leaving { levels, tickets } = &mut self.phase else {
-            return;
-        };
-        if !levels.is_empty() {
-            return;
-        }
-        let tickets = std::mem::take(tickets);
-        self.phase = Phase::Gone;
-        self.waiters.give_up(out);
-        out.extend(tickets.into_iter().map(|ticket| self.down(ticket)));
-        out.push(Effect::Event {
-            kind: EventKind::DaemonStopped { left: self.left() },
-            cause: Cause::Policy,
-        });
-        out.push(Effect::Leave);
-    }
-
-    /// The answer to a shutdown that is done.
-    fn down(&self, ticket: Ticket) -> Effect {
-        let left = self.left();
-        Effect::Reply {
-            ticket,
-            answer: Answer::Down(ShutdownDone { left }),
-        }
-    }
-
-    /// Processes that have a pid still.
-    fn left(&self) -> usize {
-        let live = |process: &&Process| process.pid().is_some();
-        self.processes.values().filter(live).count()
     }
 }
 

@@ -1,0 +1,129 @@
+//! Commands: which processes a name means, what is done to each, and what is known at once.
+
+use shared::api::Verdict;
+use shared::event::{Cause, EventKind};
+use shared::name::Selector;
+
+use super::process::{Happening, State};
+use super::supervisor::Supervisor;
+use super::waiters::{Goal, Pending};
+use super::{Aim, Answer, Effect, Mono, ProcessId, Ticket, Verb};
+
+impl Supervisor {
+    pub(super) fn command(
+        &mut self,
+        now: Mono,
+        ticket: Ticket,
+        cause: &Cause,
+        verb: Verb,
+        names: &[Selector],
+        out: &mut Vec<Effect>,
+    ) {
+        if self.is_leaving() {
+            out.push(Effect::Reply {
+                ticket,
+                answer: Answer::ShuttingDown,
+            });
+            return;
+        }
+        let shown = names.iter().map(|name| name.as_str().to_owned()).collect();
+        let kind = EventKind::Command {
+            verb: verb.words(),
+            names: shown,
+        };
+        out.push(Effect::Event {
+            kind,
+            cause: cause.clone(),
+        });
+        let mut pending = Pending::command();
+        for selector in names {
+            let ids = self.select(selector);
+            if ids.is_empty() && selector.as_str() != "all" {
+                let (name, verdict, detail) = self.nobody(selector);
+                pending.done(name, verdict, detail);
+            }
+            for id in ids {
+                self.command_one(now, id, cause, verb, selector.is_group(), &mut pending, out);
+            }
+        }
+        let processes = &self.processes;
+        self.waiters
+            .add(ticket, pending, |id| processes.get(&id), out);
+    }
+
+    /// One command to one process. In a group, what is as wanted already is passed over in silence.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "who, what, when, why and where to put it"
+    )]
+    fn command_one(
+        &mut self,
+        now: Mono,
+        id: ProcessId,
+        cause: &Cause,
+        verb: Verb,
+        in_group: bool,
+        pending: &mut Pending,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(process) = self.processes.get(&id) else {
+            return;
+        };
+        let name = process.shown();
+        let pid = process.pid();
+        let live = pid.is_some();
+        let due = process.next_start().is_some();
+        let ending = matches!(process.state, State::Stopping { .. });
+        let retrying = matches!(process.state, State::Backoff { .. } | State::Exited { .. });
+        let mut already = |verdict| {
+            if !in_group {
+                pending.done(name.clone(), verdict, None);
+            }
+        };
+        match verb {
+            Verb::Start if (live && !ending) || (due && !retrying) => {
+                already(Verdict::AlreadyStarted)
+            }
+            Verb::Start => {
+                self.step(now, id, Happening::Start, cause, out);
+                pending.wait(id, name, Goal::Up, None);
+            }
+            Verb::Stop if !live && !due => already(Verdict::NotRunning),
+            Verb::Stop => {
+                self.step(now, id, Happening::Stop, cause, out);
+                pending.wait(id, name, Goal::Down, None);
+            }
+            Verb::Restart => {
+                let before = if live || due {
+                    Some(Verdict::Stopped)
+                } else {
+                    Some(Verdict::NotRunning)
+                };
+                let before = before.filter(|&before| !(in_group && before == Verdict::NotRunning));
+                self.step(now, id, Happening::Restart, cause, out);
+                pending.wait(id, name, Goal::Up, before);
+            }
+            Verb::Signal(signal) => match pid {
+                Some(pid) => {
+                    out.push(Effect::Kill {
+                        id,
+                        pid,
+                        signal,
+                        aim: Aim::Leader,
+                    });
+                    let kind = EventKind::Signalled {
+                        process: name.clone(),
+                        pid: pid.0,
+                        signal,
+                    };
+                    out.push(Effect::Event {
+                        kind,
+                        cause: cause.clone(),
+                    });
+                    pending.done(name, Verdict::Signalled, None);
+                }
+                None => already(Verdict::NotRunning),
+            },
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What follows when a process did not start, or did not stay: when it is tried again, and when it is given up.
+
+use shared::event::EventKind;
+use shared::state::Exit;
+
+use super::process::{Context, Process, State};
+use super::{Failure, Mono, Pid};
+use crate::config::model::Autorestart;
+use crate::limits::{RESOURCE_RETRY_MS, RESPAWN_FLOOR_MS};
+
+/// What supervisor says of a start that ended too early, word for word.
+const TOO_QUICK: &str = "Exited too quickly (process log may have details)";
+/// The errors of fork, exec and opening a terminal that mean "not now": EAGAIN, ENOMEM, ENFILE, EMFILE, ENOSPC.
+const RESOURCE_ERRNOS: [i32; 5] = [11, 12, 23, 24, 28];
+
+impl Process {
+    /// A start failed. One second more of waiting for each failure, as supervisor does; want of resources
+    /// is nobody's failure and is waited out.
+    pub(super) fn fail(&mut self, failure: Failure, ctx: &mut Context<'_>) -> State {
+        let retries = self.spec.startretries;
+        let counted = !RESOURCE_ERRNOS.contains(&failure.errno);
+        let reason = failure.detail.clone();
+        self.failure = Some(failure);
+        let process = self.shown();
+        if counted {
+            self.failures += 1;
+            if self.failures > retries {
+                ctx.tell(EventKind::Fatal { process, reason });
+                return State::Fatal;
+            }
+        }
+        let (failures, retry_in_ms) = if counted {
+            (self.failures, 1000 * u64::from(self.failures))
+        } else {
+            (0, RESOURCE_RETRY_MS)
+        };
+        ctx.tell(EventKind::Backoff {
+            process,
+            reason,
+            failures,
+            retries,
+            retry_in_ms,
+        });
+        State::Backoff {
+            retry_at: ctx.now.after(retry_in_ms),
+        }
+    }
+
+    /// A running process ended by itself.
+    pub(super) fn end(
+        &mut self,
+        pid: Pid,
+        since: Mono,
+        exit: Exit,
+        ctx: &mut Context<'_>,
+    ) -> State {
+        self.failures = 0;
+        let expected = matches!(exit, Exit::Code(code) if self.spec.exitcodes.contains(&code));
+        let again = self.again(expected, since, ctx.now);
+        let again_at = *again.as_ref().unwrap_or(&None);
+        ctx.tell(EventKind::Exited {
+            process: self.shown(),
+            pid: pid.0,
+            exit,
+            expected,
+            ran_ms: ctx.now.since(since),
+            again_in_ms: again_at.map(|at| at.since(ctx.now)),
+        });
+        match again {
+            Ok(again_at) => State::Exited { again_at },
+            Err(reason) => {
+                ctx.tell(EventKind::Fatal {
+                    process: self.shown(),
+                    reason: reason.clone(),
+                });
+                self.failure = Some(Failure {
+                    stage: "restart".into(),
+                    errno: 0,
+                    detail: reason.clone(),
+                    reason,
+                });
+                State::Fatal
+            }
+        }
+    }
+
+    /// When it starts again after it ended, if it does; an error is the reason why it is given up.
+    fn again(&mut self, expected: bool, since: Mono, now: Mono) -> Result<Option<Mono>, String> {
+        let wanted = match self.spec.autorestart {
+            Autorestart::Always => true,
+            Autorestart::Never => false,
+            Autorestart::Unexpected | Autorestart::OnFailure(_) => !expected,
+        };
+        if !wanted {
+            return Ok(None);
+        }
+        if let Autorestart::OnFailure(most) = self.spec.autorestart {
+            if self.restarts_by_policy >= most {
+                return Err(format!(
+                    "it failed again after {most} restarts (autorestart: on-failure:{most})"
+                ));
+            }
+            self.restarts_by_policy += 1;
+        }
+        if let Some(limit) = self.spec.restart_limit {
+            self.restarts
+                .retain(|&at| now.since(at) < limit.interval_ms);
+            if self.restarts.len() as u64 >= u64::from(limit.burst) {
+                let within = shared::text::duration(limit.interval_ms);
+                return Err(format!(
+                    "more than {} restarts within {within} (restart_limit)",
+                    limit.burst
+                ));
+            }
+            self.restarts.push_back(now);
+        }
+        let floor = if self.spec.starttime_ms == 0 {
+            since.after(RESPAWN_FLOOR_MS)
+        } else {
+            now
+        };
+        Ok(Some(floor.max(now.after(self.spec.restart_delay_ms))))
+    }
+}
+
+/// The failure of a process that ended before `starttime`.
+pub(super) fn too_quick(exit: Exit, ran_ms: u64) -> Failure {
+    let ran = shared::text::duration(ran_ms);
+    Failure {
+        stage: "starttime".into(),
+        errno: 0,
+        reason: TOO_QUICK.into(),
+        detail: format!("exited too quickly: {exit} after {ran}"),
+    }
+}
