@@ -193,7 +193,8 @@ pub struct Status {
 pub struct Stray {
     /// Its pid.
     pub pid: i32,
-    /// The process that made it, where its environment still tells.
+    /// The process that made it, where that is known. The daemon does not look into foreign processes; a client
+    /// that may can find `TASKMASTER_PROCESS` in the environment of the stray.
     pub process: Option<String>,
     /// Its command name, as the kernel knows it.
     pub command: String,

@@ -34,10 +34,21 @@ pub(crate) fn status(answer: &Status, page: &mut Page) {
 /// The processes that got away, in columns as those of `status`.
 pub(crate) fn strays(strays: &[Stray], page: &mut Page) {
     for stray in strays {
-        let maker = stray.process.as_deref().map_or("-".into(), escape);
+        let maker = maker(stray).map_or("-".into(), |maker| escape(&maker));
         let (pid, command) = (stray.pid, escape(&stray.command));
         page.line(&format!("{maker:<33}{:<10}pid {pid}, {command}", "STRAY"));
     }
+}
+
+/// Who made a stray: what the daemon says, else what its environment does, where we may read it.
+fn maker(stray: &Stray) -> Option<String> {
+    let read = || {
+        let environment = std::fs::read(format!("/proc/{}/environ", stray.pid)).ok()?;
+        let mut variables = environment.split(|&byte| byte == 0);
+        let value = variables.find_map(|pair| pair.strip_prefix(b"TASKMASTER_PROCESS="))?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    };
+    stray.process.clone().or_else(read)
 }
 
 /// The third column of `status`.

@@ -38,6 +38,9 @@ pub const RESPAWN_FLOOR_MS: u64 = 250;
 /// SIGKILLs after which a shutdown leaves without a process: one that survives them hangs in the kernel.
 pub const SHUTDOWN_KILLS_MAX: u32 = 2;
 
+/// Strays listed: who has more, has another problem.
+pub const STRAYS_MAX: usize = 100;
+
 /// Bytes read from one source in one turn, so that a flood does not starve the others.
 pub const READ_BUDGET: usize = 64 * 1024;
 /// Read of a dead process's output before its death is told: more than any terminal or pipe holds.

@@ -18,6 +18,8 @@ use super::peer::Peer;
 pub enum Deed {
     /// Answer this.
     Answer(Result<Value, RpcError>),
+    /// Answer this, with the strays added.
+    Overview(Status),
     /// Tell the core, which answers when it is done.
     Tell(Input),
     /// Read the configuration again.
@@ -58,6 +60,7 @@ pub fn carry_out(
         }),
     };
     match call {
+        Call::Status(names) if names.names.is_empty() => Deed::Overview(overview(core, present)),
         Call::Status(names) => answer(&status(core, &names.names, present)),
         Call::Start(names) => command(Verb::Start, names),
         Call::Stop(names) => command(Verb::Stop, names),
@@ -146,17 +149,18 @@ fn sorted<'a>(core: &'a Supervisor, names: &[Selector]) -> (Vec<&'a Process>, Ve
     (processes, errors)
 }
 
-fn status(core: &Supervisor, names: &[Selector], present: Present) -> Status {
-    if names.is_empty() {
-        let processes = core
-            .processes()
+/// The status of everything.
+fn overview(core: &Supervisor, present: Present) -> Status {
+    let processes = core.processes();
+    Status {
+        processes: processes
             .map(|(_, process)| status_of(process, present))
-            .collect();
-        return Status {
-            processes,
-            ..Status::default()
-        };
+            .collect(),
+        ..Status::default()
     }
+}
+
+fn status(core: &Supervisor, names: &[Selector], present: Present) -> Status {
     let (processes, errors) = sorted(core, names);
     let processes = processes
         .into_iter()

@@ -196,6 +196,10 @@ impl Reactor {
         };
         match deed {
             Deed::Answer(outcome) => self.answer(ticket, outcome),
+            Deed::Overview(mut status) => {
+                status.strays = self.strays();
+                self.answer(ticket, to_value(&status));
+            }
             Deed::Tell(input) => self.inbox.push_back(input),
             Deed::Reload(params) => self
                 .reloads

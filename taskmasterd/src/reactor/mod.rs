@@ -13,6 +13,7 @@ mod reap;
 mod reload;
 pub mod signals;
 mod sources;
+mod strays;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{self, ErrorKind};

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mio::Token;
 use nix::errno::Errno;
+use nix::sys::termios::{OutputFlags, tcgetattr};
 use serde_json::json;
 use shared::api::{self, Stream};
 use shared::rpc::JSONRPC;
@@ -69,11 +70,8 @@ impl Reactor {
             let (filled, stop) = fill(output, &mut buffer[..left.min(READ_BUDGET)]);
             let mut bytes = &buffer[..filled];
             let mut plain = Vec::new();
-            if let Some(stripper) = &mut output.terminal {
-                stripper.strip(bytes, &mut plain);
-                if stop == Some(Stop::End) {
-                    stripper.finish(&mut plain);
-                }
+            if output.terminal.is_some() {
+                strip(output, bytes, stop, &mut plain);
                 bytes = &plain;
             }
             let (id, pid, stream) = (output.id, output.pid, output.stream);
@@ -149,6 +147,27 @@ impl Reactor {
                 .channel(output.stream)
                 .finish(at, &mut self.news, &who);
         }
+    }
+}
+
+/// Takes off the carriage returns that the terminal has put on; one that puts none on is left as it is.
+fn strip(output: &mut Output, bytes: &[u8], stop: Option<Stop>, plain: &mut Vec<u8>) {
+    let puts_on = tcgetattr(&output.fd).map_or(true, |terminal| {
+        terminal
+            .output_flags
+            .contains(OutputFlags::OPOST | OutputFlags::ONLCR)
+    });
+    let Some(stripper) = &mut output.terminal else {
+        return;
+    };
+    if puts_on {
+        stripper.strip(bytes, plain);
+    } else {
+        stripper.finish(plain);
+        plain.extend_from_slice(bytes);
+    }
+    if stop == Some(Stop::End) {
+        stripper.finish(plain);
     }
 }
 

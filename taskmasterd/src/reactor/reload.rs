@@ -99,6 +99,12 @@ impl Reloads {
         }
     }
 
+    pub(super) fn is_helper(&self, pid: i32) -> bool {
+        self.running
+            .as_ref()
+            .is_some_and(|running| running.child.pid() == pid)
+    }
+
     pub(super) fn deadline(&self) -> Option<Mono> {
         match &self.running {
             Some(running) => running.kill_at,
