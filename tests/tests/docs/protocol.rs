@@ -1,0 +1,204 @@
+//! The protocol's manual has every method and every member of what goes over the wire.
+
+use std::collections::BTreeSet;
+
+use harness::{Value, json};
+use serde::Serialize;
+use shared::api;
+
+use super::{entry, read};
+
+/// The words of a text, from which a name can be told.
+fn words(text: &str) -> BTreeSet<&str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || "_-".contains(c)))
+        .collect()
+}
+
+/// The names of all members in a value, however deep.
+fn members(value: &Value, out: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            out.extend(map.keys().cloned());
+            map.values().for_each(|value| members(value, out));
+        }
+        Value::Array(values) => values.iter().for_each(|value| members(value, out)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// A value of each type of the protocol with all that it can have. They are written out field by field, so that
+/// a new field does not compile until it stands here, and does not pass until it stands in the manual.
+fn everything() -> Vec<(&'static str, Value)> {
+    fn value(value: impl Serialize) -> Value {
+        serde_json::to_value(value).expect("the protocol is JSON")
+    }
+    let names = value(api::Names { names: vec![] });
+    let outcome = || api::Outcome {
+        name: "n".into(),
+        result: api::Verdict::Started,
+        before: Some(api::Verdict::Stopped),
+        detail: Some("d".into()),
+    };
+    let outcomes = value(api::Outcomes {
+        results: vec![outcome()],
+    });
+    let key = || api::KeyChange {
+        key: String::new(),
+        old: String::new(),
+        new: String::new(),
+        consequence: String::new(),
+    };
+    let plan = api::Plan {
+        programs: vec![api::ProgramChange {
+            program: String::new(),
+            change: api::Change::Added,
+            keys: vec![key()],
+        }],
+        settings: vec![key()],
+    };
+    let signal = api::SignalParams {
+        signal: String::new(),
+        names: vec![],
+    };
+    let reload = api::ReloadParams {
+        dry_run: false,
+        allow_empty: false,
+    };
+    vec![
+        ("status", json!([names, status(outcome())])),
+        ("start", json!([names])),
+        ("stop", json!([names])),
+        ("restart", json!([names, outcomes])),
+        ("signal", json!([signal, outcomes])),
+        (
+            "reload",
+            json!([
+                reload,
+                api::Reloaded {
+                    applied: true,
+                    plan
+                }
+            ]),
+        ),
+        ("tail", tail()),
+        ("clear", json!([names, outcomes])),
+        ("pid", json!([names, pids(outcome())])),
+        ("avail", available()),
+        (
+            "version",
+            value(api::Version {
+                version: String::new(),
+                protocol: api::PROTOCOL,
+            }),
+        ),
+        ("shutdown", value(api::ShutdownDone { left: 0 })),
+    ]
+}
+
+fn status(error: api::Outcome) -> api::Status {
+    api::Status {
+        processes: vec![api::ProcessStatus {
+            name: String::new(),
+            program: String::new(),
+            index: 0,
+            state: harness::State::Running,
+            pid: None,
+            uptime_ms: None,
+            ended_at: None,
+            exit: Some(harness::Exit::Signal {
+                number: 15,
+                core_dumped: false,
+            }),
+            reason: None,
+            detail: None,
+            retry_in_ms: None,
+            failures: 0,
+            starts: 0,
+            description: Some(String::new()),
+        }],
+        errors: vec![error],
+        strays: vec![api::Stray {
+            pid: 1,
+            process: None,
+            command: String::new(),
+        }],
+    }
+}
+
+fn pids(error: api::Outcome) -> api::Pids {
+    api::Pids {
+        daemon: 1,
+        processes: vec![api::NamedPid {
+            name: String::new(),
+            pid: 1,
+        }],
+        errors: vec![error],
+    }
+}
+
+fn available() -> Value {
+    json!(api::Available {
+        processes: vec![api::AvailableProcess {
+            name: String::new(),
+            autostart: true,
+            priority: 1,
+            description: Some(String::new()),
+        }],
+    })
+}
+
+fn tail() -> Value {
+    let stream = api::Stream::Stdout;
+    json!([
+        api::TailParams {
+            name: "a".parse().expect("it is a name"),
+            stream,
+            bytes: 1,
+            follow: false,
+        },
+        api::Tail {
+            name: String::new(),
+            stream,
+            data: String::new(),
+            more: false,
+        },
+    ])
+}
+
+#[test]
+fn every_method_and_member_of_the_protocol_is_in_the_manual() {
+    let page = read("man/taskmaster-protocol.7");
+    let all = everything();
+    let methods: Vec<&str> = all.iter().map(|(method, _)| *method).collect();
+    assert_eq!(methods, api::METHODS, "this test knows other methods");
+    let mut wrong = Vec::new();
+    for (method, value) in &all {
+        if entry(&page, &format!("Ic {method}")).is_none() {
+            wrong.push(format!("{method}: no entry"));
+        }
+        expect_members(&page, method, value, &mut wrong);
+    }
+    let output = api::Output {
+        name: String::new(),
+        stream: api::Stream::Stderr,
+        data: String::new(),
+        skipped: 1,
+    };
+    let text = entry(&page, &format!("Ic {}", api::OUTPUT)).expect("the notification has an entry");
+    expect_members(text, api::OUTPUT, &json!(output), &mut wrong);
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+fn expect_members(text: &str, method: &str, value: &Value, wrong: &mut Vec<String>) {
+    // Only what stands in a line of its own markup counts, not a word that happens to be the same.
+    let marked: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("Ic ") || line.starts_with(".Ql {"))
+        .collect();
+    let marked = marked.join("\n");
+    let known = words(&marked);
+    let mut names = BTreeSet::new();
+    members(value, &mut names);
+    let missing = names.iter().filter(|name| !known.contains(name.as_str()));
+    wrong.extend(missing.map(|name| format!("{method}: {name} is not told")));
+}
