@@ -138,12 +138,6 @@ pub enum EventKind {
     },
     /// It is down because it was asked to be.
     Stopped { process: String, exit: Option<Exit> },
-    /// A process of its making, outside its process group, outlived it.
-    Stray {
-        process: String,
-        pid: i32,
-        command: String,
-    },
     /// It was sent a signal by command.
     Signalled {
         process: String,
@@ -199,7 +193,6 @@ impl EventKind {
             }
             | Self::Backoff { .. }
             | Self::Killed { .. }
-            | Self::Stray { .. }
             | Self::Refused { .. }
             | Self::SyslogDropped { .. } => Severity::Warning,
             Self::DaemonStopped { left } if *left > 0 => Severity::Error,
@@ -231,7 +224,6 @@ impl EventKind {
             | Self::Stopping { process, .. }
             | Self::Killed { process, .. }
             | Self::Stopped { process, .. }
-            | Self::Stray { process, .. }
             | Self::Signalled { process, .. }
             | Self::LogTrouble { process, .. }
             | Self::LogRecovered { process, .. } => Some(process),
@@ -274,6 +266,11 @@ impl fmt::Display for EventKind {
                 "taskmasterd stopped, {left} processes could not be got rid of"
             ),
             Self::Started { process, pid } => write!(f, "{process} started with pid {pid}"),
+            Self::Running {
+                process,
+                pid,
+                after_ms: 0,
+            } => write!(f, "{process} (pid {pid}) is running"),
             Self::Running {
                 process,
                 pid,
@@ -361,17 +358,6 @@ impl fmt::Display for EventKind {
                 process,
                 exit: None,
             } => write!(f, "{process} stopped"),
-            Self::Stray {
-                process,
-                pid,
-                command,
-            } => {
-                write!(
-                    f,
-                    "{process} left pid {pid} ({}) behind, outside its process group",
-                    escape(command)
-                )
-            }
             Self::Signalled {
                 process,
                 pid,
@@ -428,12 +414,15 @@ impl fmt::Display for EventKind {
                 reason,
                 lost_bytes,
             } => {
+                let (path, reason) = (escape(path), escape(reason));
                 write!(
                     f,
-                    "output of {process} cannot be written to {}: {}; {lost_bytes} bytes lost so far",
-                    escape(path),
-                    escape(reason)
-                )
+                    "output of {process} cannot be written to {path}: {reason}"
+                )?;
+                match lost_bytes {
+                    0 => Ok(()),
+                    _ => write!(f, "; {lost_bytes} bytes lost so far"),
+                }
             }
             Self::LogRecovered {
                 process,

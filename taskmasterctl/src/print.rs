@@ -136,8 +136,12 @@ pub(crate) fn reloaded(plan: &Plan, page: &mut Page) {
                 Change::Changed => &["changed without a restart"],
                 Change::Added => &["added process group"],
             };
+            let copies = program.keys.iter().find(|key| key.key == "numprocs");
+            let copies = copies.map_or(String::new(), |key| {
+                format!(" ({})", escape(&key.consequence))
+            });
             for deed in deeds {
-                page.line(&format!("{name}: {deed}"));
+                page.line(&format!("{name}: {deed}{copies}"));
             }
         }
     }

@@ -164,7 +164,10 @@ fn fail(job: &mut Job<'_>, call: &Call, wish: &Wish<'_>, failure: &Failure) -> E
         Failure::Interrupted if wish.follow => return Exit::OK,
         Failure::Refused(error) if !job.json => match error.code {
             code::NO_SUCH_PROCESS => "no such process name",
-            code::NO_LOG => "no log file",
+            code::NO_LOG => {
+                job.page.remark(error.message.clone());
+                "no log file"
+            }
             _ => return job.fail(call, failure),
         },
         _ => return job.fail(call, failure),

@@ -354,11 +354,22 @@ pub(crate) fn dispatch(session: &Session, words: &[&str]) -> Exit {
     let mut job = Job::new(session, verb, json);
     let exit = if args.iter().any(|&arg| arg == "--help" || arg == "-h") {
         deeds::help(&mut job, &[name])
+    } else if let Some(option) = args.iter().find(|arg| is_strange(verb, arg)) {
+        job.misused(&format!("unknown option {}", escape(option)));
+        Exit::USAGE
     } else {
         (verb.run)(&mut job, args)
     };
     job.page.flush();
     exit
+}
+
+/// Whether `arg` looks like an option that the command does not have. A number is one for `tail`.
+fn is_strange(verb: &Verb, arg: &str) -> bool {
+    let numeric = arg[1.min(arg.len())..]
+        .bytes()
+        .all(|byte| byte.is_ascii_digit());
+    arg.starts_with('-') && !numeric && !verb.options.contains(&arg) && verb.name != "tail"
 }
 
 fn unknown(line: &[&str]) -> Exit {

@@ -22,6 +22,15 @@ impl Demo {
         Ok(demo)
     }
 
+    /// Says what is about to be seen.
+    pub(crate) fn welcome(&self) {
+        println!(
+            "Five processes of {} are supervised now, and this is their control shell.\n\
+             Try: status, tail -f ticker, restart worker:*, help. Leave with exit, which stops them.\n",
+            self.config().display()
+        );
+    }
+
     /// Where the configuration is.
     pub(crate) fn config(&self) -> PathBuf {
         self.0.join("demo.yaml")

@@ -105,19 +105,25 @@ fn supervise(options: Options) -> Result<(), (u8, String)> {
     sys::set_subreaper().map_err(|error| failed(&error))?;
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
     let listener = Listener::bind(&socket, &config.socket).map_err(|error| failed(&error))?;
+    if let Some(demo) = &demo {
+        demo.welcome();
+    }
     let with_shell = matches!(options.mode, RunMode::Shell | RunMode::Demo);
     let shell = with_shell
         .then(|| shell::start(&socket))
         .transpose()
         .map_err(|error| failed(&error))?;
-    let terminal = shell.is_some().then(shell::Terminal::new);
     let signals = signals::take().map_err(|error| failed(&error))?;
     let stderr = if options.mode == RunMode::Foreground {
         own_stderr()
     } else {
         None
     };
-    let log = EventLog::new(config.log.clone(), stderr);
+    let mut log = EventLog::new(config.log.clone(), stderr);
+    log.reopen().map_err(|error| (EXIT_USAGE, error))?;
+    if options.mode != RunMode::Foreground && config.log.is_none() && config.syslog.is_none() {
+        eprintln!("taskmasterd: warning: neither log nor syslog is set; events are told to nobody");
+    }
     let equipment = Equipment {
         config,
         config_path,
@@ -132,7 +138,7 @@ fn supervise(options: Options) -> Result<(), (u8, String)> {
         daemonize::ready().map_err(|error| failed(&error))?;
     }
     let ran = reactor.run().map_err(|error| failed(&error));
-    drop((terminal, demo));
+    drop(demo);
     ran
 }
 

@@ -95,6 +95,9 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Order, String> {
         [(_, Mode::Daemonize), (_, Mode::Daemonized)] => Mode::Daemonized,
         [(one, _), (other, _), ..] => return Err(format!("{one} and {other} do not go together")),
     };
+    if mode == Mode::Demo && (config.is_some() || check) {
+        return Err("--demo has a configuration of its own".into());
+    }
     let config = config.map_or_else(usual_config, Ok);
     match mode {
         _ if check => config.map(Order::Check),

@@ -7,11 +7,23 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpgrp, tcsetpgrp};
+use taskmasterd::reactor::Shell;
 use taskmasterd::sys;
+
+/// The control shell for the reactor: its end gives the terminal back.
+pub(crate) fn start(socket: &Path) -> Result<Shell, String> {
+    let terminal = Terminal(getpgrp());
+    let child = spawn(socket)?;
+    let ended = Box::new(move || {
+        drop(terminal);
+        eprintln!("stopping all programs; Ctrl-C kills what is left");
+    });
+    Ok(Shell { child, ended })
+}
 
 /// Starts `taskmasterctl` in the foreground of the terminal, with a process group of its own, so that a Ctrl-C
 /// typed there is the shell's and not the daemon's.
-pub(crate) fn start(socket: &Path) -> Result<sys::Child, String> {
+fn spawn(socket: &Path) -> Result<sys::Child, String> {
     let program = find();
     let mut command = Command::new(&program);
     command.arg("-s").arg(socket).process_group(0);
@@ -45,14 +57,7 @@ fn hand_over(shell: &sys::Child) {
 }
 
 /// Gives the terminal back to the daemon's own process group when it is dropped.
-pub(crate) struct Terminal(Pid);
-
-impl Terminal {
-    /// Remembers whose the terminal was.
-    pub(crate) fn new() -> Self {
-        Self(getpgrp())
-    }
-}
+struct Terminal(Pid);
 
 impl Drop for Terminal {
     fn drop(&mut self) {

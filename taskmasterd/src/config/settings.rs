@@ -129,10 +129,10 @@ impl Settings<'_> {
 }
 
 fn facility(node: &Node) -> values::Parsed<String> {
-    const KNOWN: [&str; 20] = [
-        "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron",
-        "authpriv", "ftp", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
-        "local7",
+    // Without kern, which is the kernel's.
+    const KNOWN: [&str; 19] = [
+        "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
+        "ftp", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
     ];
     let text = node.text().unwrap_or_default().to_lowercase();
     if KNOWN.contains(&text.as_str()) {

@@ -60,9 +60,6 @@ pub fn describe(config: &Config) -> String {
             line(&mut out, &format!("  {:<27} {}", row.key, row.shown));
         }
     }
-    for warning in &config.warnings {
-        line(&mut out, &format!("warning: {warning}"));
-    }
     out
 }
 

@@ -83,7 +83,19 @@ impl Supervisor {
                 }
             }
         }
-        self.config = config;
+        // The settings of the daemon itself wait for its next start; until then they stay a change to be told.
+        let Config {
+            socket,
+            log,
+            syslog,
+            ..
+        } = std::mem::take(&mut self.config);
+        self.config = Config {
+            socket,
+            log,
+            syslog,
+            ..config
+        };
     }
 
     /// What the new configuration means for one process of the old one.

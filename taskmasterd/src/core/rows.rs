@@ -191,7 +191,7 @@ impl Process {
             }
             Happening::Timeout if kill_at <= ctx.now => {
                 if kills == 0 {
-                    let after_ms = ctx.now.since(asked_at);
+                    let after_ms = kill_at.since(asked_at);
                     ctx.tell(EventKind::Killed {
                         process: self.shown(),
                         pid: pid.0,
@@ -240,7 +240,7 @@ impl Process {
             self.failures = 0;
         }
         self.failure = None;
-        let after_ms = ctx.now.since(since);
+        let after_ms = self.spec.starttime_ms;
         ctx.tell(EventKind::Running {
             process: self.shown(),
             pid: pid.0,

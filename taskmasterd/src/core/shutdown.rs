@@ -102,6 +102,11 @@ impl Supervisor {
 
     pub(super) fn kill_the_rest(&mut self, now: Mono, cause: &Cause, out: &mut Vec<Effect>) {
         self.shutdown(now, None, cause, out);
+        let text = "killing what is left at once".into();
+        out.push(Effect::Event {
+            kind: EventKind::Notice { text },
+            cause: cause.clone(),
+        });
         for (&id, process) in &self.processes {
             if let Some(pid) = process.pid() {
                 out.push(Effect::Kill {

@@ -31,7 +31,10 @@ impl Supervisor {
     /// The supervisor of `config`, as it is when the daemon starts: what has `autostart` is queued.
     pub fn new(config: Config, now: Mono) -> Self {
         let mut supervisor = Self {
-            config: Config::default(),
+            config: Config {
+                programs: BTreeMap::new(),
+                ..config.clone()
+            },
             processes: BTreeMap::new(),
             ids: BTreeMap::new(),
             agenda: Agenda::default(),

@@ -1,6 +1,6 @@
 //! Clients: let in, listened to, answered, and seen off.
 
-use std::io;
+use std::io::{self, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use serde_json::Value;
 use shared::api::{Call, Outcome, Outcomes, TAIL_LEN_MAX, Tail, TailParams, Verdict};
 use shared::event::{Cause, EventKind};
-use shared::rpc::{Request, RpcError, code};
+use shared::rpc::{Request, Response, RpcError, code};
 
 use crate::config::model::Output;
 use crate::control::client::{Client, Follow};
@@ -75,7 +75,11 @@ impl Reactor {
 
     fn let_in(&mut self, mut stream: UnixStream) {
         let Ok(peer) = Peer::of(&stream) else { return };
-        if let Err(reason) = self.admits(peer) {
+        if let Err((code, reason)) = self.admits(peer) {
+            let error = RpcError::new(code, reason);
+            let refusal = Response::new(Value::Null, Err(error));
+            // If the socket does not take it, the end of the connection says it too.
+            let _ = serde_json::to_writer(&mut stream, &refusal).map(|()| stream.write(b"\n"));
             return self.refuse(peer, reason);
         }
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -92,9 +96,9 @@ impl Reactor {
         }
     }
 
-    fn admits(&self, peer: Peer) -> Result<(), &'static str> {
+    fn admits(&self, peer: Peer) -> Result<(), (i64, &'static str)> {
         if !peer.may_speak(self.listener.mode) {
-            return Err("not allowed");
+            return Err((code::NOT_ALLOWED, "not allowed"));
         }
         if peer.is_master() {
             return Ok(());
@@ -106,7 +110,7 @@ impl Reactor {
             .count();
         if same_user >= CLIENTS_PER_UID_MAX || self.clients.len() + CLIENTS_RESERVED >= CLIENTS_MAX
         {
-            return Err("too many connections");
+            return Err((code::BUSY, "too many connections"));
         }
         Ok(())
     }
@@ -209,6 +213,7 @@ impl Reactor {
                 self.answer(ticket, outcome);
             }
             Deed::Clear(items) => {
+                self.note_clear(&items, peer.cause());
                 let outcomes = Outcomes {
                     results: items.into_iter().map(|item| self.clear(item)).collect(),
                 };
@@ -312,6 +317,17 @@ impl Reactor {
             data: STANDARD.encode(data),
             more,
         })
+    }
+
+    /// What destroys something leaves a trace.
+    fn note_clear(&mut self, items: &[Result<ProcessId, Outcome>], cause: Cause) {
+        let processes = items
+            .iter()
+            .flatten()
+            .filter_map(|&id| self.core.process(id));
+        let names = processes.map(Process::shown).collect();
+        let verb = "clear".into();
+        self.tell(EventKind::Command { verb, names }, cause);
     }
 
     fn clear(&mut self, item: Result<ProcessId, Outcome>) -> Outcome {

@@ -58,7 +58,15 @@ pub struct Equipment {
     /// Where events go.
     pub log: EventLog,
     /// The control shell that was started with the daemon and ends it by ending.
-    pub shell: Option<sys::Child>,
+    pub shell: Option<Shell>,
+}
+
+/// A control shell in the daemon's own terminal.
+pub struct Shell {
+    /// Its process.
+    pub child: sys::Child,
+    /// What is to be done when it has ended.
+    pub ended: Box<dyn FnOnce()>,
 }
 
 /// The daemon at work.
@@ -88,7 +96,7 @@ pub struct Reactor {
     heritage: Heritage,
     news: News,
     reloads: Reloads,
-    shell: Option<sys::Child>,
+    shell: Option<Shell>,
     buffer: Vec<u8>,
     leaving: bool,
 }

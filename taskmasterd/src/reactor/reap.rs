@@ -71,20 +71,23 @@ impl Reactor {
 
     /// A child that is not supervised: the shell, the helper, or an orphan that became ours.
     fn bury_other(&mut self, pid: i32) {
-        if self.shell.as_ref().is_some_and(|shell| shell.pid() == pid) {
-            self.shell.take().map(sys::Child::reap);
+        if let Some(shell) = self.shell.take_if(|shell| shell.child.pid() == pid) {
+            let _ = shell.child.reap();
+            (shell.ended)();
+            let cause = Cause::Shell;
             self.inbox.push_back(Input::Shutdown {
                 ticket: None,
-                cause: Cause::Shell,
+                cause,
             });
         } else if !self.helper_died(pid) && sys::reap(pid).is_err() {
-            self.tell(
-                EventKind::Trouble {
-                    text: format!("cannot reap pid {pid}"),
-                },
-                Cause::Policy,
-            );
+            let text = format!("cannot reap pid {pid}");
+            self.tell(EventKind::Trouble { text }, Cause::Policy);
         }
+    }
+
+    pub(super) fn is_shell(&self, pid: i32) -> bool {
+        let shell = self.shell.as_ref();
+        shell.is_some_and(|shell| shell.child.pid() == pid)
     }
 
     /// Where a grandchild keeps the terminals and pipes of the dead open, only the last few are listened to.

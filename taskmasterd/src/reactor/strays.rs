@@ -25,9 +25,7 @@ impl Reactor {
     }
 
     fn is_known(&self, pid: i32) -> bool {
-        self.children.contains_key(&pid)
-            || self.shell.as_ref().is_some_and(|shell| shell.pid() == pid)
-            || self.reloads.is_helper(pid)
+        self.children.contains_key(&pid) || self.is_shell(pid) || self.reloads.is_helper(pid)
     }
 }
 
