@@ -53,6 +53,11 @@ impl Screen {
         lines.join("\n").trim_end().to_owned()
     }
 
+    /// The number of the line the cursor is on; what scrolled off counts.
+    pub fn row(&self) -> usize {
+        self.row
+    }
+
     /// The line the cursor is on, up to the cursor.
     pub fn before_cursor(&self) -> String {
         let line = &self.lines[self.row];

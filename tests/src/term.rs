@@ -77,12 +77,19 @@ impl Term {
             .expect("a terminal takes keys");
     }
 
-    /// Types a line when the prompt is there.
+    /// Types a line when the prompt is there, as people do: the next key after the one before is seen. At the
+    /// end the line has been taken, so that a prompt that is seen then is a new one.
     #[track_caller]
     pub fn type_line(&mut self, prompt: &str, line: &str) {
         self.wait_prompt(prompt);
         self.send(line);
+        self.wait_typed(&format!("{prompt}{line}"));
+        let row = self.screen.row();
         self.send("\r");
+        eventually(&format!("{line:?} to be taken"), SOON, || {
+            self.take_in();
+            check(self.screen.row() > row, || self.screen.text())
+        });
     }
 
     /// Waits until the prompt is drawn, nothing is typed behind it, and the cursor stands there.

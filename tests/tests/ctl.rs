@@ -155,7 +155,9 @@ fn the_shell_edits_completes_and_remembers() {
     term.wait_for("nonsense");
     term.wait_prompt(PROMPT);
     term.resize(10, 40);
+    // The prompt before is as empty as the prompt after; only what stands between them tells them apart.
     term.send("\x03");
+    term.wait_for("^C");
     term.wait_prompt(PROMPT);
     term.send("\x04");
     assert!(term.wait_exit(SOON).success());

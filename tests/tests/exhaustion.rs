@@ -7,7 +7,7 @@ use harness::{
     skip_unless_root,
 };
 use nix::sys::signal::Signal;
-use std::process::Command;
+use std::process::{Child, Command};
 
 fn prlimit(pid: i32, what: &str) {
     let status = Command::new("prlimit")
@@ -63,26 +63,28 @@ fn without_descriptors_everybody_waits_and_then_goes_on() {
     early.answer(asked).ok();
 }
 
+/// A process that does nothing as that user.
+fn hog(uid: u32) -> Child {
+    let uid = uid.to_string();
+    let hog = Command::new("setpriv")
+        .args(["--reuid", &uid, "--clear-groups", "sleep", "1000"])
+        .spawn()
+        .expect("setpriv starts");
+    let pid = i32::try_from(hog.id()).expect("a pid is an i32");
+    eventually("a process of that user", SOON, || {
+        let uids = proc::status(pid, "Uid").unwrap_or_default();
+        check(uids.starts_with(&uid), || uids)
+    });
+    hog
+}
+
 // The kernel lets root fork and refuses the exec of the user it became; that is a delay with a reason.
 #[test]
 fn a_user_without_processes_left_is_tried_again_without_spending_retries() {
     skip_unless_root!();
     let uid = NOBODYS_UID + 1;
-    let mut hog = Command::new("setpriv")
-        .args([
-            "--reuid",
-            &uid.to_string(),
-            "--clear-groups",
-            "sleep",
-            "1000",
-        ])
-        .spawn()
-        .expect("setpriv starts");
-    let id = i32::try_from(hog.id()).expect("a pid is an i32");
-    eventually("a process of that user", SOON, || {
-        let uids = proc::status(id, "Uid").unwrap_or_default();
-        check(uids.starts_with(&uid.to_string()), || uids)
-    });
+    // The kernel compares with the limit before it counts the newcomer, so that one process is not enough.
+    let mut hogs = [hog(uid), hog(uid)];
     let sandbox = Sandbox::new();
     let cmd = sandbox.puppet("p", &["--brief"]);
     let keys = json!({"cmd": cmd, "user": uid, "group": uid, "limits": {"nproc": 1},
@@ -94,8 +96,10 @@ fn a_user_without_processes_left_is_tried_again_without_spending_retries() {
     assert_eq!(status.failures, 0, "{status:?}");
     pause(Duration::from_millis(1500));
     assert_eq!(daemon.status("p").failures, 0);
-    hog.kill().expect("it can be killed");
-    hog.wait().expect("it ends");
+    for hog in &mut hogs {
+        hog.kill().expect("it can be killed");
+        hog.wait().expect("it ends");
+    }
     daemon.wait_state("p", State::Running);
 }
 

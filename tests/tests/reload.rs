@@ -235,28 +235,52 @@ fn a_dry_run_says_what_would_happen_and_does_nothing() {
     assert_eq!(daemon.rpc().status().processes.len(), 1);
 }
 
-// A truncated file must not stop everything.
-#[test]
-fn an_empty_file_is_refused_unless_it_is_meant() {
-    let sandbox = Sandbox::new();
-    let p = program(&sandbox, "p", &json!({}));
-    let daemon = Daemon::start(sandbox, json!({"p": p}));
-    let before = daemon.wait_state("p", State::Running).pid;
-    daemon.write_config(&json!({}));
-    assert!(daemon.hup().contains("refused"));
-    assert_eq!(
-        daemon.rpc().reload().expect_err("a refusal").code,
-        shared::rpc::code::RELOAD_REFUSED
-    );
-    assert_eq!(daemon.status("p").pid, before);
+/// A reload by command that takes a file without programs.
+fn allow_empty(daemon: &Daemon) {
     let params = shared::api::ReloadParams {
         dry_run: false,
         allow_empty: true,
     };
-    daemon
-        .rpc()
-        .call(&shared::api::Call::Reload(params))
-        .expect("it is meant");
+    let call = shared::api::Call::Reload(params);
+    daemon.rpc().call(&call).expect("it is meant");
+}
+
+// A truncated file must not stop everything; a file that says so may.
+#[test]
+fn a_file_that_says_nothing_is_refused_unless_it_is_meant() {
+    let sandbox = Sandbox::new();
+    let p = program(&sandbox, "p", &json!({}));
+    let programs = json!({"p": p});
+    let daemon = Daemon::start(sandbox, programs.clone());
+    let before = daemon.wait_state("p", State::Running).pid;
+    let nothing = harness::daemon::config_text(daemon.sandbox().dir(), "");
+    for text in ["", "# nothing yet\n", nothing.as_str()] {
+        daemon.write_text(text);
+        assert!(daemon.hup().contains("refused"), "{text:?}");
+        let error = daemon.rpc().reload().expect_err("a refusal");
+        assert_eq!(error.code, shared::rpc::code::RELOAD_REFUSED, "{text:?}");
+        assert_eq!(daemon.status("p").pid, before);
+    }
+    for text in ["", "# nothing yet\n", nothing.as_str()] {
+        daemon.write_text(text);
+        allow_empty(&daemon);
+        assert!(daemon.rpc().status().processes.is_empty(), "{text:?}");
+        daemon.reload(&programs);
+    }
+}
+
+#[test]
+fn no_programs_in_so_many_words_is_a_statement_and_is_applied() {
+    let sandbox = Sandbox::new();
+    let p = program(&sandbox, "p", &json!({}));
+    let daemon = Daemon::start(sandbox, json!({"p": p}));
+    let pid = daemon.wait_state("p", State::Running).pid.expect("a pid");
+    daemon.write_config(&json!({}));
+    let line = daemon.hup();
+    assert!(line.contains("reloaded"), "{line}");
+    eventually("the end of the program", SOON, || {
+        check(!harness::proc::alive(pid), || "it lives".into())
+    });
     assert!(daemon.rpc().status().processes.is_empty());
 }
 

@@ -1,0 +1,145 @@
+//! Files that ask for too much, and those that only look so.
+
+use super::{Files, good, load, problems, somebody};
+
+/// Each in well under a second even without optimisation, and with a bound on what it may cost in memory.
+#[test]
+fn bombs_do_not_go_off() {
+    let laughs: String = (1..30)
+        .map(|n| format!("x-{n}: &a{n} [{}]\n", format!("*a{},", n - 1).repeat(9)))
+        .collect();
+    let text = format!(
+        "x-0: &a0 {}\nx-1: [{}]\n",
+        "y".repeat(1 << 20),
+        "*a0,".repeat(1000)
+    );
+    let tree = format!(
+        "x-0: &a0 [{}]\nx-1: [{}]\n",
+        "y,".repeat(100_000),
+        "*a0,".repeat(1000)
+    );
+    for bomb in [
+        format!("x-0: &a0 y\n{laughs}"),
+        text,
+        tree,
+        "[".repeat(10_000),
+        "{a: ".repeat(10_000),
+        "- ".repeat(10_000),
+        format!("a: {}", "[\n".repeat(1_000_000)),
+    ] {
+        let found = problems(&bomb);
+        assert!(
+            found[0].contains("nested too deeply") || found[0].contains("aliases repeat"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn brackets_inside_quotes_are_no_depth() {
+    let programs: String = (0..200)
+        .map(|n| format!("  p{n}: {{cmd: \"x '[[[' - [\"}}\n"))
+        .collect();
+    assert_eq!(good(&format!("programs:\n{programs}")).programs.len(), 200);
+}
+
+#[test]
+fn a_file_of_several_writers_is_not_rotated() {
+    let refused = |text: &str, streams: u32| {
+        let found = problems(text);
+        assert!(
+            found[0].contains(&format!(
+                "is written by {streams} streams and cannot be rotated"
+            )),
+            "{found:?}"
+        );
+    };
+    refused(
+        "programs: {a: {cmd: x, numprocs: 2, stdout: {path: /a, max_size: 1MB}}}",
+        2,
+    );
+    refused(
+        "programs: {a: {cmd: x, stdout: /a}, b: {cmd: x, stdout: {path: /a, max_size: 1MB}}}",
+        2,
+    );
+    good("programs: {a: {cmd: x, stdout: /a}, b: {cmd: x, stdout: /a, stderr: /b}}");
+    good("programs: {a: {cmd: x, stdout: {path: /a, max_size: 1MB}, stderr: stdout}}");
+}
+
+#[test]
+fn there_are_only_so_many_terminals() {
+    let programs = |count: u32, rest: &str| -> String {
+        (0..count)
+            .map(|n| format!("  p{n}: {{cmd: x, numprocs: 1000{rest}}}\n"))
+            .collect()
+    };
+    let found = problems(format!("programs:\n{}", programs(5, "")));
+    assert_eq!(
+        found,
+        [
+            "tm.yaml: 5000 processes want a terminal and the kernel has 4096; set tty: none for some, \
+          or raise kernel.pty.max"
+        ]
+    );
+    assert_eq!(
+        good(&format!("programs:\n{}", programs(4, "")))
+            .warnings
+            .len(),
+        1
+    );
+    assert!(
+        good(&format!("programs:\n{}", programs(5, ", tty: none")))
+            .warnings
+            .is_empty()
+    );
+}
+
+/// As many programs as are allowed load, and one more is told from them.
+#[test]
+fn many_programs_load() {
+    let programs: String = (0..10_000)
+        .map(|n| {
+            format!(
+                "  p{n}:\n    cmd: /usr/bin/worker --number {n}\n    numprocs: 1\n    umask: 022\n    \
+                 tty: none\n    exitcodes: [0, 2]\n    stdout: /tmp/p{n}.log\n    env: {{A: 1, B: 2}}\n"
+            )
+        })
+        .collect();
+    let config = good(&format!("programs:\n{programs}"));
+    assert_eq!(config.programs.len(), 10_000);
+    let one_more = problems(format!(
+        "programs:\n{programs}  more: {{cmd: x, tty: none}}\n"
+    ));
+    assert_eq!(
+        one_more,
+        ["tm.yaml: 10001 programs are too many; 10000 are the most"]
+    );
+}
+
+/// Files with a few bytes replaced: whatever they say, they are judged, and nothing panics.
+#[test]
+fn no_text_brings_the_loader_down() {
+    const PIECES: [&str; 16] = [
+        "*a", "&a ", "<<: ", "[", "]", "{", "}", ": ", "\n", "- ", "\"", "'", "!x ", "---\n", "#",
+        "? ",
+    ];
+    let text = concat!(
+        include_str!("every_key.yaml"),
+        "x-a: &a {b: [1, ~], <<: {c: d}}\n",
+    );
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let files = Files::new();
+    for _ in 0..1000 {
+        let mut mutant = text.to_owned();
+        for _ in 0..3 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let at = (random >> 8) as usize % mutant.len();
+            let piece = PIECES[random as usize % PIECES.len()];
+            mutant.replace_range(at..=at, piece);
+        }
+        let path = files.write("tm.yaml", &mutant);
+        _ = load(&path, &somebody());
+    }
+}

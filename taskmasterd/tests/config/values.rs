@@ -1,0 +1,206 @@
+//! Values that no program can have, each told with its place.
+
+use super::{problems, web};
+
+/// Lines of a program, and what is said of them.
+const BAD_VALUES: &[(&str, &str)] = &[
+    (
+        "autorestrat: 1",
+        "4:5: web.autorestrat: unknown key; did you mean autorestart?",
+    ),
+    (
+        "numprocs: -1",
+        "4:15: web.numprocs: -1 is not a whole number from 0 to 1000",
+    ),
+    (
+        "numprocs: 1000000000",
+        "4:15: web.numprocs: 1000000000 is not a whole number from 0 to 1000",
+    ),
+    (
+        "numprocs: \"8\"",
+        "4:15: web.numprocs: \"8\" is not a whole number from 0 to 1000; write 8",
+    ),
+    (
+        "numprocs: 8.5",
+        "4:15: web.numprocs: 8.5 is not a whole number from 0 to 1000",
+    ),
+    (
+        "numprocs: true",
+        "4:15: web.numprocs: true is not a whole number from 0 to 1000",
+    ),
+    (
+        "numprocs:",
+        "4:14: web.numprocs: has no value; write one, or remove the key",
+    ),
+    (
+        "umask: 888",
+        "4:12: web.umask: 888 is not a mask; write octal digits from 000 to 777, as 022",
+    ),
+    (
+        "exitcodes: [0, 256]",
+        "4:20: web.exitcodes: 256 is not a whole number from 0 to 255",
+    ),
+    (
+        "exitcodes: [-1]",
+        "4:17: web.exitcodes: -1 is not a whole number from 0 to 255",
+    ),
+    (
+        "exitcodes: \"0,2\"",
+        "4:16: web.exitcodes: \"0,2\" is not a list; write [0,2]",
+    ),
+    (
+        "exitcodes: [SIGTERM]",
+        "4:17: web.exitcodes: \"SIGTERM\" is not a whole number from 0 to 255",
+    ),
+    (
+        "stopsignal: STOP",
+        "4:17: web.stopsignal: \"STOP\" suspends or continues a process and does not end it",
+    ),
+    (
+        "stopsignal: SIGCONT",
+        "4:17: web.stopsignal: \"SIGCONT\" suspends or continues a process and does not end it",
+    ),
+    (
+        "stopsignal: TREM",
+        "4:17: web.stopsignal: \"TREM\" is not a signal; did you mean TERM?",
+    ),
+    ("stopsignal: 0", "4:17: web.stopsignal: 0 is not a signal"),
+    (
+        "starttime: -1",
+        "4:16: web.starttime: -1 is not a time; write seconds, or 500ms, 5s, 2m, 1h, 1m30s",
+    ),
+    (
+        "stoptime: 400d",
+        "4:15: web.stoptime: \"400d\" is longer than a year",
+    ),
+    (
+        "startretries: 1000000001",
+        "4:19: web.startretries: 1000000001 is not a whole number from 0 to 1000000000",
+    ),
+    (
+        "autorestart: maybe",
+        "4:18: web.autorestart: \"maybe\" is not always, never, unexpected or on-failure:N",
+    ),
+    (
+        "autostart: 1",
+        "4:16: web.autostart: 1 is not true or false",
+    ),
+    (
+        "args: --port",
+        "4:11: web.args: \"--port\" is not a list of words",
+    ),
+    (
+        "user: root",
+        "4:11: web.user: only root can switch users, and the daemon runs as uid 54321; \
+            start taskmasterd as root, or remove the key",
+    ),
+    ("user: nobody2", "4:11: web.user: no such user \"nobody2\""),
+    (
+        "user: -1",
+        "4:11: web.user: \"-1\" is no user or group; write a name, or a number from 0 to 4294967294",
+    ),
+    (
+        "env: [A]",
+        "4:11: web.env: a list is not a map of names and values",
+    ),
+    ("env: {A: [1, 2]}", "4:15: web.env.A: a list is not text"),
+    (
+        "env: {\"B=C\": x}",
+        "4:11: web.env.B=C: a variable's name cannot have =",
+    ),
+    ("env: {\"\": x}", "4:11: web.env.: a variable needs a name"),
+    (
+        "env_file: /nonexistent",
+        "4:15: web.env_file: /nonexistent cannot be opened: no such file or directory",
+    ),
+    (
+        "umask: 022\n    cmd: y",
+        "5:5: web.cmd: written twice; the first is at line 3 column 5",
+    ),
+    (
+        "env: {A: 1, A: 2}",
+        "4:17: web.env.A: written twice; the first is at line 4 column 11",
+    ),
+    (
+        "depends_on: {}",
+        "4:5: web.depends_on: not supported yet; remove it",
+    ),
+    (
+        "healthcheck: {}",
+        "4:5: web.healthcheck: not supported yet; remove it",
+    ),
+    (
+        "stdout: stdout",
+        "4:13: web.stdout: \"stdout\" is for stderr; write ./stdout for a file of that name",
+    ),
+    ("stdout: {keep: 3}", "4:14: web.stdout: path is missing"),
+    (
+        "stdout: {path: /a, max_size: 0}",
+        "4:34: web.stdout.max_size: 0 would rotate at every byte; leave it out to rotate never",
+    ),
+    (
+        "tty: maybe",
+        "4:10: web.tty: \"maybe\" is not full, split or none",
+    ),
+    (
+        "limits: {nofil: 3}",
+        "4:14: web.limits.nofil: unknown key; did you mean nofile?",
+    ),
+    (
+        "limits: {nofile: x}",
+        "4:22: web.limits.nofile: \"x\" is not a whole number or unlimited",
+    ),
+    (
+        "limits: {as: {soft: 2, hard: 1}}",
+        "4:19: web.limits.as: soft is more than hard",
+    ),
+    (
+        "nice: 20",
+        "4:11: web.nice: 20 is not a whole number from -20 to 19",
+    ),
+    (
+        "restart_limit: {burst: 5}",
+        "4:21: web.restart_limit: interval is missing",
+    ),
+    (
+        "fatal_state_report_address: nowhere",
+        "4:33: web.fatal_state_report_address: \"nowhere\" is not host:port",
+    ),
+    (
+        "<<: 5",
+        "4:9: web.<<: 5 cannot be merged; give an alias of a map",
+    ),
+];
+
+/// What is wrong with a program, where, and what to do: each line in full.
+#[test]
+fn every_bad_value_is_told_with_its_place() {
+    for (lines, expected) in BAD_VALUES {
+        assert_eq!(
+            problems(web(lines)),
+            [format!("tm.yaml:{expected}")],
+            "{lines}"
+        );
+    }
+}
+
+/// Commands that are none.
+#[test]
+fn a_command_has_words() {
+    for (cmd, expected) in [
+        (
+            "",
+            "3:9: web.cmd: has no value; write one, or remove the key",
+        ),
+        (" '  '", "3:10: web.cmd: empty; say what to run"),
+        (" []", "3:5: web.cmd: empty; say what to run"),
+        (" a 'b", "3:10: web.cmd: a ' is not closed"),
+        (" {a: b}", "3:11: web.cmd: a map is not a list of words"),
+        (" [a, [b]]", "3:15: web.cmd: a list is not text"),
+    ] {
+        let text = format!("programs:\n  web:\n    cmd:{cmd}\n");
+        assert_eq!(problems(text), [format!("tm.yaml:{expected}")], "{cmd}");
+    }
+    let missing = problems("programs:\n  web:\n    numprocs: 1\n");
+    assert_eq!(missing, ["tm.yaml:2:3: web.cmd: missing; say what to run"]);
+}
