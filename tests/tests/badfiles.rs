@@ -220,6 +220,8 @@ fn a_command_that_wants_a_shell_is_warned_of_and_loads() {
         sandbox.text("tm.yaml")
     );
     assert_eq!(String::from_utf8_lossy(&output.stderr).trim_end(), line);
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(!shown.contains("warning"), "told twice: {shown}");
 }
 
 #[test]
