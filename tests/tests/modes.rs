@@ -1,0 +1,156 @@
+//! The ways to run the daemon besides the plain one: to try it, and in the background.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use harness::daemon::config;
+use harness::{LATER, Rpc, SOON, Sandbox, State, Term, bins, check, eventually, json, proc};
+use nix::sys::signal::Signal;
+
+const PROMPT: &str = "taskmaster> ";
+
+// What anybody types first. It needs no file, it leaves none.
+#[test]
+fn a_demonstration_runs_and_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let mut command = Command::new(bins::taskmasterd());
+    command.arg("--demo").current_dir(sandbox.dir());
+    command.env("HOME", sandbox.dir()).env("TERM", "xterm");
+    command.env("TMPDIR", sandbox.dir());
+    let mut term = Term::spawn(&command);
+    let daemon = term.pid();
+    let dir = sandbox.path(&format!("taskmaster-demo-{daemon}"));
+    term.wait_prompt(PROMPT);
+    eventually("two workers that run", SOON, || {
+        let mut rpc = Rpc::connect(&dir.join("control.sock")).map_err(|error| error.to_string())?;
+        let processes = rpc.status().processes;
+        let up = |name: &str| {
+            let found = processes.iter().find(|process| process.name == name);
+            found.is_some_and(|process| process.state == State::Running)
+        };
+        check(up("worker:0") && up("worker:1"), || {
+            format!("{processes:?}")
+        })
+    });
+    term.type_line(PROMPT, "status worker:*");
+    term.wait_for("RUNNING   pid ");
+    let children = proc::children(daemon);
+    assert!(children.len() >= 4, "{children:?}");
+    term.type_line(PROMPT, "exit");
+    let start = Instant::now();
+    assert!(term.wait_exit(LATER).success());
+    // Less than a stoptime: everything in it heeds its stop signal.
+    assert!(
+        start.elapsed() < Duration::from_secs(9),
+        "{:?}",
+        start.elapsed()
+    );
+    assert!(!dir.exists(), "{} is left", dir.display());
+    eventually("the end of all that was shown", SOON, || {
+        let left: Vec<_> = children.iter().filter(|one| proc::alive(one.pid)).collect();
+        check(left.is_empty(), || format!("{left:?}"))
+    });
+}
+
+/// A daemon in the background, which no child of ours is; killed at the end if it still lives.
+struct Background(i32);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if proc::alive(self.0) && proc::mentions(self.0, "taskmasterd") {
+            proc::signal(self.0, Signal::SIGKILL);
+        }
+    }
+}
+
+fn pid_of_daemon(socket: &Path) -> i32 {
+    let said = harness::Ctl::new(socket).run(&["pid"]);
+    said.out
+        .trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("{said:?}"))
+}
+
+fn sandbox_with_program() -> (Sandbox, PathBuf) {
+    let sandbox = Sandbox::new();
+    let cmd = sandbox.puppet("p", &["--brief"]);
+    let text = config(&sandbox, &json!({"p": {"cmd": cmd, "starttime": "50ms"}}));
+    let file = sandbox.write("tm.yaml", text);
+    (sandbox, file)
+}
+
+// The caller's exit code is the news that it is up; the end of the caller's terminal is no news for the daemon.
+#[test]
+fn in_the_background_it_is_up_when_the_caller_returns_and_outlives_him() {
+    let (sandbox, file) = sandbox_with_program();
+    let mut command = Command::new("sh");
+    command.args(["-c", "\"$0\" -c \"$1\" --daemonize; echo code $?"]);
+    command.arg(bins::taskmasterd()).arg(&file);
+    command.current_dir(sandbox.dir());
+    let mut term = Term::spawn(&command);
+    let session = term.pid();
+    term.wait_for("code 0");
+    let socket = sandbox.path("sock");
+    let mut rpc = Rpc::connect(&socket).expect("it is up at once");
+    let daemon = Background(pid_of_daemon(&socket));
+    assert!(term.wait_exit(SOON).success());
+    drop(term);
+    sandbox.ledger("p").wait("ready", 1, SOON);
+    assert!(proc::alive(daemon.0));
+    let stat = proc::stat(daemon.0).expect("a daemon");
+    assert!(stat.sid != session, "it is still in the caller's session");
+    let streams: Vec<_> = proc::fds(daemon.0).into_iter().take(3).collect();
+    assert!(
+        streams.iter().all(|(_, target)| target == "/dev/null"),
+        "{streams:?}"
+    );
+    rpc.shutdown().ok();
+    eventually("the end of the daemon", SOON, || {
+        check(!proc::alive(daemon.0), || "it lives".into())
+    });
+    assert!(!socket.exists());
+}
+
+#[test]
+fn in_the_background_a_bad_file_is_the_callers_error() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.write("tm.yaml", "programs:\n  p:\n    cmd: a\n    umask: 9\n");
+    let run = |file: &Path| {
+        let mut command = Command::new(bins::taskmasterd());
+        command.arg("-c").arg(file).arg("--daemonize");
+        command.stdin(Stdio::null());
+        command.output().expect("taskmasterd starts")
+    };
+    for file in [file, sandbox.path("missing.yaml")] {
+        let output = run(&file);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(&file.display().to_string()), "{said}");
+    }
+    assert!(fs::read_dir(sandbox.dir()).expect("a directory").count() == 1);
+}
+
+// The socket is taken: 1, and in words that say by whom.
+#[test]
+fn in_the_background_a_second_one_says_why_it_is_not_up() {
+    let (sandbox, file) = sandbox_with_program();
+    let daemonize = || {
+        let mut command = Command::new(bins::taskmasterd());
+        command.arg("-c").arg(&file).arg("--daemonize");
+        command.stdin(Stdio::null()).current_dir(sandbox.dir());
+        command.output().expect("taskmasterd starts")
+    };
+    assert_eq!(daemonize().status.code(), Some(0));
+    let socket = sandbox.path("sock");
+    let daemon = Background(pid_of_daemon(&socket));
+    let second = daemonize();
+    assert_eq!(second.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.contains("another taskmasterd"), "{said}");
+    proc::signal(daemon.0, Signal::SIGTERM);
+    eventually("the end of the daemon", SOON, || {
+        check(!proc::alive(daemon.0), || "it lives".into())
+    });
+}
