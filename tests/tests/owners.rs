@@ -1,0 +1,131 @@
+//! Whose a log file is, and what a user may plant where root is to write: a daemon of root must not be led.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use harness::{Daemon, SOON, Sandbox, State, User, check, eventually, json, skip_unless_root};
+
+/// A directory of that user's own.
+fn directory_of(sandbox: &Sandbox, name: &str, user: &User) -> PathBuf {
+    let dir = sandbox.path(name);
+    fs::create_dir(&dir).expect("a directory can be made");
+    chown(&dir, Some(user.uid), Some(user.gid)).expect("root can give files away");
+    dir
+}
+
+fn wait_file(path: &Path, contents: &str) {
+    eventually("the log", SOON, || {
+        let found = fs::read_to_string(path).unwrap_or_default();
+        check(found == contents, || format!("{found:?}"))
+    });
+}
+
+// A directory like /var/log is root's, and the user cannot make a file there; in his own the user does.
+#[test]
+fn a_log_is_the_users_in_his_directory_and_roots_in_roots() {
+    skip_unless_root!();
+    let user = User::new();
+    let sandbox = Sandbox::new();
+    let (roots, own) = (
+        sandbox.path("var-log"),
+        directory_of(&sandbox, "own", &user),
+    );
+    fs::create_dir(&roots).expect("a directory can be made");
+    fs::set_permissions(&roots, fs::Permissions::from_mode(0o755)).expect("a mode can be set");
+    let program = |dir: &Path| {
+        let cmd = sandbox.puppet("p", &["--write-out", "words\\n"]);
+        json!({"cmd": cmd, "user": user.name, "starttime": "50ms", "stdout": dir.join("p.out")})
+    };
+    let programs = json!({"roots": program(&roots), "own": program(&own)});
+    let daemon = Daemon::start(sandbox, programs);
+    for (name, dir, uid) in [("roots", &roots, 0), ("own", &own, user.uid)] {
+        let log = dir.join("p.out");
+        wait_file(&log, "words\n");
+        let found = fs::metadata(&log).expect("a log");
+        assert_eq!(found.uid(), uid, "{name}");
+        assert_eq!(found.mode() & 0o022, 0, "{name}: {:o}", found.mode());
+        daemon.wait_state(name, State::Running);
+    }
+}
+
+// What a user can plant in his own directory: root writes through none of it, waits for none of it, and says so.
+#[test]
+fn what_a_user_planted_is_refused_by_its_kind() {
+    skip_unless_root!();
+    let user = User::new();
+    let sandbox = Sandbox::new();
+    let own = directory_of(&sandbox, "own", &user);
+    let precious = sandbox.write("precious", "precious\n");
+    let other = sandbox.write("other", "precious\n");
+    let [link, up, fifo, hard, dir] =
+        ["link", "up", "fifo", "hard", "dir"].map(|name| own.join(name));
+    symlink(&precious, &link).expect("a symlink can be made");
+    symlink(sandbox.dir(), &up).expect("a symlink can be made");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO can be made");
+    chown(&fifo, Some(user.uid), Some(user.gid)).expect("root can give files away");
+    fs::hard_link(&precious, &hard).expect("a hard link can be made");
+    fs::create_dir(&dir).expect("a directory can be made");
+    let cases = [
+        ("link", link, "symlink"),
+        ("up", up.join("other"), "ermission"),
+        ("fifo", fifo, "FIFO"),
+        ("hard", hard, "hard"),
+        ("dir", dir, "directory"),
+    ];
+    let mut programs = json!({});
+    for (name, path, _) in &cases {
+        let cmd = sandbox.puppet(name, &["--write-out", "planted\\n"]);
+        programs[name] =
+            json!({"cmd": cmd, "user": user.name, "starttime": "50ms", "stdout": path});
+    }
+    let daemon = Daemon::start(sandbox, programs);
+    for (name, path, _) in &cases {
+        daemon.sandbox().ledger(name).wait("ready", 1, SOON);
+        daemon.wait_state(name, State::Running);
+        daemon.wait_log(&[&format!("output of {name} "), &path.display().to_string()]);
+    }
+    for (name, path, word) in &cases {
+        let line = daemon.wait_log(&[&format!("output of {name} "), &path.display().to_string()]);
+        let told = line.to_lowercase().contains(&word.to_lowercase());
+        let owner = *name == "hard" && line.contains("belongs to uid 0");
+        assert!(told || owner, "{line}");
+    }
+    for file in [precious, other] {
+        assert_eq!(fs::read(&file).expect("a file"), b"precious\n");
+    }
+}
+
+// The classic: the log is good at first, then the user swaps it for a link to a file of root's and waits for the
+// next rotation.
+#[test]
+fn a_log_swapped_for_a_link_is_not_followed_at_a_reopening() {
+    skip_unless_root!();
+    let user = User::new();
+    let sandbox = Sandbox::new();
+    let own = directory_of(&sandbox, "own", &user);
+    let precious = sandbox.write("precious", "precious\n");
+    let log = own.join("p.out");
+    let cmd = sandbox.puppet("p", &["--tick", "20ms"]);
+    let keys =
+        json!({"cmd": cmd, "user": user.name, "starttime": "50ms", "stdout": log, "tty": "none"});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    let pid = daemon.wait_state("p", State::Running).pid;
+    eventually("a first line", SOON, || {
+        check(fs::metadata(&log).is_ok_and(|log| log.len() > 0), || {
+            "none".into()
+        })
+    });
+    fs::remove_file(&log).expect("a log can be removed");
+    symlink(&precious, &log).expect("a symlink can be made");
+    daemon.signal(nix::sys::signal::Signal::SIGUSR2);
+    daemon.wait_log(&["p.out", "symlink"]);
+    fs::remove_file(&log).expect("a link can be removed");
+    daemon.signal(nix::sys::signal::Signal::SIGUSR2);
+    eventually("a line in a new log", SOON, || {
+        let found = fs::symlink_metadata(&log).map_err(|error| error.to_string())?;
+        check(found.is_file() && found.len() > 0, || format!("{found:?}"))
+    });
+    assert_eq!(fs::read(&precious).expect("a file"), b"precious\n");
+    assert_eq!(daemon.status("p").pid, pid);
+}
