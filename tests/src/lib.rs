@@ -14,6 +14,7 @@ pub mod rpc;
 pub mod sandbox;
 pub mod screen;
 pub mod source;
+pub mod strace;
 pub mod sys;
 pub mod term;
 pub mod user;

@@ -1,11 +1,13 @@
 //! The output of processes: always read, whoever is slow to take it.
 
 use std::io::ErrorKind;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mio::Token;
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{OutputFlags, tcgetattr};
 use serde_json::json;
 use shared::api::{self, Stream};
@@ -182,14 +184,26 @@ fn fill(output: &Output, buffer: &mut [u8]) -> (usize, Option<Stop>) {
     let mut filled = 0;
     while filled < buffer.len() {
         match nix::unistd::read(&output.fd, &mut buffer[filled..]) {
-            Ok(0) | Err(Errno::EIO) => return (filled, Some(end)),
+            Ok(0) => return (filled, Some(end)),
+            Err(Errno::EIO) if is_hung_up(output.fd.as_fd()) => return (filled, Some(end)),
             Ok(n) => filled += n,
             Err(Errno::EINTR) => {}
             Err(errno) if std::io::Error::from(errno).kind() == ErrorKind::WouldBlock => {
                 return (filled, Some(Stop::Empty));
             }
-            Err(_) => return (filled, Some(Stop::End)),
+            // Want of memory, say. To close it now would hang up a process that did nothing wrong.
+            Err(_) => return (filled, Some(Stop::Budget)),
         }
     }
     (filled, None)
+}
+
+/// Whether nobody has the other end open: what EIO means when a terminal says it, and nothing else does.
+fn is_hung_up(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::empty())];
+    let looked = poll(&mut fds, PollTimeout::ZERO).is_ok();
+    looked
+        && fds[0]
+            .revents()
+            .is_some_and(|found| found.contains(PollFlags::POLLHUP))
 }

@@ -1,0 +1,73 @@
+//! Errors that the kernel never made: strace puts them into system calls of the daemon and its children.
+
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::Signal;
+
+use crate::daemon::Daemon;
+use crate::proc;
+use crate::wait::{SOON, check, eventually};
+
+/// Whether strace is here and may do its work.
+pub fn works() -> bool {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-o", "/dev/null", "true"]);
+    command.stdin(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Ends a test early, saying why, unless strace works.
+#[macro_export]
+macro_rules! skip_unless_strace {
+    () => {
+        if !$crate::strace::works() {
+            eprintln!(
+                "skipped: needs strace (the package of that name), and to be allowed to trace"
+            );
+            return;
+        }
+    };
+}
+
+/// A strace that is attached to a daemon and all it starts, until it is dropped.
+pub struct Strace {
+    child: Child,
+    daemon: i32,
+}
+
+impl Strace {
+    /// Attaches one with an `inject=` expression, limited to calls on a path if there is one.
+    #[track_caller]
+    pub fn inject(daemon: &Daemon, expression: &str, path: Option<&str>) -> Self {
+        let pid = daemon.daemon_pid();
+        let mut command = Command::new("strace");
+        command.arg("-f").arg("-o");
+        command.arg(daemon.sandbox().path("strace.out"));
+        command.arg("-p").arg(pid.to_string());
+        if let Some(path) = path {
+            command.arg("-P").arg(path);
+        }
+        command.arg("-e").arg(format!("inject={expression}"));
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(Stdio::null());
+        let child = command.spawn().expect("strace starts");
+        let strace = Self { child, daemon: pid };
+        eventually("strace at the daemon", SOON, || {
+            let tracer = proc::status(pid, "TracerPid").unwrap_or_default();
+            check(tracer == strace.child.id().to_string(), || tracer)
+        });
+        strace
+    }
+}
+
+impl Drop for Strace {
+    fn drop(&mut self) {
+        // It lets go of all it traces, and then ends.
+        proc::signal(self.child.id() as i32, Signal::SIGTERM);
+        self.child.wait().ok();
+        let traced = proc::status(self.daemon, "TracerPid").is_some_and(|tracer| tracer != "0");
+        if traced && !std::thread::panicking() {
+            panic!("strace did not let go");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! System calls that fail where they never fail by themselves: each has its own words, and nothing half-runs.
+
+use harness::puppet::deeds::flood_line;
+use harness::strace::Strace;
+use harness::{
+    Daemon, LATER, NOBODYS_UID, SOON, Sandbox, State, Value, check, eventually, json,
+    skip_unless_root, skip_unless_strace,
+};
+
+/// A step of a child on its way to its program: what is made to fail, on which path, and what is said.
+struct Step {
+    inject: &'static str,
+    path: Option<&'static str>,
+    words: &'static [&'static str],
+}
+
+const fn step(inject: &'static str, words: &'static [&'static str]) -> Step {
+    Step {
+        inject,
+        path: None,
+        words,
+    }
+}
+
+/// Calls that the daemon itself does not make while it runs.
+const STEPS: [Step; 13] = [
+    step("setsid:error=EPERM", &["begin a session", "(EPERM)"]),
+    step("dup2:error=EBADF", &["descriptors 0, 1 and 2", "(EBADF)"]),
+    Step {
+        inject: "openat:error=EACCES",
+        path: Some("/proc/self/oom_score_adj"),
+        words: &["oom_score_adj to 500", "(EACCES)"],
+    },
+    step(
+        "prlimit64,setrlimit:error=EPERM",
+        &["set the limits", "(EPERM)"],
+    ),
+    step("setpriority:error=EACCES", &["set nice to 3", "(EACCES)"]),
+    step("setgroups:error=EPERM", &["(EPERM)", "(setgroups)"]),
+    step("setresgid:error=EPERM", &["(EPERM)", "(setgid)"]),
+    step("setresuid:error=EPERM", &["(EPERM)", "(setuid)"]),
+    step("getresuid:error=EFAULT", &["(verify)"]),
+    step("prctl:error=EINVAL", &["no_new_privs", "(EINVAL)"]),
+    step("chdir:error=EIO", &["chdir to /", "(EIO)"]),
+    step(
+        "close_range:error=EINVAL",
+        &["not the program's", "(EINVAL)"],
+    ),
+    step("execve:error=EIO", &["exec ", "(EIO)"]),
+];
+
+/// One program that takes every step there is, and is not started by itself.
+fn all_steps(sandbox: &Sandbox) -> Value {
+    json!({"p": {
+        "cmd": sandbox.puppet("p", &["--brief"]), "autostart": false, "startretries": 0,
+        "starttime": "50ms", "user": NOBODYS_UID, "group": NOBODYS_UID, "groups": [60_002],
+        "limits": {"core": 0}, "nice": 3, "oom_score_adj": 500, "no_new_privs": true,
+        "workingdir": "/", "umask": "027",
+    }})
+}
+
+/// No more descriptors than before, once the connections of the test itself are closed.
+#[track_caller]
+fn no_more_than(daemon: &Daemon, fds: usize, after: &str) {
+    eventually(&format!("the descriptors of before {after}"), SOON, || {
+        let now = daemon.fds().len();
+        check(now <= fds, || format!("{now} where there were {fds}"))
+    });
+}
+
+// A user that could not be changed to is the worst of them: what cannot be done leaves no program behind.
+#[test]
+fn a_step_that_fails_is_named_and_nothing_is_executed() {
+    skip_unless_root!();
+    skip_unless_strace!();
+    let sandbox = Sandbox::new();
+    let programs = all_steps(&sandbox);
+    let daemon = Daemon::start(sandbox, programs);
+    let fds = daemon.fds().len();
+    let mut wrong = Vec::new();
+    for Step {
+        inject,
+        path,
+        words,
+    } in STEPS
+    {
+        let strace = Strace::inject(&daemon, inject, path);
+        daemon.rpc().start(&["p"]);
+        let status = daemon.wait_status("p", "FATAL or up", |status| {
+            matches!(status.state, State::Fatal | State::Running)
+        });
+        drop(strace);
+        let detail = status.detail.clone().unwrap_or_default();
+        if status.state != State::Fatal || !words.iter().all(|word| detail.contains(word)) {
+            wrong.push(format!("{inject}: {status:?}"));
+        }
+        if status.state == State::Running {
+            daemon.rpc().stop(&["p"]);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(daemon.sandbox().ledger("p").facts().is_empty(), "it ran");
+    no_more_than(&daemon, fds, "failed starts");
+    assert!(daemon.children().is_empty());
+    // And when nothing fails any more, it starts.
+    daemon.rpc().start(&["p"]);
+    assert_eq!(daemon.status("p").state, State::Running);
+}
+
+/// Things that ran out: waited for, told, and not held against the program.
+const WANTS: [Step; 5] = [
+    Step {
+        inject: "openat:error=ENOSPC",
+        path: Some("/dev/ptmx"),
+        words: &["open a terminal", "(ENOSPC)"],
+    },
+    Step {
+        inject: "openat:error=EMFILE",
+        path: Some("/dev/ptmx"),
+        words: &["open a terminal", "(EMFILE)"],
+    },
+    step("pipe2:error=ENFILE", &["open a pipe", "(ENFILE)"]),
+    step(
+        "clone,clone3,fork,vfork:error=EAGAIN",
+        &["fork", "(EAGAIN)"],
+    ),
+    step("execve:error=ENOMEM", &["exec ", "(ENOMEM)"]),
+];
+
+// No terminal to be had, no process, no memory: with startretries 0 it is still only a wait.
+#[test]
+fn what_ran_out_is_waited_for_and_not_counted() {
+    skip_unless_strace!();
+    let sandbox = Sandbox::new();
+    let keys = json!({"cmd": sandbox.puppet("p", &["--brief"]), "startretries": 0,
+                      "starttime": "50ms", "autostart": false});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    for Step {
+        inject,
+        path,
+        words,
+    } in WANTS
+    {
+        let fds = daemon.fds().len();
+        let strace = Strace::inject(&daemon, inject, path);
+        daemon.rpc().start(&["p"]);
+        let status = daemon.wait_status("p", "waiting", |status| {
+            status.state == State::Backoff && status.detail.is_some()
+        });
+        let detail = status.detail.unwrap_or_default();
+        let told = words.iter().all(|word| detail.contains(word));
+        assert!(told, "{inject}: {detail}");
+        assert_eq!(status.failures, 0, "{inject}");
+        no_more_than(&daemon, fds, inject);
+        drop(strace);
+        let status = daemon.wait_state("p", State::Running);
+        assert_eq!(status.failures, 0, "{inject}");
+        daemon.rpc().stop(&["p"]);
+    }
+}
+
+// A read of a program's output that fails once is a hiccup. The program goes on writing, and all of it is kept.
+#[test]
+fn a_failed_read_of_a_terminal_stalls_nobody_and_loses_nothing() {
+    skip_unless_strace!();
+    for error in ["EIO", "ENOMEM", "EINTR"] {
+        let sandbox = Sandbox::new();
+        let bytes = 1024 * 1024;
+        let orders = ["--flood", &bytes.to_string(), "--tick", "50ms"];
+        let keys = json!({"cmd": sandbox.puppet("p", &orders), "autostart": false, "tty": "full",
+                          "starttime": "50ms", "stdout": sandbox.path("p.out")});
+        let daemon = Daemon::start(sandbox, json!({"p": keys}));
+        let inject = format!("read:error={error}:when=3+40");
+        let strace = Strace::inject(&daemon, &inject, Some("/dev/ptmx"));
+        daemon.rpc().start(&["p"]);
+        daemon.sandbox().ledger("p").wait("flooded", 1, LATER);
+        let wanted: String = (0..bytes / 64).map(flood_line).collect();
+        eventually("all of it in the log", LATER, || {
+            let log = daemon.sandbox().read("p.out");
+            let log = String::from_utf8_lossy(&log).into_owned();
+            check(log.starts_with(&wanted) && log.contains("tick"), || {
+                format!("{error}: {} bytes", log.len())
+            })
+        });
+        let status = daemon.status("p");
+        assert_eq!(
+            (status.state, status.starts),
+            (State::Running, 1),
+            "{error}"
+        );
+        drop(strace);
+        let tried = daemon.sandbox().read("strace.out");
+        let tried = String::from_utf8_lossy(&tried).into_owned();
+        assert!(tried.contains("(INJECTED)"), "{error} was never met");
+    }
+}
