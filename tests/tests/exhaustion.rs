@@ -1,5 +1,8 @@
 //! When something runs out: processes, descriptors, time. A delay, not a death.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use harness::{
@@ -7,7 +10,6 @@ use harness::{
     skip_unless_root,
 };
 use nix::sys::signal::Signal;
-use std::process::{Child, Command};
 
 fn prlimit(pid: i32, what: &str) {
     let status = Command::new("prlimit")
@@ -101,6 +103,85 @@ fn a_user_without_processes_left_is_tried_again_without_spending_retries() {
         hog.wait().expect("it ends");
     }
     daemon.wait_state("p", State::Running);
+}
+
+/// A cgroup of the test's own in which the number of processes is limited, removed at the end.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    /// `None` where there is no hierarchy with that controller that we may write to.
+    fn new() -> Option<Self> {
+        let root = Path::new("/sys/fs/cgroup");
+        let unified = || {
+            let on = fs::read_to_string(root.join("cgroup.subtree_control")).ok()?;
+            on.contains("pids").then(|| root.to_owned())
+        };
+        let first = Some(root.join("pids")).filter(|path| path.is_dir());
+        let dir = first
+            .or_else(unified)?
+            .join(format!("tm-{}", std::process::id()));
+        fs::create_dir(&dir).ok()?;
+        let cgroup = Self(dir);
+        cgroup.0.join("pids.max").exists().then_some(cgroup)
+    }
+
+    fn write(&self, file: &str, value: &str) {
+        fs::write(self.0.join(file), value).expect("a cgroup can be written");
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // Only an empty one can be removed; the daemon goes back to where it came from.
+        let members = fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
+        let parent = self.0.parent().expect("a cgroup has a parent");
+        for pid in members.lines() {
+            fs::write(parent.join("cgroup.procs"), pid).ok();
+        }
+        fs::remove_dir(&self.0).ok();
+    }
+}
+
+// Here it is fork that fails, for root too. What was up stays up, what waits says why, and all is well afterwards.
+#[test]
+fn without_processes_a_start_is_a_delay_and_not_a_death() {
+    skip_unless_root!();
+    let sandbox = Sandbox::new();
+    let cmd = sandbox.puppet("all", &["--brief"]);
+    let keys = json!({"cmd": cmd, "startretries": 0, "starttime": "50ms", "autostart": false,
+                      "numprocs": 20, "tty": "none"});
+    let up = json!({"cmd": cmd, "starttime": "50ms"});
+    let daemon = Daemon::start(sandbox, json!({"many": keys, "up": up}));
+    let Some(cgroup) = Cgroup::new() else {
+        harness::skip!("there is no cgroup with the controller pids that we may write to");
+    };
+    let pid = daemon.wait_state("up", State::Running).pid;
+    cgroup.write("cgroup.procs", &daemon.daemon_pid().to_string());
+    cgroup.write("pids.max", "3");
+    let mut asker = daemon.rpc();
+    let asked = asker.ask(&shared::api::Call::Start(harness::rpc::names(&["many:*"])));
+    let status = daemon.wait_status("many:19", "waiting with a reason", |status| {
+        status.state == State::Backoff && status.detail.is_some()
+    });
+    assert!(
+        status
+            .detail
+            .is_some_and(|detail| detail.contains("EAGAIN"))
+    );
+    pause(Duration::from_millis(1500));
+    let waiting = daemon.rpc().status().processes;
+    assert!(
+        waiting.iter().all(|process| process.failures == 0),
+        "{waiting:?}"
+    );
+    assert_eq!(daemon.status("up").pid, pid);
+    cgroup.write("pids.max", "max");
+    for index in 0..20 {
+        let status = daemon.wait_state(&format!("many:{index}"), State::Running);
+        assert_eq!(status.failures, 0, "{status:?}");
+    }
+    asker.answer(asked).ok();
+    daemon.rpc().stop(&["many:*"]);
 }
 
 // Timers that came due meanwhile fire once each, and not once for each time they would have.
