@@ -12,6 +12,7 @@ mod perform;
 mod reap;
 mod reload;
 pub mod signals;
+mod socket;
 mod sources;
 mod strays;
 
