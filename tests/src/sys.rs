@@ -1,8 +1,12 @@
 //! The few calls of the harness and the puppet that the compiler cannot check.
-#![expect(unsafe_code, reason = "fork and the window size have no safe wrapper")]
+#![expect(
+    unsafe_code,
+    reason = "fork, signals and the window size have no safe wrapper"
+)]
 
 use std::os::fd::{AsFd, AsRawFd};
 
+use nix::sys::signal::{SigHandler, Signal};
 use nix::unistd::ForkResult;
 
 nix::ioctl_read_bad!(tiocgwinsz, libc::TIOCGWINSZ, libc::winsize);
@@ -12,6 +16,15 @@ nix::ioctl_write_ptr_bad!(tiocswinsz, libc::TIOCSWINSZ, libc::winsize);
 pub fn fork() -> nix::Result<ForkResult> {
     // SAFETY: the puppet never starts a thread, so no lock can be left locked in the child.
     unsafe { nix::unistd::fork() }
+}
+
+/// Every signal that was ignored does again what it does to a program that a user started: whoever runs the tests
+/// in the background ignores SIGINT for all of them.
+pub fn heed_signals() {
+    for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+        // SAFETY: the default disposition runs no code of ours.
+        unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }.ok();
+    }
 }
 
 /// Rows and columns of a terminal, then its width and height in pixels.

@@ -162,12 +162,14 @@ impl Daemon {
 
     /// Every living process that was started in this sandbox, the daemon apart.
     pub fn offspring(&self) -> Vec<i32> {
-        let sandbox = self.sandbox().dir().display().to_string();
+        // With what follows the name: the sandbox 1 is not the sandbox 10.
+        let sandbox = self.sandbox().dir().display();
+        let marks = [format!("{sandbox}/"), format!("{sandbox}\0")];
         let others = [self.daemon_pid(), std::process::id() as i32];
         let found = proc::all().into_iter().map(|stat| stat.pid);
         found
             .filter(|pid| !others.contains(pid) && proc::alive(*pid))
-            .filter(|pid| proc::mentions(*pid, &sandbox))
+            .filter(|pid| marks.iter().any(|mark| proc::mentions(*pid, mark)))
             .collect()
     }
 }

@@ -20,6 +20,7 @@ pub fn enter(mut words: impl Iterator<Item = String>) -> io::Error {
 
 fn take(tty: &str) -> io::Result<()> {
     setsid()?;
+    crate::sys::heed_signals();
     // The leader of a session without a terminal gets the first one it opens.
     let file = OpenOptions::new().read(true).write(true).open(tty)?;
     dup2_stdin(&file)?;
