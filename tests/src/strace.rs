@@ -8,6 +8,9 @@ use crate::daemon::Daemon;
 use crate::proc;
 use crate::wait::{SOON, check, eventually};
 
+/// How often one answer of the daemon wakes its tracer at the least: it stops at both ends of each of its calls.
+const WAKEUPS_OF_AN_ANSWER: u64 = 6;
+
 /// Whether strace is here and may do its work.
 pub fn works() -> bool {
     let mut command = Command::new("strace");
@@ -52,11 +55,24 @@ impl Strace {
         command.stderr(Stdio::null());
         let child = command.spawn().expect("strace starts");
         let strace = Self { child, daemon: pid };
-        eventually("strace at the daemon", SOON, || {
-            let tracer = proc::status(pid, "TracerPid").unwrap_or_default();
-            check(tracer == strace.child.id().to_string(), || tracer)
-        });
+        strace.wait_at_work(daemon);
         strace
+    }
+
+    /// To be attached is not yet to trace: it is at work when the daemon's calls wake it.
+    #[track_caller]
+    fn wait_at_work(&self, daemon: &Daemon) {
+        let own = self.child.id() as i32;
+        eventually("strace at work", SOON, || {
+            let tracer = proc::status(self.daemon, "TracerPid").unwrap_or_default();
+            check(tracer == own.to_string(), || tracer)?;
+            let before = proc::wakeups(own);
+            daemon.rpc().status();
+            let woken = proc::wakeups(own) - before;
+            check(woken >= WAKEUPS_OF_AN_ANSWER, || {
+                format!("woken {woken} times")
+            })
+        });
     }
 }
 

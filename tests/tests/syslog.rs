@@ -89,7 +89,7 @@ fn events_and_output_reach_syslog_with_their_priority() {
     let message = wait_message(&log, &["started with pid", "taskmasterd"]);
     let tag = format!("<158>tm[{}]: taskmasterd ", daemon.daemon_pid());
     assert!(message.starts_with(&tag), "{message}");
-    let pid = daemon.sandbox().ledger("p").pids("start")[0];
+    let pid = &daemon.sandbox().ledger("p").wait("start", 1, SOON)[0]["pid"];
     let message = wait_message(&log, &["to out"]);
     assert_eq!(message, format!("<158>p[{pid}]: to out\\x1b[31m"));
     let message = wait_message(&log, &["to err"]);
