@@ -46,7 +46,8 @@
 //!   write that can block. What is slow is a child process: [`child::helper`].
 //! * Outside the reactor: `Instant::now`, `SystemTime::now`, and, but for the control socket's own types, mio.
 //! * Outside [`sys`] and the child side of `child::spawn`: `unsafe`.
-//! * Between fork and exec: an allocation, a lock, a look-up.
+//! * Between birth and exec: an allocation, a lock, a look-up, a word written that is not the child's own. It may be
+//!   at work in the daemon's memory; `sys::birth` says how that is safe and `child::order` for whom it is not.
 //! * Anywhere in the daemon: a thread, shared mutable state, a listening network socket.
 
 pub mod config;

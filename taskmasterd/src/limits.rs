@@ -27,7 +27,7 @@ pub const HELPER_ANSWER_LEN_MAX: usize = 64 * 1024 * 1024;
 /// How long a reload's helper may take, in milliseconds: a user database far away answers or it does not.
 pub const HELPER_TIME_MS_MAX: u64 = 60_000;
 
-/// Due timers the core carries out at once: spawning takes a third of a millisecond each, and clients wait meanwhile.
+/// Due timers the core carries out at once: spawning takes a tenth of a millisecond each, and clients wait meanwhile.
 pub const TIMEOUTS_PER_TURN: usize = 8;
 /// The wait before a start is tried again that failed for want of memory, processes or descriptors, in milliseconds.
 pub const RESOURCE_RETRY_MS: u64 = 1000;

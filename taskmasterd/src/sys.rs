@@ -8,7 +8,9 @@
     reason = "the daemon's one door to what the compiler cannot check"
 )]
 
-use std::convert::Infallible;
+mod birth;
+pub(crate) mod raw;
+
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -21,10 +23,8 @@ use shared::state::Exit;
 
 use crate::config::model::Identity;
 
-/// What the kernel's `struct sigaction` has at most, in words.
-const SIGACTION_WORDS: usize = 4;
-/// The length of the kernel's signal set, in bytes: 64 signals.
-const SIGSET_LEN: usize = 8;
+pub use birth::{Becoming, ChildSide, Memory, birth};
+
 /// An id that nobody has: asking for it changes nothing and tells the present one.
 const NO_ID: u32 = u32::MAX;
 
@@ -45,6 +45,19 @@ impl Child {
             OwnedFd::from_raw_fd(fd.try_into().expect("descriptors are ints"))
         };
         Ok(Self { pid, pidfd })
+    }
+
+    /// The child that clone(2) has just made.
+    ///
+    /// # Safety
+    ///
+    /// `pidfd` is a new descriptor of it, close-on-exec, that nobody else owns.
+    unsafe fn born(pid: libc::c_long, pidfd: i32) -> Self {
+        let pid = i32::try_from(pid).expect("the kernel's pids are ints");
+        assert!(pid > 1, "a child's number is never that of init");
+        // SAFETY: the caller has vouched for it.
+        let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+        Self { pid, pidfd }
     }
 
     /// Its number, for people to read.
@@ -93,32 +106,6 @@ impl AsFd for Child {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }
-}
-
-/// Makes a child of this process which runs `child_side`, with a copy of this thread and no other.
-///
-/// The handle comes from the same call as the child, so there is no moment in which a child exists that
-/// cannot be signalled for want of a descriptor.
-///
-/// # Safety
-///
-/// `child_side` does not allocate, take locks, unwind, or call what is not async-signal-safe.
-pub unsafe fn fork(child_side: impl FnOnce() -> Infallible) -> io::Result<Child> {
-    let mut pidfd: i32 = -1;
-    let flags = libc::c_long::from(libc::CLONE_PIDFD | libc::SIGCHLD);
-    let no_stack = ptr::null::<u8>();
-    // SAFETY: without CLONE_VM the child has its own copy of this memory and goes on from here on the same
-    // stack. The kernel writes one descriptor to `pidfd`, which outlives the call.
-    let pid =
-        cvt(unsafe { libc::syscall(libc::SYS_clone, flags, no_stack, &raw mut pidfd, 0, 0) })?;
-    if pid == 0 {
-        child_side();
-    }
-    let pid = i32::try_from(pid).expect("the kernel's pids are ints");
-    assert!(pid > 1, "a child's number is never that of init");
-    // SAFETY: the call succeeded, so `pidfd` is a new descriptor (close-on-exec) that nobody else owns.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    Ok(Child { pid, pidfd })
 }
 
 /// A dead child of this process, not yet reaped: the same one until the caller reaps it. `None` if all live.
@@ -170,50 +157,6 @@ pub fn set_subreaper() -> io::Result<()> {
     Ok(nix::sys::prctl::set_child_subreaper(true)?)
 }
 
-/// Marks every descriptor from `first` on to be closed at exec, whoever opened it. Async-signal-safe.
-pub fn close_on_exec_from(first: u32) -> io::Result<()> {
-    // SAFETY: with CLOSE_RANGE_CLOEXEC nothing is closed here and no owner of a descriptor is deceived.
-    cvt(unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            first,
-            u32::MAX,
-            libc::CLOSE_RANGE_CLOEXEC,
-        )
-    })?;
-    Ok(())
-}
-
-/// Gives every signal its default action, then unblocks all. Async-signal-safe.
-pub fn reset_signals() -> io::Result<()> {
-    let default = [0u64; SIGACTION_WORDS];
-    for signal in 1..=64 {
-        // By the bare call, because glibc keeps 32 and 33 to itself. KILL and STOP refuse, and need nothing.
-        // SAFETY: zeroes are SIG_DFL without flags, and `default` is no shorter than the kernel's struct.
-        unsafe {
-            libc::syscall(
-                libc::SYS_rt_sigaction,
-                signal,
-                default.as_ptr(),
-                ptr::null_mut::<u64>(),
-                SIGSET_LEN,
-            )
-        };
-    }
-    let none = 0u64;
-    // SAFETY: the kernel reads SIGSET_LEN bytes from `none` and writes nothing through null.
-    cvt(unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_SETMASK,
-            &raw const none,
-            ptr::null_mut::<u64>(),
-            SIGSET_LEN,
-        )
-    })?;
-    Ok(())
-}
-
 /// Opens the slave of a PTY without its path, which another mount namespace may have covered.
 pub fn open_pty_peer(master: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
@@ -230,38 +173,6 @@ pub fn set_window_size(terminal: BorrowedFd<'_>, size: &Winsize) -> io::Result<(
     // SAFETY: TIOCSWINSZ reads one winsize, which outlives the call.
     cvt(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, size) }.into())?;
     Ok(())
-}
-
-/// Sets the supplementary groups of this thread alone. Async-signal-safe.
-pub fn set_groups(groups: &[u32]) -> io::Result<()> {
-    // SAFETY: the kernel reads as many ids as the slice has. glibc's wrapper would change all threads, and
-    // may not be called in a child that was made behind its back.
-    cvt(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) })?;
-    Ok(())
-}
-
-/// Sets real, effective, saved and filesystem gid of this thread. Async-signal-safe.
-pub fn set_gid(gid: u32) -> io::Result<()> {
-    // SAFETY: setresgid(2) touches no memory.
-    cvt(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) })?;
-    Ok(())
-}
-
-/// Sets real, effective, saved and filesystem uid of this thread. Async-signal-safe.
-pub fn set_uid(uid: u32) -> io::Result<()> {
-    // SAFETY: setresuid(2) touches no memory.
-    cvt(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) })?;
-    Ok(())
-}
-
-/// The supplementary groups of this thread, as many as `room` has space for. Async-signal-safe.
-pub fn groups(room: &mut [u32]) -> io::Result<&[u32]> {
-    // A length of zero would ask for the number alone.
-    assert!(!room.is_empty(), "room for one group at least");
-    let len = room.len().try_into().unwrap_or(i32::MAX);
-    // SAFETY: the kernel writes at most `len` ids to `room`.
-    let count = cvt(unsafe { libc::getgroups(len, room.as_mut_ptr()) }.into())?;
-    Ok(&room[..count.try_into().expect("a count is not negative")])
 }
 
 /// Runs `act` with the rights of `identity` on files, as that user's own process would have them.
@@ -284,7 +195,7 @@ pub fn as_filesystem_user<T>(
     let groups = nix::unistd::getgroups()?;
     let groups = groups.into_iter().map(Gid::as_raw).collect();
     let _guard = FilesystemUser { uid, gid, groups };
-    set_groups(&identity.groups)?;
+    raw::set_groups(&identity.groups)?;
     setfsgid(identity.gid.into());
     setfsuid(identity.uid.into());
     let (uid, gid) = (setfsuid(NO_ID.into()), setfsgid(NO_ID.into()));
@@ -305,7 +216,7 @@ impl Drop for FilesystemUser {
     fn drop(&mut self) {
         setfsuid(self.uid);
         setfsgid(self.gid);
-        set_groups(&self.groups).expect("root may take back its own groups");
+        raw::set_groups(&self.groups).expect("root may take back its own groups");
         let now = (setfsuid(NO_ID.into()), setfsgid(NO_ID.into()));
         assert_eq!(now, (self.uid, self.gid), "a thread may be itself again");
     }

@@ -182,6 +182,8 @@ fn only_the_shell_knows_the_line_editor() {
 fn unsafe_code_lives_behind_one_door() {
     let doors = [
         "taskmasterd/src/sys.rs",
+        "taskmasterd/src/sys/birth.rs",
+        "taskmasterd/src/sys/raw.rs",
         "taskmasterd/src/child/spawn.rs",
         "tests/src/sys.rs",
         "tests/src/bin/puppet.rs",

@@ -1,11 +1,12 @@
 //! The environment of a process: the daemon's, the user's, ours, and then what the configuration says.
 
 use std::collections::BTreeMap;
-use std::ffi::{CString, NulError, OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
 use shared::name::ProcessName;
 
+use super::strings::{Strings, ZeroByte};
 use crate::config::model::{Identity, Launch, Tty};
 
 /// Where commands are looked for when nobody said it.
@@ -34,9 +35,10 @@ pub fn environment(
     launch: &Launch,
     process: &ProcessName,
     daemon_env: &[(OsString, OsString)],
-) -> Result<Vec<CString>, NulError> {
+) -> Result<Strings, ZeroByte> {
+    let shown = process.to_string();
     let mut env = base(launch, daemon_env);
-    let mut set = |name: &str, value: &str| env.insert(name.into(), value.into());
+    let mut set = |name, value| env.insert(OsStr::new::<str>(name), OsStr::new::<str>(value));
     if let Some(Identity {
         name, home, shell, ..
     }) = &launch.user
@@ -50,25 +52,32 @@ pub fn environment(
         set("TERM", "xterm-256color");
     }
     set("TASKMASTER_PROGRAM", process.program.as_str());
-    set("TASKMASTER_PROCESS", &process.to_string());
+    set("TASKMASTER_PROCESS", &shown);
     for (name, value) in &launch.env {
         set(name, value);
     }
-    env.into_iter().map(joined).collect()
+    let mut strings = Strings::default();
+    for (name, value) in env {
+        strings.push(&[name.as_bytes(), b"=", value.as_bytes()])?;
+    }
+    Ok(strings)
 }
 
 /// What a process inherits.
-fn base(launch: &Launch, daemon_env: &[(OsString, OsString)]) -> BTreeMap<OsString, OsString> {
+fn base<'a>(
+    launch: &Launch,
+    daemon_env: &'a [(OsString, OsString)],
+) -> BTreeMap<&'a OsStr, &'a OsStr> {
     if !launch.inherit_env {
-        return BTreeMap::from([("PATH".into(), DEFAULT_PATH.into())]);
+        return BTreeMap::from([(OsStr::new("PATH"), OsStr::new(DEFAULT_PATH))]);
     }
     let stays = |name: &OsStr| {
         let is_among = |patterns: &[&str]| patterns.iter().any(|pattern| fits(pattern, name));
         let is_dangerous = launch.user.is_some() && is_among(&DANGEROUS);
         !is_dangerous && !is_among(&PRIVATE)
     };
-    let inherited = daemon_env.iter().filter(|(name, _)| stays(name));
-    inherited.cloned().collect()
+    let all = daemon_env.iter().map(|(name, value)| (&**name, &**value));
+    all.filter(|(name, _)| stays(name)).collect()
 }
 
 fn fits(pattern: &str, name: &OsStr) -> bool {
@@ -76,10 +85,4 @@ fn fits(pattern: &str, name: &OsStr) -> bool {
         Some(prefix) => name.as_bytes().starts_with(prefix.as_bytes()),
         None => name == pattern,
     }
-}
-
-fn joined((mut pair, value): (OsString, OsString)) -> Result<CString, NulError> {
-    pair.push("=");
-    pair.push(value);
-    CString::new(pair.into_vec())
 }

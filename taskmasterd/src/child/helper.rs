@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use shared::name::ProcessName;
 
+use super::failure::failure;
 use super::heritage::Heritage;
 use super::order::{Order, Stderr};
 use super::pty::Window;
@@ -54,7 +56,8 @@ pub fn start(path: &Path, heritage: &Heritage) -> Result<(sys::Child, OwnedFd), 
     let name = ProcessName::new("configuration".parse()?, 0);
     let order = Order::new(&launch, &name, Stderr::Own, Window::default(), heritage)
         .map_err(|failure| failure.detail)?;
-    let spawned = spawn(&order).map_err(|failure| failure.detail)?;
+    let spawned = spawn(&Rc::new(order.copied()))
+        .map_err(|(stage, errno)| failure(stage, errno, &launch).detail)?;
     let output = spawned.stdout.ok_or("it has no standard output")?;
     Ok((spawned.child, output))
 }

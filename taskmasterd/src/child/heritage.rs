@@ -8,6 +8,7 @@ use nix::libc::{RLIM_INFINITY, rlim_t};
 use nix::sys::resource::{Resource as Kind, getrlimit, setrlimit};
 
 use crate::config::model::{Limit, Resource};
+use crate::sys::raw;
 
 /// Every resource that setrlimit(2) knows.
 const RESOURCES: [Resource; 16] = [
@@ -81,10 +82,10 @@ impl Rlimits {
         }
     }
 
-    /// Makes them those of this process. Async-signal-safe.
+    /// Makes them those of this process. For the child side.
     pub(super) fn apply(&self) -> nix::Result<()> {
         let mut limits = self.0.iter();
-        limits.try_for_each(|&(kind, soft, hard)| setrlimit(kind, soft, hard))
+        limits.try_for_each(|&(kind, soft, hard)| raw::set_limit(kind as u32, soft, hard))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Making a process: all it needs is prepared before the fork, and a failure names its step.
+//! Making a process: all it needs is prepared before its birth, and a failure names its step.
 //!
 //! [`Order`] is what a process is to be, worked out to the last byte; [`spawn`] makes it so. Nothing here
 //! waits: that the program could not be executed comes later, as a few bytes from [`Spawned::exec_status`].
@@ -12,6 +12,7 @@ mod order;
 pub mod output;
 pub mod pty;
 mod spawn;
+mod strings;
 mod user;
 
 pub use environment::environment;
@@ -19,3 +20,4 @@ pub use failure::{Stage, failure, read_exec_status};
 pub use heritage::{Heritage, Rlimits};
 pub use order::{Order, Stderr};
 pub use spawn::{Spawned, spawn};
+pub use strings::{Strings, ZeroByte};

@@ -1,7 +1,7 @@
 //! What a process is to be, worked out before the fork: after it nothing may be allocated or looked up.
 
-use std::ffi::{CString, NulError, OsStr};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::unistd::{getegid, geteuid};
@@ -11,8 +11,10 @@ use super::environment::{DEFAULT_PATH, environment};
 use super::failure::{Stage, failure};
 use super::heritage::{Heritage, Rlimits};
 use super::pty::Window;
-use crate::config::model::{Identity, Launch};
+use super::strings::{Strings, ZeroByte};
+use crate::config::model::{Identity, Launch, Tty};
 use crate::core::Failure;
+use crate::sys::Memory;
 
 /// What standard error is. Under a full terminal it is the terminal, whatever is said here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,20 +28,24 @@ pub enum Stderr {
 /// A process to be made; it can be made more than once.
 #[derive(Debug)]
 pub struct Order {
-    /// What was asked for, for the words of a failure and the values that need no preparation.
-    pub(super) launch: Launch,
+    pub(super) tty: Tty,
     pub(super) stderr: Stderr,
     pub(super) window: Window,
     /// The files to try, in this order.
-    pub(super) commands: Vec<CString>,
-    pub(super) argv: Vec<CString>,
-    pub(super) env: Vec<CString>,
-    pub(super) directory: Option<CString>,
+    pub(super) commands: Strings,
+    pub(super) argv: Strings,
+    pub(super) env: Strings,
+    /// The directory to enter; none or one.
+    pub(super) directory: Strings,
     /// Whom to become, with its groups as the kernel will list them; `None` to stay who we are.
     pub(super) identity: Option<(Identity, Vec<u32>)>,
     pub(super) rlimits: Rlimits,
     /// What is written to `/proc/self/oom_score_adj`.
     pub(super) oom_score_adj: Option<String>,
+    pub(super) nice: Option<i32>,
+    pub(super) umask: u32,
+    pub(super) no_new_privs: bool,
+    pub(super) memory: Memory,
 }
 
 impl Order {
@@ -54,7 +60,15 @@ impl Order {
         heritage: &Heritage,
     ) -> Result<Self, Failure> {
         Self::prepare(launch, process, stderr, window, heritage)
-            .map_err(|NulError { .. }| failure(Stage::Order, libc::EINVAL, launch))
+            .map_err(|ZeroByte| failure(Stage::Order, libc::EINVAL, launch))
+    }
+
+    /// The same, with a copy of our memory whatever it costs: for those who do not wait to see it executed.
+    pub fn copied(self) -> Self {
+        Self {
+            memory: Memory::Copied,
+            ..self
+        }
     }
 
     fn prepare(
@@ -63,58 +77,72 @@ impl Order {
         stderr: Stderr,
         window: Window,
         heritage: &Heritage,
-    ) -> Result<Self, NulError> {
+    ) -> Result<Self, ZeroByte> {
         let env = environment(launch, process, &heritage.env)?;
         let mut rlimits = heritage.rlimits.clone();
         for (&resource, &limit) in &launch.limits {
             rlimits.set(resource, limit);
         }
-        let words = launch.argv.iter();
-        let directory = launch.workingdir.as_ref();
+        let mut argv = Strings::default();
+        for word in &launch.argv {
+            argv.push(&[word.as_bytes()])?;
+        }
+        let mut directory = Strings::default();
+        if let Some(path) = &launch.workingdir {
+            directory.push(&[path.as_os_str().as_bytes()])?;
+        }
+        let user = launch.user.as_ref().filter(|user| is_change(user));
         let oom_score_adj = launch.oom_score_adj.or(heritage.oom_score_adj);
         Ok(Self {
-            launch: launch.clone(),
+            tty: launch.tty,
             stderr,
             window,
             commands: commands(&launch.argv[0], &env, &heritage.directory)?,
-            argv: words
-                .map(|word| CString::new(word.as_str()))
-                .collect::<Result<_, _>>()?,
+            argv,
             env,
-            directory: directory.map(|path| c_path(path)).transpose()?,
-            identity: launch
-                .user
-                .as_ref()
-                .filter(|user| is_change(user))
-                .map(with_groups),
+            directory,
+            identity: user.map(with_groups),
             rlimits,
             oom_score_adj: oom_score_adj.map(|number| number.to_string()),
+            nice: launch.nice,
+            umask: launch.umask,
+            no_new_privs: launch.no_new_privs,
+            memory: memory(user, oom_score_adj),
         })
     }
 }
 
-/// The files that `command` may mean: itself if it has a slash, else one in each directory of the program's PATH.
-/// What is relative starts from the daemon's directory, not from the program's.
-fn commands(command: &str, env: &[CString], base: &Path) -> Result<Vec<CString>, NulError> {
-    if command.is_empty() {
-        return Ok(Vec::new());
+/// Whether the child may do its work in our memory, which is much the cheapest.
+///
+/// Not if it becomes another user: that user could signal it, and might look into it, while the memory is still
+/// ours (before Linux 5.16 a core dump kills all who share; with `fs.suid_dumpable` at 1 anybody may trace). And
+/// not if it has another `oom_score_adj`, which the kernel gives to all who share the memory.
+fn memory(user: Option<&Identity>, oom_score_adj: Option<i32>) -> Memory {
+    if user.is_some() || oom_score_adj.is_some() {
+        return Memory::Copied;
     }
-    if command.contains('/') {
-        return Ok(vec![c_path(&base.join(command))?]);
-    }
-    let path = env
-        .iter()
-        .find_map(|pair| pair.as_bytes().strip_prefix(b"PATH="));
-    let directories = path
-        .unwrap_or(DEFAULT_PATH.as_bytes())
-        .split(|&byte| byte == b':');
-    directories
-        .map(|directory| c_path(&base.join(OsStr::from_bytes(directory)).join(command)))
-        .collect()
+    Memory::Shared
 }
 
-fn c_path(path: &Path) -> Result<CString, NulError> {
-    CString::new(path.as_os_str().to_owned().into_vec())
+/// The files that `command` may mean: itself if it has a slash, else one in each directory of the program's PATH.
+/// What is relative starts from the daemon's directory, not from the program's.
+fn commands(command: &str, env: &Strings, base: &Path) -> Result<Strings, ZeroByte> {
+    let mut commands = Strings::default();
+    let mut add = |path: &Path| commands.push(&[path.as_os_str().as_bytes()]);
+    if command.contains('/') {
+        add(&base.join(command))?;
+    } else if !command.is_empty() {
+        let path = env
+            .iter()
+            .find_map(|pair| pair.to_bytes().strip_prefix(b"PATH="));
+        let directories = path
+            .unwrap_or(DEFAULT_PATH.as_bytes())
+            .split(|&byte| byte == b':');
+        for directory in directories {
+            add(&base.join(OsStr::from_bytes(directory)).join(command))?;
+        }
+    }
+    Ok(commands)
 }
 
 /// Whether there is anything to change. Only root can change groups, so for others their own user is no change.

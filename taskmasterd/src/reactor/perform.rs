@@ -1,5 +1,8 @@
 //! Wishes of the core become deeds, and deeds that can fail are answered.
 
+use std::os::fd::{AsFd, AsRawFd};
+use std::rc::Rc;
+
 use serde_json::Value;
 use shared::api::Reloaded;
 use shared::event::{Cause, EventKind};
@@ -7,7 +10,7 @@ use shared::rpc::{RpcError, code};
 
 use crate::child::output::CrStripper;
 use crate::child::pty::Window;
-use crate::child::{Order, Spawned, Stderr, spawn};
+use crate::child::{Order, Spawned, Stderr, failure, spawn};
 use crate::config::model::Output as Destination;
 use crate::control::methods::to_value;
 use crate::core::{Aim, Answer, Effect, Failure, Input, Pid, ProcessId, Ticket};
@@ -69,7 +72,8 @@ impl Reactor {
         self.outlets
             .entry(id)
             .or_insert_with(|| Outlet::new(spec, at, news, &who));
-        let spawned = spawn(&order)?;
+        let spawned =
+            spawn(&Rc::new(order)).map_err(|(stage, errno)| failure(stage, errno, &spec.launch))?;
         Ok(self.take_charge(id, spawned))
     }
 
@@ -109,10 +113,12 @@ impl Reactor {
                 }
             }
         }
-        let exec_status = self
-            .sources
-            .add_owned(exec_status, |fd| Source::ExecStatus { pid: pid.0, fd })
-            .ok();
+        let status_fd = exec_status.as_fd().as_raw_fd();
+        let source = || Source::ExecStatus {
+            pid: pid.0,
+            becoming: exec_status,
+        };
+        let exec_status = self.sources.add_fd(&status_fd, source).ok();
         self.children.insert(
             pid.0,
             Incarnation {

@@ -1,6 +1,6 @@
 //! The dead: seen once, with their last words and their right status, then handed back to the kernel.
 
-use std::os::fd::AsFd;
+use std::io::ErrorKind;
 
 use mio::Token;
 use shared::event::{Cause, EventKind};
@@ -110,25 +110,38 @@ impl Reactor {
         }
     }
 
-    /// The end of the pipe without a word is a success; five bytes are the step that failed and why.
+    /// Five bytes are the step that failed and why. Until the pipe has ended the child may still be at work with
+    /// what it was lent, whatever it said.
     fn read_exec_status(&mut self, token: Token) {
-        let Some(Source::ExecStatus { pid, fd }) = self.sources.get(token) else {
-            return;
-        };
-        let pid = *pid;
         let mut bytes = [0; 16];
-        let said = match nix::unistd::read(fd.as_fd(), &mut bytes) {
-            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => return,
-            Ok(n) => read_exec_status(&bytes[..n]),
-            Err(_) => None,
-        };
-        self.sources.remove(token);
-        let Some(incarnation) = self.children.get_mut(&pid) else {
+        loop {
+            let Some(Source::ExecStatus { pid, becoming }) = self.sources.get_mut(token) else {
+                return;
+            };
+            let pid = *pid;
+            match becoming.read(&mut bytes) {
+                Ok(len @ 1..) => self.not_executed(pid, &bytes[..len]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Ok(0) | Err(_) => {
+                    self.sources.remove(token);
+                    if let Some(incarnation) = self.children.get_mut(&pid) {
+                        incarnation.exec_status = None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A child has said why it is not its program.
+    fn not_executed(&mut self, pid: i32, said: &[u8]) {
+        let Some(incarnation) = self.children.get(&pid) else {
             return;
         };
-        incarnation.exec_status = None;
         let id = incarnation.id;
-        if let (Some((stage, errno)), Some(process)) = (said, self.core.process(id)) {
+        if let (Some((stage, errno)), Some(process)) =
+            (read_exec_status(said), self.core.process(id))
+        {
             let failure = failure(stage, errno, &process.spec.launch);
             self.inbox.push_back(Input::ExecFailed {
                 id,

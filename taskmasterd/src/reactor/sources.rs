@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -12,6 +12,7 @@ use shared::api::Stream;
 
 use crate::child::output::CrStripper;
 use crate::core::{Pid, ProcessId};
+use crate::sys::Becoming;
 
 /// What a token stands for.
 #[derive(Debug)]
@@ -22,8 +23,8 @@ pub(super) enum Source {
     Listener,
     /// A connection; the client is kept under the same token.
     Client,
-    /// The pipe that tells whether the child of this pid became its program.
-    ExecStatus { pid: i32, fd: OwnedFd },
+    /// The child of this pid, until it has become its program.
+    ExecStatus { pid: i32, becoming: Becoming },
     /// The output of a process, or of what it left behind.
     Output(Output),
     /// What the helper that reads the configuration has to say.
@@ -113,10 +114,12 @@ impl Sources {
     /// Listens to it no more. A descriptor of its own is deregistered, and closed when the answer is dropped.
     pub(super) fn remove(&mut self, token: Token) -> Option<Source> {
         let source = self.all.remove(&token)?;
-        if let Source::ExecStatus { fd, .. }
-        | Source::Helper { fd }
-        | Source::Output(Output { fd, .. }) = &source
-        {
+        let own = match &source {
+            Source::ExecStatus { becoming, .. } => Some(becoming.as_fd()),
+            Source::Helper { fd } | Source::Output(Output { fd, .. }) => Some(fd.as_fd()),
+            Source::Signals | Source::Listener | Source::Client => None,
+        };
+        if let Some(fd) = own {
             let _ = self.registry.deregister(&mut SourceFd(&fd.as_raw_fd()));
         }
         Some(source)

@@ -1,6 +1,6 @@
 //! The environment of a process, to the byte.
 
-use std::ffi::{CString, OsString};
+use std::ffi::{CStr, OsString};
 
 use taskmasterd::child::environment;
 use taskmasterd::config::model::Tty;
@@ -32,8 +32,8 @@ fn of(launch: &Launch) -> Vec<String> {
     let split = |pair: &&str| pair.split_once('=').map(|(n, v)| (n.into(), v.into()));
     let daemons: Vec<(OsString, OsString)> = DAEMONS.iter().filter_map(split).collect();
     let env = environment(launch, &process(), &daemons).unwrap();
-    env.into_iter()
-        .map(|pair| pair.into_string().unwrap())
+    env.iter()
+        .map(|pair| pair.to_str().unwrap().to_owned())
         .collect()
 }
 
@@ -107,7 +107,7 @@ fn the_program_sees_exactly_that() {
         cat.inherit_env = inherit;
         cat.env.insert("GREETING".into(), "grüß\n'gott'".into());
         let env = environment(&cat, &process(), &heritage().env).unwrap();
-        let bytes = env.iter().map(CString::as_bytes_with_nul);
+        let bytes = env.iter().map(CStr::to_bytes_with_nul);
         assert_eq!(
             run(&cat).out.into_bytes(),
             bytes.collect::<Vec<_>>().concat()

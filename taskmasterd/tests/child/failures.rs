@@ -199,7 +199,7 @@ fn no_descriptors_is_told_with_its_errno() {
         for order in &orders {
             match spawn(order) {
                 Ok(spawned) => assert_eq!(finish(spawned).exit, Exit::Code(0)),
-                Err(failure) => assert_eq!(failure.errno, libc::EMFILE, "{failure:?}"),
+                Err((stage, errno)) => assert_eq!(errno, libc::EMFILE, "{stage:?}"),
             }
         }
     }

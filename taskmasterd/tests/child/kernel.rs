@@ -5,7 +5,7 @@ use std::io;
 
 use nix::fcntl::OFlag;
 use shared::state::Exit;
-use taskmasterd::config::model::Tty;
+use taskmasterd::config::model::{Limit, Resource, Tty};
 use taskmasterd::sys::{Arena, peek_dead, write_now};
 
 use super::*;
@@ -158,4 +158,152 @@ fn a_full_pipe_does_not_hold_the_writer() {
     drop(reader);
     let broken = write_now(writer.as_fd(), b"x").unwrap_err();
     assert_eq!(broken.kind(), io::ErrorKind::BrokenPipe);
+}
+
+/// A child within our memory must share nothing else: what it sets for itself is not set for us.
+#[test]
+fn what_a_child_sets_is_its_own() {
+    let _turn = my_turn();
+    let us = || {
+        let read = |name: &str| std::fs::read_to_string(format!("/proc/self/{name}")).unwrap();
+        let status = read("status");
+        let of_status = [
+            "Umask",
+            "SigBlk",
+            "SigIgn",
+            "SigCgt",
+            "NoNewPrivs",
+            "Uid",
+            "Groups",
+        ];
+        let stat = read("stat");
+        let (_, stat) = stat.rsplit_once(')').unwrap();
+        let stat: Vec<String> = stat.split_whitespace().map(str::to_owned).collect();
+        (
+            of_status.map(|name| field(&status, name).to_owned()),
+            // Its group, session, terminal and nice value.
+            [2, 3, 4, 16].map(|at: usize| stat[at].clone()),
+            (read("limits"), read("oom_score_adj")),
+            std::env::current_dir().unwrap(),
+            std::fs::read_link("/proc/self/fd/0").unwrap(),
+            open_fds(),
+        )
+    };
+    let mut all = launch(&["/bin/true"], Tty::Full);
+    all.umask = 0o077;
+    all.nice = Some(19);
+    all.no_new_privs = true;
+    all.workingdir = Some("/usr".into());
+    let limit = Limit {
+        soft: Some(16),
+        hard: Some(16),
+    };
+    all.limits.insert(Resource::Nofile, limit);
+    let before = us();
+    for _ in 0..50 {
+        assert_eq!(run(&all).exit, Exit::Code(0));
+        all.argv = vec!["/no/such".into()];
+        assert!(run(&all).failed.is_some());
+        all.argv = vec!["/bin/true".into()];
+    }
+    assert_eq!(us(), before);
+}
+
+/// A call that fails in the child must not touch the word that tells our own calls' errors.
+#[test]
+fn a_failing_child_leaves_our_errno_alone() {
+    let _turn = my_turn();
+    let missing = order(
+        &launch(&["/no/such"], Tty::None),
+        Stderr::Own,
+        Window::default(),
+    );
+    for _ in 0..300 {
+        let spawned = spawn(&missing).unwrap();
+        nix::errno::Errno::EXDEV.set();
+        while !is_dead(&spawned) {}
+        assert_eq!(nix::errno::Errno::last(), nix::errno::Errno::EXDEV);
+        assert!(finish(spawned).failed.is_some());
+    }
+}
+
+/// Asks the kernel without a call that could fail.
+fn is_dead(spawned: &Spawned) -> bool {
+    let mut fds = [PollFd::new(spawned.child.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO).unwrap() > 0
+}
+
+/// What a child was lent is ours again once it is executed or dead, also when nobody listened until then; a
+/// child that is still on its way keeps it.
+#[test]
+fn a_loan_comes_back_and_not_before() {
+    let _turn = my_turn();
+    let mappings = || {
+        std::fs::read_to_string("/proc/self/maps")
+            .unwrap()
+            .lines()
+            .count()
+    };
+    for argv in [&["/bin/true"][..], &["/no/such"]] {
+        let order = order(&launch(argv, Tty::None), Stderr::Own, Window::default());
+        drop(finish(spawn(&order).unwrap()));
+        let before = mappings();
+        for _ in 0..50 {
+            drop(finish(spawn(&order).unwrap()));
+            let unheard = spawn(&order).unwrap();
+            wait_for(unheard.child.as_fd(), PollFlags::POLLIN);
+            drop(unheard.exec_status);
+            unheard.child.reap().unwrap();
+        }
+        assert_eq!(Rc::strong_count(&order), 1);
+        assert!(mappings() < before + 10);
+    }
+}
+
+/// A child that is stopped on its way holds nobody up, and goes on where it was in memory that is still there.
+#[test]
+fn a_child_stopped_on_its_way_is_waited_for_by_nobody() {
+    let _turn = my_turn();
+    let order = order(
+        &launch(&["/bin/true"], Tty::None),
+        Stderr::Own,
+        Window::default(),
+    );
+    let mut held = 0;
+    for _ in 0..200 {
+        let mut spawned = spawn(&order).unwrap();
+        spawned.child.signal(libc::SIGSTOP).unwrap();
+        let mut said = [0; 16];
+        if spawned.exec_status.read(&mut said).is_err() {
+            held += Rc::strong_count(&order) - 1;
+            assert_eq!(Rc::strong_count(&order), 2);
+        }
+        spawned.child.signal(libc::SIGCONT).unwrap();
+        assert_eq!(finish(spawned).exit, Exit::Code(0));
+        assert_eq!(Rc::strong_count(&order), 1);
+    }
+    assert!(held > 0, "not one of two hundred was caught on its way");
+}
+
+/// A user must not reach the daemon's memory through its own process, nor an `oom_score_adj` the daemon.
+#[test]
+fn who_becomes_another_gets_a_copy() {
+    let _turn = my_turn();
+    let loans = |launch: &Launch| {
+        let order = order(launch, Stderr::Own, Window::default());
+        let spawned = spawn(&order).unwrap();
+        let loans = Rc::strong_count(&order) - 1;
+        assert_eq!(finish(spawned).failed, None);
+        loans
+    };
+    let plain = launch(&["/bin/true"], Tty::None);
+    assert_eq!(loans(&plain), 1);
+    let mut adjusted = plain.clone();
+    adjusted.oom_score_adj = Some(500);
+    assert_eq!(loans(&adjusted), 0);
+    if is_root("who_becomes_another_gets_a_copy") {
+        let mut other = plain.clone();
+        other.user = Some(user(54_321, 54_321, &[]));
+        assert_eq!(loans(&other), 0);
+    }
 }

@@ -13,6 +13,7 @@ mod stdio;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,9 +21,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use shared::name::ProcessName;
 use shared::state::Exit;
 use taskmasterd::child::pty::Window;
-use taskmasterd::child::{Heritage, Order, Rlimits, Spawned, Stderr, read_exec_status, spawn};
+use taskmasterd::child::{
+    Heritage, Order, Rlimits, Spawned, Stage, Stderr, read_exec_status, spawn,
+};
 use taskmasterd::config::model::{Identity, Launch, Tty};
-use taskmasterd::core::Failure;
 
 /// How long a fact may take that should be immediate.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -40,7 +42,7 @@ pub(crate) struct Told {
     pub(crate) err: String,
     pub(crate) exit: Exit,
     /// The step that failed and its errno, if the program was not executed.
-    pub(crate) failed: Option<(taskmasterd::child::Stage, i32)>,
+    pub(crate) failed: Option<(Stage, i32)>,
 }
 
 pub(crate) fn launch(argv: &[&str], tty: Tty) -> Launch {
@@ -84,21 +86,43 @@ pub(crate) fn heritage() -> Heritage {
     }
 }
 
-pub(crate) fn order(launch: &Launch, stderr: Stderr, window: Window) -> Order {
-    Order::new(launch, &process(), stderr, window, &heritage()).unwrap()
+pub(crate) fn order(launch: &Launch, stderr: Stderr, window: Window) -> Rc<Order> {
+    Rc::new(Order::new(launch, &process(), stderr, window, &heritage()).unwrap())
 }
 
-pub(crate) fn start(launch: &Launch) -> Result<Spawned, Failure> {
+/// The same, with a copy of our memory.
+pub(crate) fn copied(launch: &Launch) -> Rc<Order> {
+    let order = Order::new(
+        launch,
+        &process(),
+        Stderr::Own,
+        Window::default(),
+        &heritage(),
+    );
+    Rc::new(order.unwrap().copied())
+}
+
+pub(crate) fn start(launch: &Launch) -> Result<Spawned, (Stage, i32)> {
     spawn(&order(launch, Stderr::Own, Window::default()))
 }
 
+/// Runs it twice, in a copy of our memory and, where that is allowed, within it: no program can tell.
 pub(crate) fn run(launch: &Launch) -> Told {
-    finish(start(launch).unwrap())
+    let in_copy = finish(spawn(&copied(launch)).unwrap());
+    let told = finish(start(launch).unwrap());
+    assert_eq!((told.exit, told.failed), (in_copy.exit, in_copy.failed));
+    // Pids and the like are other numbers each time.
+    let words = |text: &str| text.replace(|c: char| c.is_ascii_digit() || c.is_whitespace(), "");
+    assert_eq!(words(&told.out), words(&in_copy.out));
+    assert_eq!(words(&told.err), words(&in_copy.err));
+    told
 }
 
 /// Reads all that a process says, then reaps it.
 pub(crate) fn finish(spawned: Spawned) -> Told {
-    let status = read_all(&spawned.exec_status);
+    let mut spawned = spawned;
+    let fd = spawned.exec_status.as_fd().try_clone_to_owned().unwrap();
+    let status = read_to_end(fd.as_fd(), |buffer| spawned.exec_status.read(buffer));
     let main = spawned.terminal.as_ref().or(spawned.stdout.as_ref());
     let out = main.map(read_all).unwrap_or_default();
     let err = spawned.stderr.as_ref().map(read_all).unwrap_or_default();
@@ -113,13 +137,23 @@ pub(crate) fn finish(spawned: Spawned) -> Told {
 
 /// Everything until the other side closes, which a terminal says with EIO.
 fn read_all(fd: &OwnedFd) -> Vec<u8> {
+    read_to_end(fd.as_fd(), |buffer| Ok(nix::unistd::read(fd, buffer)?))
+}
+
+fn read_to_end(
+    fd: BorrowedFd<'_>,
+    mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
+) -> Vec<u8> {
     let mut all = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        match nix::unistd::read(fd, &mut buffer) {
-            Ok(0) | Err(nix::Error::EIO) => return all,
+        match read(&mut buffer) {
+            Ok(0) => return all,
             Ok(len) => all.extend_from_slice(&buffer[..len]),
-            Err(nix::Error::EAGAIN) => wait_for(fd.as_fd(), PollFlags::POLLIN),
+            Err(error) if error.raw_os_error() == Some(libc::EIO) => return all,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                wait_for(fd, PollFlags::POLLIN);
+            }
             Err(error) => panic!("read: {error}"),
         }
     }

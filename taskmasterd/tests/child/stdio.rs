@@ -165,7 +165,7 @@ fn limits_are_those_the_daemon_was_started_with() {
             Window::default(),
             &original,
         );
-        finish(spawn(&order.unwrap()).unwrap()).out
+        finish(spawn(&Rc::new(order.unwrap())).unwrap()).out
     };
     assert_eq!(told(&cat), expected);
     let limit = Limit {
