@@ -1,6 +1,7 @@
 //! A directory for one test, and the ledgers in it.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,10 +27,16 @@ impl Sandbox {
     /// A new one under the directory for temporary files. Its path is short, for the sake of sockets.
     pub fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("tm-{}-{number}", std::process::id());
-        let dir = std::env::temp_dir().join(name);
-        fs::create_dir(&dir).expect("a directory can be made");
+        // A test that failed leaves its directory behind, and process ids come again.
+        let dir = loop {
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("tm-{}-{number}", std::process::id());
+            let dir = std::env::temp_dir().join(name);
+            match fs::create_dir(&dir) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => break made.map(|()| dir).expect("a directory can be made"),
+            }
+        };
         let mode = fs::Permissions::from_mode(0o755);
         fs::set_permissions(&dir, mode).expect("a mode can be set");
         Self { dir }

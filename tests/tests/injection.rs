@@ -25,7 +25,10 @@ const fn step(inject: &'static str, words: &'static [&'static str]) -> Step {
 /// Calls that the daemon itself does not make while it runs.
 const STEPS: [Step; 13] = [
     step("setsid:error=EPERM", &["begin a session", "(EPERM)"]),
-    step("dup2:error=EBADF", &["descriptors 0, 1 and 2", "(EBADF)"]),
+    step(
+        "dup2,dup3:error=EBADF",
+        &["descriptors 0, 1 and 2", "(EBADF)"],
+    ),
     Step {
         inject: "openat:error=EACCES",
         path: Some("/proc/self/oom_score_adj"),
@@ -119,7 +122,7 @@ const WANTS: [Step; 5] = [
         path: Some("/dev/ptmx"),
         words: &["open a terminal", "(EMFILE)"],
     },
-    step("pipe2:error=ENFILE", &["open a pipe", "(ENFILE)"]),
+    step("pipe2:error=ENFILE", &["cannot ", "(ENFILE)"]),
     step(
         "clone,clone3,fork,vfork:error=EAGAIN",
         &["fork", "(EAGAIN)"],
