@@ -5,10 +5,9 @@
 /// The line in which more than `most` brackets are open.
 pub(super) fn too_deep(text: &str, most: usize) -> Option<u32> {
     let mut brackets = Brackets::default();
-    (1..).zip(text.lines()).find_map(|(number, line)| {
-        brackets.read(line);
-        (brackets.depth > most).then_some(number)
-    })
+    (1..)
+        .zip(text.lines())
+        .find_map(|(number, line)| (brackets.read(line) > most).then_some(number))
 }
 
 #[derive(Default)]
@@ -18,7 +17,9 @@ struct Brackets {
 }
 
 impl Brackets {
-    fn read(&mut self, line: &str) {
+    /// Takes in a line; gives how deep it went, whatever it closed again.
+    fn read(&mut self, line: &str) -> usize {
+        let mut deepest = self.depth;
         let (mut mark, mut last) = (b'\n', b' ');
         let mut bytes = line.bytes();
         while let Some(byte) = bytes.next() {
@@ -27,17 +28,19 @@ impl Brackets {
                 (Some(b'"'), b'\\') => _ = bytes.next(),
                 (Some(quote), _) if byte == quote => self.quote = None,
                 (Some(_), _) => {}
-                (None, b'#') if last == b' ' => return,
+                (None, b'#') if last == b' ' => return deepest,
                 (None, b'"' | b'\'') if begins => self.quote = Some(byte),
                 (None, b'[' | b'{') if begins || self.depth > 0 => self.depth += 1,
                 (None, b']' | b'}') => self.depth = self.depth.saturating_sub(1),
                 (None, _) => {}
             }
+            deepest = deepest.max(self.depth);
             last = byte;
             if byte != b' ' {
                 mark = byte;
             }
         }
+        deepest
     }
 }
 
@@ -49,6 +52,7 @@ mod tests {
     fn only_brackets_that_nest_are_counted() {
         assert_eq!(too_deep("a\n[[[", 2), Some(2));
         assert_eq!(too_deep("a: {b: [c, {d: [", 3), Some(1));
+        assert_eq!(too_deep("a: [[[]]]", 2), Some(1), "closed again");
         for flat in [
             "[a]\n[b]\n[c]",
             "a: '[[['\nb: \"[\\\"[[\"",

@@ -23,6 +23,7 @@ fn bombs_do_not_go_off() {
         text,
         tree,
         "[".repeat(10_000),
+        format!("a: {}{}", "[".repeat(100_000), "]".repeat(100_000)),
         "{a: ".repeat(10_000),
         "- ".repeat(10_000),
         format!("a: {}", "[\n".repeat(1_000_000)),
