@@ -9,6 +9,13 @@ use crate::name::Selector;
 use crate::rpc::{RpcError, code};
 use crate::state::{Exit, State};
 
+mod attach;
+
+pub use attach::{
+    ATTACH_VERSION, AttachParams, Attached, Exited, Restarted, Screen, ScreenParams, SendParams,
+    Sent, TERM_LEN_MAX, Tty,
+};
+
 /// Declares the methods once: their wire names, their parameters, and the list of them.
 macro_rules! methods {
     ($($(#[doc = $doc:literal])+ $name:literal => $variant:ident($params:ty)),+ $(,)?) => {
@@ -76,6 +83,12 @@ methods! {
     "version" => Version(Nothing),
     /// Stops everything, then the daemon; answers [`ShutdownDone`] when all processes are dead.
     "shutdown" => Shutdown(Nothing),
+    /// The terminal of a process; answers [`Attached`], and from then on [`crate::frame`]s go both ways.
+    "attach" => Attach(AttachParams),
+    /// Types into the terminal of a process; answers [`Sent`].
+    "send" => Send(SendParams),
+    /// What is on the screen of a process; answers [`Screen`].
+    "screen" => Screen(ScreenParams),
 }
 
 fn fit<T: for<'de> Deserialize<'de>>(method: &str, params: Value) -> Result<T, RpcError> {

@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod event;
+pub mod frame;
 pub mod name;
 pub mod paths;
 pub mod rpc;

@@ -77,6 +77,8 @@ pub mod code {
     pub const NO_LOG: i64 = 5;
     /// Too much at once; try again.
     pub const BUSY: i64 = 6;
+    /// The client speaks frames of a version that we do not.
+    pub const ATTACH_VERSION: i64 = 7;
 }
 
 impl RpcError {
@@ -226,6 +228,11 @@ impl Lines {
     /// How many bytes are held that no line has been made of yet.
     pub fn held(&self) -> usize {
         self.buffer.len()
+    }
+
+    /// What came after the last line, for a connection that goes on in another way.
+    pub fn into_rest(self) -> Vec<u8> {
+        self.buffer
     }
 
     /// The next whole line, without its newline, if there is one.

@@ -171,7 +171,10 @@ fn patience(call: &Call) -> Option<Duration> {
         | Call::Clear(_)
         | Call::Pid(_)
         | Call::Avail(_)
-        | Call::Version(_) => Some(QUICK),
+        | Call::Version(_)
+        | Call::Attach(_)
+        | Call::Send(_)
+        | Call::Screen(_) => Some(QUICK),
     }
 }
 

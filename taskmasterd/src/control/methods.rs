@@ -95,6 +95,10 @@ pub fn carry_out(
             ticket: Some(ticket),
             cause: peer.cause(),
         }),
+        Call::Attach(_) | Call::Send(_) | Call::Screen(_) => refuse(
+            code::METHOD_NOT_FOUND,
+            "this taskmasterd has no terminals to give away",
+        ),
     }
 }
 
