@@ -15,3 +15,4 @@ pub mod rpc;
 pub mod signal;
 pub mod state;
 pub mod text;
+pub mod tracker;

@@ -1,0 +1,304 @@
+//! What a program has asked of its terminal so far, without the contents of the screen.
+//!
+//! A [`Tracker`] reads the output of a program and knows the modes it has set, so that another terminal can be put
+//! into the same state ([`Tracker::restore`]) and a terminal can be put back to what a shell expects
+//! ([`Tracker::leave`]). It keeps no screen: text costs next to nothing, and its memory is bounded. It never
+//! writes 8-bit controls.
+
+mod keyboard;
+mod modes;
+mod parser;
+mod pen;
+mod restore;
+
+use std::ops::ControlFlow;
+
+pub use keyboard::Keyboard;
+pub use modes::{Mode, Modes};
+pub use parser::{CONTROL_LEN_MAX, Control, Parser, Piece, STRING_LEN_MAX};
+pub use pen::Pen;
+
+/// The longest title kept, in bytes.
+pub const TITLE_LEN_MAX: usize = 256;
+/// The longest hyperlink kept, parameters and address, in bytes; a longer one counts as none.
+pub const LINK_LEN_MAX: usize = 2048;
+/// Questions of one feed that are handed on; who asks more often waits for no answer.
+pub const QUERIES_MAX: usize = 16;
+
+/// A question of the program to its terminal, which somebody has to answer when nobody is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// What kind of terminal it is (`CSI c`).
+    Attributes,
+    /// Whether all is well (`CSI 5 n`).
+    Status,
+    /// Where the cursor is (`CSI 6 n`).
+    Cursor,
+}
+
+/// Which of the two screens is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    /// The one with the shell's lines.
+    #[default]
+    Primary,
+    /// The one of full-screen programs.
+    Alternate,
+}
+
+/// Follows the output of a program.
+#[derive(Debug, Default)]
+pub struct Tracker {
+    parser: Parser,
+    state: State,
+}
+
+/// What the program has asked for.
+#[derive(Debug, Default)]
+struct State {
+    side: Side,
+    modes: Modes,
+    pen: Pen,
+    keyboard: Keyboard,
+    /// The number of DECSCUSR.
+    cursor_shape: u16,
+    /// Whether G0 and G1 hold line drawing.
+    drawing: [bool; 2],
+    /// Whether G1 is in use (SO).
+    shifted: bool,
+    /// The first and last row of the scroll region, if one is set.
+    region: Option<(u16, u16)>,
+    custom_tabs: bool,
+    title: String,
+    /// The body of the OSC 8 that opened the hyperlink that is open.
+    link: Vec<u8>,
+    addressed: bool,
+}
+
+impl Tracker {
+    /// Takes in output; questions in it are appended to `queries`.
+    pub fn feed(&mut self, mut bytes: &[u8], queries: &mut Vec<Query>) {
+        while !bytes.is_empty() {
+            let taken = self.feed_side(bytes, queries);
+            bytes = &bytes[taken..];
+        }
+    }
+
+    /// Takes in output up to the next change between the screens; returns how many bytes that was.
+    pub fn feed_side(&mut self, bytes: &[u8], queries: &mut Vec<Query>) -> usize {
+        let side = self.state.side;
+        let state = &mut self.state;
+        let queries_max = queries.len() + QUERIES_MAX;
+        self.parser.advance(bytes, |piece| {
+            if let Some(query) = state.obey(piece)
+                && queries.len() < queries_max
+            {
+                queries.push(query);
+            }
+            if state.side == side {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        })
+    }
+
+    /// Whether there was, since the last call, more than lines of text: what moves the cursor out of its line,
+    /// clears or scrolls the screen, or changes where the text that follows goes.
+    pub fn take_addressed(&mut self) -> bool {
+        std::mem::take(&mut self.state.addressed)
+    }
+
+    /// Whether text goes where it would go on a fresh terminal.
+    pub fn is_plain(&self) -> bool {
+        let state = &self.state;
+        let layout = |mode: &Mode| state.modes.has(*mode) == Modes::default().has(*mode);
+        state.side == Side::Primary
+            && state.region.is_none()
+            && !state.custom_tabs
+            && !state.shifted
+            && state.drawing == [false; 2]
+            && modes::LAYOUT.iter().all(layout)
+    }
+
+    /// Which screen is shown.
+    pub fn side(&self) -> Side {
+        self.state.side
+    }
+
+    /// Whether a mode is set.
+    pub fn has(&self, mode: Mode) -> bool {
+        self.state.modes.has(mode)
+    }
+
+    /// The colours and attributes in force.
+    pub fn pen(&self) -> Pen {
+        self.state.pen
+    }
+
+    /// The title, without what is no text.
+    pub fn title(&self) -> &str {
+        &self.state.title
+    }
+
+    /// The beginning of what is not whole yet, a sequence or a character. While there is one, nothing of one's
+    /// own may be written to the terminal.
+    pub fn pending(&self) -> &[u8] {
+        self.parser.pending()
+    }
+}
+
+impl State {
+    fn obey(&mut self, piece: Piece<'_>) -> Option<Query> {
+        match piece {
+            Piece::Text(_) => {}
+            Piece::Char(byte) => self.char(byte),
+            Piece::Escape(intermediate, last) => self.escape(intermediate, last),
+            Piece::Command(body) => self.command(body),
+            Piece::Control(control) => return self.control(&control),
+        }
+        None
+    }
+
+    fn char(&mut self, byte: u8) {
+        if let 0x0e | 0x0f = byte {
+            self.shifted = byte == 0x0e;
+            self.addressed |= self.shifted;
+        }
+    }
+
+    fn escape(&mut self, intermediate: u8, last: u8) {
+        match (intermediate, last) {
+            (0, b'=') => self.modes.put(Mode::Keypad, true),
+            (0, b'>') => self.modes.put(Mode::Keypad, false),
+            (0, b'\\') => {}
+            (0, b'c') => {
+                let title = std::mem::take(&mut self.title);
+                *self = Self {
+                    title,
+                    addressed: true,
+                    ..Self::default()
+                };
+            }
+            (0, b'H') => {
+                self.custom_tabs = true;
+                self.addressed = true;
+            }
+            (b'(' | b')', _) => {
+                let drawing = last == b'0';
+                self.drawing[usize::from(intermediate == b')')] = drawing;
+                self.addressed |= drawing;
+            }
+            _ => self.addressed = true,
+        }
+    }
+
+    fn command(&mut self, body: &[u8]) {
+        let end = body.iter().position(|&byte| byte == b';');
+        let Some((code, rest)) = end.map(|end| body.split_at(end)) else {
+            return;
+        };
+        match code {
+            b"0" | b"2" => {
+                let title = &rest[1..rest.len().min(1 + TITLE_LEN_MAX)];
+                self.title = String::from_utf8_lossy(title)
+                    .chars()
+                    .filter(|c| !c.is_control())
+                    .collect();
+            }
+            b"8" => {
+                let open = !rest.ends_with(b";") && body.len() <= LINK_LEN_MAX;
+                self.link.clear();
+                self.link.extend_from_slice(if open { body } else { b"" });
+            }
+            _ => {}
+        }
+    }
+
+    fn control(&mut self, control: &Control<'_>) -> Option<Query> {
+        match (control.mark, control.intermediate, control.last) {
+            (0, 0, b'c') if control.number(0) == 0 => return Some(Query::Attributes),
+            (0, 0, b'n') => return self.status(control.number(0)),
+            (0, 0, b'm') => self.pen.obey(control),
+            (0, 0, b'h' | b'l') => self.ansi_modes(control),
+            (b'?', 0, b'h' | b'l') => self.private_modes(control),
+            (b'<' | b'>' | b'=', 0, b'u') | (b'>', 0, b'm') => {
+                self.keyboard.obey(control, self.side == Side::Alternate);
+            }
+            (0, b' ', b'q') => self.cursor_shape = control.number(0).min(6),
+            (0, b'!', b'p') => self.soft_reset(),
+            (0, 0, b'r') => {
+                self.region = Some((control.number(0).max(1), control.number(1)));
+                self.region = self.region.filter(|region| *region != (1, 0));
+                self.addressed = true;
+            }
+            (0, 0, b'g' | b'W') | (b'?', 0, b'W') => {
+                self.custom_tabs = true;
+                self.addressed = true;
+            }
+            // Within the line, or about nothing on the screen.
+            (0, 0, b'K' | b'C' | b'D' | b'G' | b'@' | b'P' | b'X' | b'`' | b'a' | b't') => {}
+            (0, 0, _) => self.addressed = true,
+            _ => {}
+        }
+        None
+    }
+
+    fn status(&mut self, what: u16) -> Option<Query> {
+        match what {
+            5 => Some(Query::Status),
+            6 => {
+                // Who asks where the cursor is, is about to address it.
+                self.addressed = true;
+                Some(Query::Cursor)
+            }
+            _ => None,
+        }
+    }
+
+    fn ansi_modes(&mut self, control: &Control<'_>) {
+        for number in control.numbers() {
+            let mode = match number {
+                4 => Mode::Insert,
+                20 => Mode::NewLine,
+                _ => continue,
+            };
+            self.modes.put(mode, control.last == b'h');
+            self.addressed = true;
+        }
+    }
+
+    fn private_modes(&mut self, control: &Control<'_>) {
+        let on = control.last == b'h';
+        for number in control.numbers() {
+            match (number, modes::private(number)) {
+                (_, Some(mode)) => {
+                    self.modes.put(mode, on);
+                    self.addressed |= modes::LAYOUT.contains(&mode);
+                }
+                (47 | 1047 | 1049, None) => {
+                    self.side = if on { Side::Alternate } else { Side::Primary };
+                    self.addressed = true;
+                }
+                (3 | 5 | 1048, None) => self.addressed = true,
+                (_, None) => {}
+            }
+        }
+    }
+
+    /// DECSTR: what concerns text goes back to its beginnings, the mouse and its like stay.
+    fn soft_reset(&mut self) {
+        for mode in [Mode::Cursor, Mode::AutoWrap] {
+            self.modes.put(mode, true);
+        }
+        for mode in [Mode::CursorKeys, Mode::Keypad, Mode::Origin, Mode::Insert] {
+            self.modes.put(mode, false);
+        }
+        (self.pen, self.region) = (Pen::default(), None);
+        (self.drawing, self.shifted) = ([false; 2], false);
+        self.addressed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! The sequences that put a terminal into a program's state, and back.
+
+use super::modes::{LAYOUT, Mode, Modes, PRIVATE};
+use super::{Side, Tracker};
+
+/// Puts back whatever a program may have changed, the screens, the keyboard and the title apart: the scroll region
+/// (without moving the cursor), wrapping, the cursor, the keys, the mouse, reports, insertion, character sets, the
+/// pen, the cursor's shape.
+const SETTLE: &str = concat!(
+    "\x1b7\x1b[r\x1b8",
+    "\x1b[?6l\x1b[?7h\x1b[?25h\x1b[?1l\x1b>",
+    "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?1015l\x1b[?1016l",
+    "\x1b[?1004l\x1b[?2004l\x1b[?2026l\x1b[?2031l\x1b[?2048l",
+    "\x1b[4l\x1b[20l\x1b(B\x1b)B\x0f\x1b[m\x1b[0 q",
+);
+
+impl Tracker {
+    /// What sets a fresh terminal to the modes of the program, its screen's contents apart.
+    pub fn restore(&self) -> Vec<u8> {
+        let (state, mut out) = (&self.state, Vec::new());
+        out.append(&mut self.restore_hidden());
+        if state.side == Side::Alternate {
+            out.extend_from_slice(b"\x1b[?1049h");
+        }
+        if let Some((top, bottom)) = state.region {
+            let bottom = Some(bottom).filter(|bottom| *bottom > 0);
+            let bottom = bottom.map(|bottom| bottom.to_string()).unwrap_or_default();
+            out.extend_from_slice(format!("\x1b[{top};{bottom}r").as_bytes());
+        }
+        for (intermediate, drawing) in ["(", ")"].iter().zip(state.drawing) {
+            if drawing {
+                out.extend_from_slice(format!("\x1b{intermediate}0").as_bytes());
+            }
+        }
+        if state.shifted {
+            out.push(0x0e);
+        }
+        for (mode, code) in [(Mode::Insert, "4"), (Mode::NewLine, "20")] {
+            if self.has(mode) {
+                out.extend_from_slice(format!("\x1b[{code}h").as_bytes());
+            }
+        }
+        self.write_private(|mode| LAYOUT.contains(&mode), &mut out);
+        state.pen.write(&mut out);
+        self.write_kept_by_nobody(&mut out);
+        out
+    }
+
+    /// The part of [`Tracker::restore`] that no emulator of the screen's contents keeps: keys, mouse, reports, the
+    /// cursor's looks, the title, the open link. It moves nothing and may follow any dump of such an emulator.
+    pub fn restore_manners(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write_kept_by_nobody(&mut out);
+        out
+    }
+
+    /// What has to come before a switch to the alternate screen: the keyboard of the primary one behind it.
+    pub fn restore_hidden(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.state.side == Side::Alternate {
+            self.state.keyboard.write_stack(false, &mut out);
+        }
+        out
+    }
+
+    fn write_kept_by_nobody(&self, out: &mut Vec<u8>) {
+        let state = &self.state;
+        // Not the bracket of one frame: the rest of the frame ends it, and until then nothing would be shown.
+        self.write_private(
+            |mode| !LAYOUT.contains(&mode) && mode != Mode::Synchronized,
+            out,
+        );
+        if self.has(Mode::Keypad) {
+            out.extend_from_slice(b"\x1b=");
+        }
+        state
+            .keyboard
+            .write_stack(state.side == Side::Alternate, out);
+        state.keyboard.write_other_keys(out);
+        if state.cursor_shape != 0 {
+            out.extend_from_slice(format!("\x1b[{} q", state.cursor_shape).as_bytes());
+        }
+        if !state.title.is_empty() {
+            out.extend_from_slice(b"\x1b]2;");
+            out.extend_from_slice(state.title.as_bytes());
+            out.push(0x07);
+        }
+        if !state.link.is_empty() {
+            out.extend_from_slice(b"\x1b]");
+            out.extend_from_slice(&state.link);
+            out.extend_from_slice(b"\x1b\\");
+        }
+    }
+
+    /// Appends the private modes of the chosen kind that are not as on a fresh terminal.
+    fn write_private(&self, chosen: impl Fn(Mode) -> bool, out: &mut Vec<u8>) {
+        for (number, mode) in PRIVATE {
+            let on = self.has(mode);
+            if chosen(mode) && on != Modes::default().has(mode) {
+                let last = if on { 'h' } else { 'l' };
+                out.extend_from_slice(format!("\x1b[?{number}{last}").as_bytes());
+            }
+        }
+    }
+
+    /// What puts the terminal back to what a shell expects, wherever the program left it, even in the middle of a
+    /// sequence.
+    pub fn leave(&self) -> Vec<u8> {
+        let state = &self.state;
+        let mut out = Vec::new();
+        if !self.pending().is_empty() {
+            out.push(0x18);
+        }
+        if state.side == Side::Alternate {
+            state.keyboard.undo_stack(true, &mut out);
+            out.extend_from_slice(b"\x1b[?1049l");
+        }
+        out.extend_from_slice(SETTLE.as_bytes());
+        state.keyboard.undo_stack(false, &mut out);
+        out.extend_from_slice(b"\x1b[>4m\x1b]8;;\x1b\\");
+        out
+    }
+
+    /// What makes a terminal of unknown state a fresh one with an empty screen. The keyboard's stacks stay: what
+    /// was pushed by whom is known to the one who reads all that the terminal gets, see [`Tracker::leave`].
+    pub fn fresh() -> Vec<u8> {
+        let mut out = b"\x18\x1b[?1049l".to_vec();
+        out.extend_from_slice(SETTLE.as_bytes());
+        out.extend_from_slice(b"\x1b[>4m\x1b]8;;\x1b\\\x1b[H\x1b7\x1b[J");
+        out
+    }
+}

@@ -1,0 +1,151 @@
+use super::*;
+
+fn tracker(text: &[u8]) -> Tracker {
+    let mut tracker = Tracker::default();
+    tracker.feed(text, &mut Vec::new());
+    tracker
+}
+
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).replace('\x1b', "^")
+}
+
+/// What is set is restored, and what is restored sets the same.
+#[test]
+fn a_restored_terminal_is_in_the_same_state() {
+    let cases = [
+        ("\x1b[?1h\x1b[?2004h", "^[0m^[?1h^[?2004h"),
+        ("\x1b[?25l\x1b[?7l\x1b[?6h", "^[?6h^[?7l^[0m^[?25l"),
+        ("\x1b[?1000h\x1b[?1003h\x1b[?1006h", "^[0m^[?1003h^[?1006h"),
+        ("\x1b[?1002;1005;1016h\x1b[?1002l", "^[0m^[?1016h"),
+        ("\x1b[?1004;2031;2048h", "^[0m^[?1004h^[?2031h^[?2048h"),
+        ("\x1b[?2026h", "^[0m"),
+        (
+            "\x1b[>1u\x1b[?1049h\x1b[>5u\x1b[=8;2u",
+            "^[>1u^[?1049h^[0m^[>13u",
+        ),
+        ("\x1b[>1u\x1b[>3u\x1b[<u", "^[0m^[>1u"),
+        ("\x1b[=3u", "^[0m^[=3u"),
+        ("\x1b[>4;2m", "^[0m^[>4;2m"),
+        ("\x1b=\x1b[4h\x1b[20h", "^[4h^[20h^[0m^="),
+        ("\x1b[5 q\x1b[1;31m", "^[0;1;38;5;1m^[5 q"),
+        ("\x1b(0\x0e", "^(0\x0e^[0m"),
+        ("\x1b[3;20r", "^[3;20r^[0m"),
+        ("\x1b[3r\x1b[r", "^[0m"),
+        ("\x1b]0;name\x07", "^[0m^]2;name\x07"),
+        ("\x1b]8;id=1;http://x\x1b\\", "^[0m^]8;id=1;http://x^\\"),
+        ("\x1b]8;;http://x\x1b\\y\x1b]8;;\x1b\\", "^[0m"),
+        ("\x1b[?1047h\x1b[?1047l\x1b[?47h", "^[?1049h^[0m"),
+    ];
+    for (text, want) in cases {
+        let once = tracker(text.as_bytes());
+        assert_eq!(shown(&once.restore()), want, "{text:?}");
+        assert_eq!(shown(&tracker(&once.restore()).restore()), want, "{text:?}");
+    }
+}
+
+#[test]
+fn a_reset_forgets_what_was_set() {
+    let set = "\x1b[?1h\x1b[?1000h\x1b[4h\x1b(0\x1b[31m\x1b[?25l\x1b[2;3r\x1b[?1049h\x1b[>1u";
+    let reset = tracker(format!("{set}\x1bc").as_bytes());
+    assert_eq!(shown(&reset.restore()), "^[0m");
+    let soft = tracker(format!("{set}\x1b[!p").as_bytes());
+    assert_eq!(shown(&soft.restore()), "^[?1049h^[0m^[?1000h^[>1u");
+}
+
+/// Only lines of text: the last bytes are the screen.
+#[test]
+fn what_stays_within_its_line_is_told_from_what_does_not() {
+    let local = [
+        "text\r\n\x08\t",
+        "\x1b[1m\x1b[K\x1b[C\x1b[3D\x1b[7G\x1b[@\x1b[P\x1b[X",
+        "\x1b[?25l\x1b[?2004h\x1b[?1h\x1b=\x1b[?1000h\x1b[2 q",
+        "\x1b]0;t\x07\x1bPdevice\x1b\\\x1b(B\x0f\x1b[c\x1b[5n\x1b[>1u",
+    ];
+    let addressing = [
+        "\x1b[H",
+        "\x1b[A",
+        "\x1b[B",
+        "\x1b[J",
+        "\x1b[L",
+        "\x1b[M",
+        "\x1b[S",
+        "\x1b[2;3r",
+        "\x1b7",
+        "\x1b8",
+        "\x1b[s",
+        "\x1b[u",
+        "\x1bM",
+        "\x1bD",
+        "\x1b[?1049h",
+        "\x1b[?6h",
+        "\x1b[?7l",
+        "\x1b[4h",
+        "\x0e",
+        "\x1b(0",
+        "\x1bc",
+        "\x1b[!p",
+        "\x1bH",
+        "\x1b[3g",
+        "\x1b#8",
+        "\x1b[6n",
+        "\x1b[5b",
+        "\x1b[d",
+        "\x1b[Z",
+    ];
+    for text in local {
+        assert!(!tracker(text.as_bytes()).take_addressed(), "{text:?}");
+    }
+    for text in addressing {
+        let mut tracker = tracker(text.as_bytes());
+        assert!(tracker.take_addressed(), "{text:?}");
+        assert!(!tracker.take_addressed());
+    }
+}
+
+#[test]
+fn questions_are_told_and_a_flood_of_them_is_not() {
+    let (mut tracker, mut queries) = (Tracker::default(), Vec::new());
+    for byte in b"\x1b[c\x1b[0c\x1b[>c\x1b[5n\x1b[6n\x1b[?6n" {
+        tracker.feed(&[*byte], &mut queries);
+    }
+    let want = [
+        Query::Attributes,
+        Query::Attributes,
+        Query::Status,
+        Query::Cursor,
+    ];
+    assert_eq!(queries, want);
+    tracker.feed(&b"\x1b[6n".repeat(1000), &mut queries);
+    assert_eq!(queries.len(), 4 + QUERIES_MAX);
+}
+
+/// Who left is on the primary screen, once, and no mode is left on.
+#[test]
+fn leaving_leaves_the_alternate_screen_only_if_it_is_shown() {
+    assert!(!shown(&tracker(b"text").leave()).contains("1049"));
+    assert!(shown(&tracker(b"\x1b[?47h").leave()).starts_with("^[?1049l^7^[r^8"));
+    let keyboard = tracker(b"\x1b[=1u\x1b[?1049h\x1b[>1u\x1b[>3u").leave();
+    assert!(shown(&keyboard).starts_with("^[<2u^[?1049l"));
+    assert!(shown(&keyboard).contains("^[=0u"));
+    assert!(tracker(b"\x1b]0;half").leave().starts_with(b"\x18"));
+    let everything = "\x1b[?1;6;25;1002;1006;1004;2004;2026;2031;2048h\x1b[?7l\x1b=\x1b[4h\x1b[20h\x1b(0\x0e\x1b[5 q\
+        \x1b[>1u\x1b[>3u\x1b[>4;2m\x1b[2;5r\x1b[7m\x1b]8;;x\x07\x1b[?1049h\x1b[>7u";
+    let mut left = tracker(everything.as_bytes());
+    left.feed(&left.leave(), &mut Vec::new());
+    assert_eq!(shown(&left.restore()), "^[0m");
+    assert!(left.pending().is_empty());
+}
+
+/// No C1 control in one byte, whatever a program did.
+#[test]
+fn nothing_is_said_with_eight_bits() {
+    let mut title = b"\x1b]2;".to_vec();
+    title.extend([b'a'; 2 * TITLE_LEN_MAX]);
+    title.extend(b"\x07\x1b[31;38;5;200m\x1b[?1049h\x1b[>1u");
+    let tracker = tracker(&title);
+    assert_eq!(tracker.title().len(), TITLE_LEN_MAX);
+    for bytes in [tracker.restore(), tracker.leave(), Tracker::fresh()] {
+        assert!(bytes.is_ascii());
+    }
+}
