@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 pub use keyboard::Keyboard;
 pub use modes::{Mode, Modes};
 pub use parser::{CONTROL_LEN_MAX, Control, Parser, Piece, STRING_LEN_MAX};
-pub use pen::Pen;
+pub use pen::{Pen, Pens};
 
 /// The longest title kept, in bytes.
 pub const TITLE_LEN_MAX: usize = 256;
@@ -58,10 +58,12 @@ pub struct Tracker {
 struct State {
     side: Side,
     modes: Modes,
-    pen: Pen,
+    pens: Pens,
     keyboard: Keyboard,
     /// The number of DECSCUSR.
     cursor_shape: u16,
+    /// What was said about blinking (`CSI ? 12 h`) since.
+    blinking: Option<bool>,
     /// Whether G0 and G1 hold line drawing.
     drawing: [bool; 2],
     /// Whether G1 is in use (SO).
@@ -133,7 +135,7 @@ impl Tracker {
 
     /// The colours and attributes in force.
     pub fn pen(&self) -> Pen {
-        self.state.pen
+        self.state.pens.now()
     }
 
     /// The title, without what is no text.
@@ -150,6 +152,7 @@ impl Tracker {
 
 impl State {
     fn obey(&mut self, piece: Piece<'_>) -> Option<Query> {
+        self.pens.follow(&piece);
         match piece {
             Piece::Text(_) => {}
             Piece::Char(byte) => self.char(byte),
@@ -219,13 +222,15 @@ impl State {
         match (control.mark, control.intermediate, control.last) {
             (0, 0, b'c') if control.number(0) == 0 => return Some(Query::Attributes),
             (0, 0, b'n') => return self.status(control.number(0)),
-            (0, 0, b'm') => self.pen.obey(control),
+            (0, 0, b'm') => {}
             (0, 0, b'h' | b'l') => self.ansi_modes(control),
             (b'?', 0, b'h' | b'l') => self.private_modes(control),
             (b'<' | b'>' | b'=', 0, b'u') | (b'>', 0, b'm') => {
                 self.keyboard.obey(control, self.side == Side::Alternate);
             }
-            (0, b' ', b'q') => self.cursor_shape = control.number(0).min(6),
+            (0, b' ', b'q') => {
+                (self.cursor_shape, self.blinking) = (control.number(0).min(6), None);
+            }
             (0, b'!', b'p') => self.soft_reset(),
             (0, 0, b'r') => {
                 self.region = Some((control.number(0).max(1), control.number(1)));
@@ -280,6 +285,7 @@ impl State {
                     self.side = if on { Side::Alternate } else { Side::Primary };
                     self.addressed = true;
                 }
+                (12, None) => self.blinking = Some(on),
                 (3 | 5 | 1048, None) => self.addressed = true,
                 (_, None) => {}
             }
@@ -294,7 +300,7 @@ impl State {
         for mode in [Mode::CursorKeys, Mode::Keypad, Mode::Origin, Mode::Insert] {
             self.modes.put(mode, false);
         }
-        (self.pen, self.region) = (Pen::default(), None);
+        self.region = None;
         (self.drawing, self.shifted) = ([false; 2], false);
         self.addressed = true;
     }

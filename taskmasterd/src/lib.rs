@@ -15,7 +15,8 @@
 //!    deeds, `reap` buries the dead, `output` reads what processes write and `outlets` puts it where it belongs,
 //!    `clients` serves the control socket, `reload` has the configuration read by a helper.
 //! 4. The leaves, which know neither the reactor nor each other: [`child`] makes a process, [`logs`] keeps output,
-//!    [`control`] speaks the protocol, [`sinks`] take events, [`sys`] is the few calls that need `unsafe`.
+//!    [`control`] speaks the protocol, [`screen`] knows what a terminal shows, [`sinks`] take events, [`sys`] is the
+//!    few calls that need `unsafe`, [`ring`] a buffer of the last bytes.
 //! 5. [`limits`] has every bound, with its reason. What client and daemon must agree on is the crate `shared`.
 //!
 //! Imports run one way: `config::model` ← `core` ← `reactor` → the leaves. A test reads the sources and holds it.
@@ -57,6 +58,8 @@ pub mod reactor;
 pub mod child;
 pub mod control;
 pub mod logs;
+pub mod ring;
+pub mod screen;
 pub mod sinks;
 pub mod sys;
 

@@ -53,6 +53,18 @@ pub const FOLLOWED_CHUNK_LEN: usize = 16 * 1024;
 pub const RING_LEN: usize = 64 * 1024;
 /// The most that `tail` gives of a log file at once, in bytes: as much as is kept without one.
 pub const TAIL_LEN_MAX: usize = RING_LEN;
+/// The fewest rows and columns of a screen: no engine is right about a terminal of one column.
+pub const SCREEN_SIZE_MIN: u16 = 2;
+/// The most rows of a screen: what an engine keeps is a multiple of it.
+pub const SCREEN_ROWS_MAX: u16 = 500;
+/// The most columns of a screen, for the same reason.
+pub const SCREEN_COLS_MAX: u16 = 1000;
+/// How far apart places to begin reading a ring at are at least, in bytes: eight for a ring.
+pub const SCREEN_MARK_INTERVAL: usize = RING_LEN / 8;
+/// Work an engine may have to do at once, in cells touched: a few milliseconds, or three hundred full redraws.
+pub const SCREEN_WORK_MAX: u64 = 4_000_000;
+/// Work that each byte of output may cause in the long run, in cells touched.
+pub const SCREEN_WORK_PER_BYTE: u64 = 32;
 /// The longest escape sequence that `strip_ansi` takes out, in bytes: a picture fits, and a program that began one
 /// and died does not swallow all that follows.
 pub const ESCAPE_LEN_MAX: usize = 64 * 1024;

@@ -1,6 +1,8 @@
 //! The pen: the colours and attributes that the next character gets (SGR).
 
-use super::parser::{Control, number};
+use std::fmt;
+
+use super::parser::{Control, Piece, number};
 
 /// A colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +40,7 @@ impl Pen {
                 (38 | 48 | 58, Some(kind)) => self.color(code, colon_color(kind, parts)),
                 (38 | 48 | 58, None) => self.color(code, color(&mut params.by_ref().map(number))),
                 (4, Some(style)) => self.underline = number(style).min(5) as u8,
-                (_, _) => self.simple(code),
+                (_, _) => self.code(code),
             }
         }
     }
@@ -52,7 +54,7 @@ impl Pen {
         }
     }
 
-    fn simple(&mut self, code: u16) {
+    fn code(&mut self, code: u16) {
         match code {
             0 => *self = Self::default(),
             4 => self.underline = 1,
@@ -87,18 +89,49 @@ impl Pen {
         }
     }
 
-    /// Appends the sequence that makes any pen this one.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        let mut sequence = String::from("\x1b[0");
+    /// Whether blanks drawn with it can be told from others of the same background.
+    pub fn marks_blanks(&self) -> bool {
+        let marking = [7, 9, 53].map(|code| ATTRIBUTES.iter().position(|&known| known == code));
+        let marking = marking
+            .iter()
+            .flatten()
+            .any(|bit| self.attributes & (1 << bit) != 0);
+        self.underline != 0 || marking
+    }
+
+    /// The pen with which a terminal erases: nothing but its background.
+    pub fn background(&self) -> Self {
+        Self {
+            background: self.background,
+            ..Self::default()
+        }
+    }
+
+    /// The pen without what only a few terminals know: kinds and colours of underlines, overlines.
+    pub fn simple(&self) -> Self {
+        let mut simple = Self {
+            underline: self.underline.min(1),
+            underline_color: Color::Default,
+            ..*self
+        };
+        simple.switch(53, false);
+        simple
+    }
+}
+
+/// The sequence that makes any pen this one.
+impl fmt::Display for Pen {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("\x1b[0")?;
         for (bit, code) in ATTRIBUTES.iter().enumerate() {
             if self.attributes & (1 << bit) != 0 {
-                sequence += &format!(";{code}");
+                write!(out, ";{code}")?;
             }
         }
         match self.underline {
             0 => {}
-            1 => sequence += ";4",
-            style => sequence += &format!(";4:{style}"),
+            1 => out.write_str(";4")?,
+            style => write!(out, ";4:{style}")?,
         }
         let colors = [
             (38, self.foreground),
@@ -108,12 +141,74 @@ impl Pen {
         for (code, color) in colors {
             match color {
                 Color::Default => {}
-                Color::Indexed(index) => sequence += &format!(";{code};5;{index}"),
-                Color::Rgb(r, g, b) => sequence += &format!(";{code};2;{r};{g};{b}"),
+                Color::Indexed(index) => write!(out, ";{code};5;{index}")?,
+                Color::Rgb(r, g, b) => write!(out, ";{code};2;{r};{g};{b}")?,
             }
         }
-        out.extend_from_slice(sequence.as_bytes());
-        out.push(b'm');
+        out.write_str("m")
+    }
+}
+
+/// The pen in force, and those saved with the cursor, of the primary and the alternate screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pens {
+    now: Pen,
+    saved: [Pen; 2],
+    alternate: bool,
+}
+
+impl Pens {
+    /// The pen in force.
+    pub fn now(&self) -> Pen {
+        self.now
+    }
+
+    /// Follows what a program writes.
+    pub fn follow(&mut self, piece: &Piece<'_>) {
+        match piece {
+            Piece::Escape(0, b'7') => self.save(),
+            Piece::Escape(0, b'8') => self.restore(),
+            Piece::Escape(0, b'c') => *self = Self::default(),
+            Piece::Control(control) => self.control(control),
+            Piece::Text(_) | Piece::Char(_) | Piece::Escape(..) | Piece::Command(_) => {}
+        }
+    }
+
+    fn control(&mut self, control: &Control<'_>) {
+        match (control.mark, control.intermediate, control.last) {
+            (0, 0, b'm') => self.now.obey(control),
+            (0, 0, b's') => self.save(),
+            (0, 0, b'u') => self.restore(),
+            (0, b'!', b'p') => {
+                self.now = Pen::default();
+                self.save();
+            }
+            (b'?', 0, b'h') => control.numbers().for_each(|number| self.set(number)),
+            (b'?', 0, b'l') => control.numbers().for_each(|number| self.reset(number)),
+            _ => {}
+        }
+    }
+
+    fn set(&mut self, mode: u16) {
+        if let 1048 | 1049 = mode {
+            self.save();
+        }
+        self.alternate |= matches!(mode, 47 | 1047 | 1049);
+    }
+
+    fn reset(&mut self, mode: u16) {
+        self.alternate &= !matches!(mode, 47 | 1047 | 1049);
+        if let 1048 | 1049 = mode {
+            self.restore();
+        }
+    }
+
+    fn save(&mut self) {
+        self.saved[usize::from(self.alternate)] = self.now;
+    }
+
+    fn restore(&mut self) {
+        self.now = self.saved[usize::from(self.alternate)];
     }
 }
 
@@ -173,13 +268,9 @@ mod tests {
         for (text, want) in cases {
             let mut written = b"\x1b[0;1;2;3;4;41;32m".to_vec();
             let first = pen(text.as_bytes());
-            let mut sequence = Vec::new();
-            first.write(&mut sequence);
-            assert_eq!(
-                sequence.escape_ascii().to_string(),
-                want.escape_debug().to_string().replace("\\u{1b}", "\\x1b")
-            );
-            written.extend(sequence);
+            let sequence = first.to_string();
+            assert_eq!(sequence, want);
+            written.extend(sequence.bytes());
             assert_eq!(pen(&written), first, "{text:?}");
         }
     }

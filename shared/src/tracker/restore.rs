@@ -11,7 +11,7 @@ const SETTLE: &str = concat!(
     "\x1b[?6l\x1b[?7h\x1b[?25h\x1b[?1l\x1b>",
     "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?1015l\x1b[?1016l",
     "\x1b[?1004l\x1b[?2004l\x1b[?2026l\x1b[?2031l\x1b[?2048l",
-    "\x1b[4l\x1b[20l\x1b(B\x1b)B\x0f\x1b[m\x1b[0 q",
+    "\x1b[4l\x1b[20l\x1b(B\x1b)B\x0f\x1b[m\x1b[?12l\x1b[0 q",
 );
 
 impl Tracker {
@@ -41,7 +41,7 @@ impl Tracker {
             }
         }
         self.write_private(|mode| LAYOUT.contains(&mode), &mut out);
-        state.pen.write(&mut out);
+        out.extend_from_slice(state.pens.now().to_string().as_bytes());
         self.write_kept_by_nobody(&mut out);
         out
     }
@@ -79,6 +79,10 @@ impl Tracker {
         state.keyboard.write_other_keys(out);
         if state.cursor_shape != 0 {
             out.extend_from_slice(format!("\x1b[{} q", state.cursor_shape).as_bytes());
+        }
+        if let Some(blinking) = state.blinking {
+            let last = if blinking { 'h' } else { 'l' };
+            out.extend_from_slice(format!("\x1b[?12{last}").as_bytes());
         }
         if !state.title.is_empty() {
             out.extend_from_slice(b"\x1b]2;");

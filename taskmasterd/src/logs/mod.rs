@@ -2,7 +2,8 @@
 
 pub mod file;
 pub mod open;
-pub mod ring;
+
+pub use crate::ring;
 
 #[cfg(test)]
 mod tests {

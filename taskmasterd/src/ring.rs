@@ -1,4 +1,4 @@
-//! The last bytes of an output stream, for `tail`, `attach` and `why` where there is no file.
+//! The last bytes of an output stream: for `tail` and `why` where there is no file, and for the lines on a screen.
 //!
 //! Memory is asked for when output comes, not before, and never grows. Where there is none to be had, output
 //! is forgotten at once and counted all the same: a program never waits for us.

@@ -1,0 +1,177 @@
+//! The engine: avt, with its dump rewritten for terminals that are not avt.
+
+use std::fmt::Write;
+use std::ops::ControlFlow;
+
+use avt::{Color, Pen, ScreenKind, Terminal};
+use shared::tracker::{Control, Parser, Piece};
+
+use super::model::{ScreenModel, Size};
+
+/// Makes an engine.
+pub fn emulator(size: Size) -> Box<dyn ScreenModel> {
+    let terminal = Terminal::new(size.cols(), size.rows());
+    Box::new(Emulator(terminal.expect("no size has a zero")))
+}
+
+struct Emulator(Terminal);
+
+impl ScreenModel for Emulator {
+    fn feed(&mut self, text: &str) {
+        self.0.feed(text);
+    }
+
+    fn resize(&mut self, size: Size) {
+        self.0.resize(size.cols(), size.rows());
+    }
+
+    fn dump(&self) -> String {
+        let alternate = self.0.active_screen_kind() == ScreenKind::Alternate;
+        Translation::of(&self.0.dump(), alternate)
+    }
+
+    fn text(&self) -> Vec<String> {
+        let lines = self.0.screen().visible_lines();
+        lines
+            .map(|line| line.text().trim_end().to_owned())
+            .collect()
+    }
+
+    fn ansi(&self) -> Vec<String> {
+        self.0.screen().visible_lines().map(styled).collect()
+    }
+
+    fn cursor(&self) -> (usize, usize) {
+        let cursor = self.0.cursor();
+        (cursor.row, cursor.col.min(self.0.size().0 - 1))
+    }
+}
+
+/// A row with the colours of its cells.
+fn styled(line: &avt::Line) -> String {
+    let (mut out, mut pen) = (String::new(), Pen::default());
+    let blank = |cell: &&avt::Cell| cell.char() == ' ' && cell.pen().is_default();
+    let trailing = line.cells().iter().rev().take_while(blank).count();
+    for cell in &line.cells()[..line.len() - trailing] {
+        if *cell.pen() != pen {
+            pen = *cell.pen();
+            write_pen(&pen, &mut out);
+        }
+        if cell.width() > 0 {
+            out.push(cell.char());
+        }
+    }
+    if !pen.is_default() {
+        out += "\x1b[0m";
+    }
+    out
+}
+
+fn write_pen(pen: &Pen, out: &mut String) {
+    *out += "\x1b[0";
+    let attributes = [
+        (pen.is_bold(), ";1"),
+        (pen.is_faint(), ";2"),
+        (pen.is_italic(), ";3"),
+        (pen.is_underline(), ";4"),
+        (pen.is_blink(), ";5"),
+        (pen.is_inverse(), ";7"),
+        (pen.is_strikethrough(), ";9"),
+    ];
+    for (_, code) in attributes.iter().filter(|(on, _)| *on) {
+        *out += code;
+    }
+    for (color, base) in [(pen.foreground(), 38), (pen.background(), 48)] {
+        let written = match color {
+            None => Ok(()),
+            Some(Color::Indexed(index)) => write!(out, ";{base};5;{index}"),
+            Some(Color::RGB(rgb)) => write!(out, ";{base};2;{};{};{}", rgb.r, rgb.g, rgb.b),
+        };
+        written.expect("a string takes all");
+    }
+    out.push('m');
+}
+
+/// A dump of avt, put into words that other terminals understand as well.
+struct Translation {
+    out: String,
+    alternate: bool,
+    /// In a part that only says what the alternate screen's saved cursor was, while the primary one is shown.
+    skipping: bool,
+    last: char,
+}
+
+impl Translation {
+    fn of(dump: &str, alternate: bool) -> String {
+        let mut translation = Self {
+            out: String::with_capacity(dump.len() * 2),
+            alternate,
+            skipping: false,
+            last: ' ',
+        };
+        Parser::default().advance(dump.as_bytes(), |piece| {
+            translation.piece(piece);
+            ControlFlow::Continue(())
+        });
+        translation.out
+    }
+
+    fn piece(&mut self, piece: Piece<'_>) {
+        if let Piece::Control(control) = piece {
+            return self.control(&control);
+        }
+        if self.skipping {
+            return;
+        }
+        match piece {
+            Piece::Text(bytes) => {
+                let text = String::from_utf8_lossy(bytes);
+                self.last = text.chars().last().unwrap_or(self.last);
+                self.out.push_str(&text);
+            }
+            Piece::Char(byte) => self.out.push(byte.into()),
+            Piece::Escape(0, last) => self.out.extend(['\x1b', last.into()]),
+            Piece::Escape(intermediate, last) => {
+                self.out.extend(['\x1b', intermediate.into(), last.into()]);
+            }
+            Piece::Command(_) | Piece::Control(_) => {}
+        }
+    }
+
+    fn control(&mut self, control: &Control<'_>) {
+        let number = control.number(0);
+        match (control.mark, number, control.last) {
+            (b'?', 1047, b'h') if self.alternate => self.enter_alternate(),
+            (b'?', 1047, b'h') => self.skipping = true,
+            (b'?', 1047, b'l') => self.skipping = false,
+            _ if self.skipping => {}
+            // Not every terminal can repeat a character, or has CTC for tab stops.
+            (0, _, b'b') => {
+                let repeated = std::iter::repeat_n(self.last, number.into());
+                self.out.extend(repeated);
+            }
+            (0, 5, b'W') => self.out.push_str("\x1b[3g"),
+            (0, _, b'W') => self.out.push_str("\x1bH"),
+            _ => self.verbatim(control),
+        }
+    }
+
+    /// Few terminals have 1047, all have 1049, which saves the cursor: so it stands where it was saved, with
+    /// what was saved, and what belongs to the saved one alone is undone on the other side.
+    fn enter_alternate(&mut self) {
+        self.out
+            .push_str("\x1b8\x1b[?1049h\x1b[?6l\x1b[?7h\x1b[0m\x1b[H\x1b[J");
+    }
+
+    fn verbatim(&mut self, control: &Control<'_>) {
+        self.out.push_str("\x1b[");
+        let mark = (control.mark != 0).then_some(control.mark);
+        // Colons are the standard, semicolons what every terminal understands.
+        let params = control.params.iter().map(|&byte| match byte {
+            b':' => b';',
+            _ => byte,
+        });
+        let bytes = mark.into_iter().chain(params).chain([control.last]);
+        self.out.extend(bytes.map(char::from));
+    }
+}

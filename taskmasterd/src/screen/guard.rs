@@ -1,0 +1,251 @@
+//! Stands between a program and the engine: what the engine gets is whole, known, and bounded in the work it causes.
+//!
+//! Sequences that the engine does not know, or that are nobody's business on a screen, never reach it. Characters
+//! without a width of their own are left out: the engine would give each a cell and shift the rest of the row.
+
+use std::fmt::Write;
+use std::ops::ControlFlow;
+
+use shared::tracker::{Control, Parser, Pens, Piece};
+use unicode_width::UnicodeWidthChar;
+
+use super::model::Size;
+use crate::limits::{SCREEN_WORK_MAX, SCREEN_WORK_PER_BYTE};
+
+/// Drawing one character is about as much work as touching this many cells.
+const DRAW_WORK: u64 = 8;
+
+/// More work than is allowed: the engine was not given all, and knows nothing any more.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Overworked;
+
+/// Cleans the output of one program.
+#[derive(Debug)]
+pub(super) struct Guard {
+    parser: Parser,
+    clean: Clean,
+}
+
+#[derive(Debug)]
+struct Clean {
+    text: String,
+    size: Size,
+    pens: Pens,
+    /// Characters push the rest of their row aside.
+    inserting: bool,
+    /// What may still be done, in cells touched.
+    credit: u64,
+}
+
+impl Guard {
+    pub(super) fn new(size: Size) -> Self {
+        let clean = Clean {
+            text: String::new(),
+            size,
+            pens: Pens::default(),
+            inserting: false,
+            credit: SCREEN_WORK_MAX,
+        };
+        Self {
+            parser: Parser::default(),
+            clean,
+        }
+    }
+
+    pub(super) fn resize(&mut self, size: Size) {
+        self.clean.size = size;
+    }
+
+    /// What the engine may be fed with, of these bytes.
+    pub(super) fn clean(&mut self, bytes: &[u8]) -> Result<&str, Overworked> {
+        let clean = &mut self.clean;
+        let earned = bytes.len() as u64 * SCREEN_WORK_PER_BYTE;
+        clean.credit = (clean.credit + earned).min(SCREEN_WORK_MAX);
+        clean.text.clear();
+        let taken = self
+            .parser
+            .advance(bytes, |piece| match clean.piece(piece) {
+                Some(()) => ControlFlow::Continue(()),
+                None => ControlFlow::Break(()),
+            });
+        if taken < bytes.len() || clean.credit == 0 {
+            return Err(Overworked);
+        }
+        Ok(&clean.text)
+    }
+}
+
+impl Clean {
+    /// Takes over what is good of a piece; none if the credit is used up.
+    fn piece(&mut self, piece: Piece<'_>) -> Option<()> {
+        self.pens.follow(&piece);
+        match piece {
+            Piece::Text(bytes) => self.text(bytes)?,
+            Piece::Char(byte) => self.text(&[byte])?,
+            Piece::Escape(intermediate, last) => self.escape(intermediate, last)?,
+            Piece::Control(control) => self.control(&control)?,
+            Piece::Command(_) => {}
+        }
+        Some(())
+    }
+
+    fn spend(&mut self, work: u64) -> Option<()> {
+        self.credit = self.credit.saturating_sub(work);
+        (self.credit > 0).then_some(())
+    }
+
+    fn text(&mut self, bytes: &[u8]) -> Option<()> {
+        let cols = self.size.cols() as u64;
+        let lines = memchr::memchr_iter(b'\n', bytes).count() as u64;
+        let each = if self.inserting { cols } else { DRAW_WORK };
+        self.spend(lines * cols + bytes.len() as u64 * each)?;
+        if bytes.iter().all(|byte| (0x20..0x7f).contains(byte)) {
+            self.text.extend(bytes.iter().map(|&byte| char::from(byte)));
+            return Some(());
+        }
+        let text = String::from_utf8_lossy(bytes);
+        let shown = text.chars().filter(|&c| shows(c));
+        if lines > 0 && self.pens.now().marks_blanks() {
+            for c in shown {
+                match c {
+                    '\n'..='\x0c' => self.erasing(|text| text.push(c)),
+                    _ => self.text.push(c),
+                }
+            }
+        } else {
+            self.text.extend(shown);
+        }
+        Some(())
+    }
+
+    /// Writes what makes blanks. A terminal makes them with the background alone, the engine with all of the pen.
+    fn erasing(&mut self, write: impl FnOnce(&mut String)) {
+        let pen = self.pens.now().simple();
+        if !pen.marks_blanks() {
+            return write(&mut self.text);
+        }
+        write!(self.text, "{}", pen.background()).expect("a string takes all");
+        write(&mut self.text);
+        write!(self.text, "{pen}").expect("a string takes all");
+    }
+
+    fn escape(&mut self, intermediate: u8, last: u8) -> Option<()> {
+        match (intermediate, last) {
+            (0, b'7' | b'8' | b'H') => {}
+            (0, b'D' | b'E' | b'M') => self.spend(self.size.cols() as u64)?,
+            (0, b'c') => {
+                self.inserting = false;
+                self.spend(2 * self.size.cells())?;
+            }
+            (b'#', b'8') => self.spend(DRAW_WORK * self.size.cells())?,
+            (b'(' | b')', _) => {}
+            _ => return Some(()),
+        }
+        let intermediate = (intermediate != 0).then_some(char::from(intermediate));
+        let sequence = ['\x1b']
+            .into_iter()
+            .chain(intermediate)
+            .chain([last.into()]);
+        match last {
+            b'D' | b'E' | b'M' => self.erasing(|text| text.extend(sequence)),
+            _ => self.text.extend(sequence),
+        }
+        Some(())
+    }
+
+    fn control(&mut self, control: &Control<'_>) -> Option<()> {
+        match (control.mark, control.intermediate, control.last) {
+            (0, 0, b'm') => {
+                let pen = self.pens.now().simple();
+                write!(self.text, "{pen}").expect("a string takes all");
+            }
+            (0, 0, b'h' | b'l') => self.modes(control),
+            (b'?', 0, b'h' | b'l') => self.private_modes(control)?,
+            (0, b'!', b'p') => {
+                self.inserting = false;
+                self.text.push_str("\x1b[!p");
+            }
+            (0, 0, last) => self.function(last, control.number(0), control.number(1))?,
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// A plain control function, with numbers that fit the screen: beyond, they only cost time.
+    fn function(&mut self, last: u8, first: u16, second: u16) -> Option<()> {
+        let (rows, cols) = (self.size.rows() as u64, self.size.cols() as u64);
+        let lines = u64::from(first.max(1)).min(rows);
+        let work = match last {
+            b'A'..=b'I'
+            | b'Z'
+            | b'`'
+            | b'a'
+            | b'd'
+            | b'e'
+            | b'f'
+            | b'g'
+            | b'r'
+            | b's'
+            | b'u'
+            | b'W' => 1,
+            b'@' | b'K' | b'P' | b'X' => cols,
+            b'b' => DRAW_WORK * u64::from(first.max(1)).min(cols),
+            b'J' => self.size.cells(),
+            b'L' | b'M' | b'S' | b'T' => rows + lines * cols,
+            _ => return Some(()),
+        };
+        self.spend(work)?;
+        let most = match last {
+            b'b' => cols,
+            _ => rows.max(cols),
+        };
+        let [first, second] = [first, second].map(|number| most.min(number.into()));
+        let last = char::from(last);
+        let sequence = format_args!("\x1b[{first};{second}{last}");
+        match last {
+            'J' | 'K' | 'X' | 'P' | '@' | 'L' | 'M' | 'S' | 'T' => self.erasing(|text| {
+                text.write_fmt(sequence).expect("a string takes all");
+            }),
+            _ => self.text.write_fmt(sequence).expect("a string takes all"),
+        }
+        Some(())
+    }
+
+    fn modes(&mut self, control: &Control<'_>) {
+        for number in control.numbers() {
+            if let 4 | 20 = number {
+                let last = char::from(control.last);
+                self.inserting = if number == 4 {
+                    last == 'h'
+                } else {
+                    self.inserting
+                };
+                write!(self.text, "\x1b[{number}{last}").expect("a string takes all");
+            }
+        }
+    }
+
+    fn private_modes(&mut self, control: &Control<'_>) -> Option<()> {
+        for number in control.numbers() {
+            let number = match number {
+                47 => 1047,
+                1 | 6 | 7 | 25 | 1047..=1049 => number,
+                _ => continue,
+            };
+            if let 1047 | 1049 = number {
+                self.spend(2 * self.size.cells())?;
+            }
+            let last = char::from(control.last);
+            write!(self.text, "\x1b[?{number}{last}").expect("a string takes all");
+        }
+        Some(())
+    }
+}
+
+/// Whether a character moves the cursor as the engine thinks it does.
+fn shows(c: char) -> bool {
+    match c {
+        '\x08'..='\x0f' | ' '..='~' => true,
+        _ => c.width().is_some_and(|width| width > 0),
+    }
+}

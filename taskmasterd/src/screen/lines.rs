@@ -1,0 +1,87 @@
+//! Output as lines of text in colour: what can be shown again without doing anything else again.
+
+use std::ops::ControlFlow;
+
+use shared::tracker::{Control, Parser, Pen, Piece};
+
+/// Appends `bytes` to `out` without anything but text, what moves within a line, and colours. The first `skip`
+/// lines are left out; `pen` is the one in force at the beginning.
+pub(super) fn write_lines(bytes: &[u8], skip: usize, pen: Pen, out: &mut Vec<u8>) {
+    let mut lines = Lines {
+        skip,
+        pen,
+        returned: false,
+        out,
+    };
+    if skip == 0 {
+        lines.begin();
+    }
+    Parser::default().advance(bytes, |piece| {
+        lines.piece(piece);
+        ControlFlow::Continue(())
+    });
+}
+
+struct Lines<'a> {
+    /// How many lines are still left out.
+    skip: usize,
+    pen: Pen,
+    /// The last byte was CR.
+    returned: bool,
+    out: &'a mut Vec<u8>,
+}
+
+impl Lines<'_> {
+    fn begin(&mut self) {
+        self.out.extend_from_slice(self.pen.to_string().as_bytes());
+    }
+
+    fn piece(&mut self, piece: Piece<'_>) {
+        match piece {
+            Piece::Text(bytes) => self.text(bytes),
+            Piece::Char(byte) => self.text(&[byte]),
+            Piece::Control(control) => self.control(&control),
+            Piece::Escape(..) | Piece::Command(_) => {}
+        }
+    }
+
+    fn text(&mut self, mut bytes: &[u8]) {
+        while self.skip > 0 {
+            let Some(end) = memchr::memchr(b'\n', bytes) else {
+                self.returned = bytes.last().map_or(self.returned, |&last| last == b'\r');
+                return;
+            };
+            let returned = match end {
+                0 => self.returned,
+                _ => bytes[end - 1] == b'\r',
+            };
+            // A line that begins in the middle of a row is none to begin at.
+            self.skip -= usize::from(self.skip > 1 || returned);
+            bytes = &bytes[end + 1..];
+            self.returned = false;
+            if self.skip == 0 {
+                self.begin();
+            }
+        }
+        let shown = |byte: &u8| matches!(byte, 0x08..=0x0d | 0x20..=0x7e | 0x80..);
+        self.out.extend(bytes.iter().copied().filter(shown));
+    }
+
+    fn control(&mut self, control: &Control<'_>) {
+        let local = matches!(
+            control.last,
+            b'm' | b'K' | b'C' | b'D' | b'G' | b'@' | b'P' | b'X' | b'`' | b'a'
+        );
+        if !control.is_plain() || !local {
+            return;
+        }
+        if control.last == b'm' {
+            self.pen.obey(control);
+        }
+        if self.skip == 0 {
+            self.out.extend_from_slice(b"\x1b[");
+            self.out.extend_from_slice(control.params);
+            self.out.push(control.last);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The screen of a process that has written something.
+
+use std::io;
+use std::ops::DerefMut;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use shared::tracker::{Query, Side, Tracker};
+
+use super::Snapshot;
+use super::guard::Guard;
+use super::lines::write_lines;
+use super::marks::Marks;
+use super::model::{Engine, ScreenModel, Size};
+use crate::limits::RING_LEN;
+use crate::ring::Ring;
+
+/// How the screen is known.
+enum View {
+    /// It is the last lines of the ring.
+    Lines,
+    /// An engine draws along.
+    Drawn(Box<Drawing>),
+    /// The engine failed; nobody knows.
+    Lost,
+}
+
+/// An engine and what stands before it.
+struct Drawing {
+    guard: Guard,
+    model: Box<dyn ScreenModel>,
+}
+
+/// The engine panicked, or would have had to work too hard.
+struct Failed;
+
+pub(super) struct Live<B> {
+    size: Size,
+    engine: Engine,
+    tracker: Tracker,
+    /// What was written to the primary screen.
+    ring: Ring<B>,
+    marks: Marks,
+    /// How many bytes have come since something addressed the screen.
+    lined: usize,
+    view: View,
+}
+
+impl Drawing {
+    fn new(engine: Engine, size: Size) -> Result<Self, Failed> {
+        let model = guarded(|| engine(size))?;
+        let guard = Guard::new(size);
+        Ok(Self { guard, model })
+    }
+
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), Failed> {
+        let text = self.guard.clean(bytes).map_err(|_| Failed)?;
+        let model = &mut self.model;
+        guarded(|| model.feed(text))
+    }
+}
+
+/// Lets an engine work. What it leaves behind when it panics is not looked at again.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Failed> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Failed)
+}
+
+impl<B: DerefMut<Target = [u8]>> Live<B> {
+    pub(super) fn new(size: Size, allocate: fn(usize) -> io::Result<B>, engine: Engine) -> Self {
+        Self {
+            size,
+            engine,
+            tracker: Tracker::default(),
+            ring: Ring::new(allocate),
+            marks: Marks::new(),
+            lined: 0,
+            view: View::Lines,
+        }
+    }
+
+    pub(super) fn feed(&mut self, mut bytes: &[u8], queries: &mut Vec<Query>) {
+        while !bytes.is_empty() {
+            let piece = &bytes[..self.marks.next_piece(bytes)];
+            let side = self.tracker.side();
+            let taken = self.tracker.feed_side(piece, queries);
+            self.take_in(&bytes[..taken], side);
+            bytes = &bytes[taken..];
+        }
+    }
+
+    /// Takes in what was written to one of the screens, and seen by the tracker.
+    fn take_in(&mut self, bytes: &[u8], side: Side) {
+        let addressed = self.tracker.take_addressed();
+        self.lined = match addressed || side == Side::Alternate {
+            true => 0,
+            false => self.lined + bytes.len(),
+        };
+        let holds = self.marks.suffice(bytes.len(), self.size.rows());
+        if matches!(self.view, View::Lines) && (addressed || !holds) {
+            self.view = self.drawn().map_or(View::Lost, View::Drawn);
+        }
+        if let View::Drawn(drawing) = &mut self.view
+            && drawing.feed(bytes).is_err()
+        {
+            self.view = View::Lost;
+        }
+        if side == Side::Primary {
+            self.ring.push(bytes);
+            let whole = self.tracker.pending().is_empty();
+            let pen = whole.then(|| self.tracker.pen());
+            self.marks.advance(bytes, pen);
+        }
+        let lines_only = self.lined >= RING_LEN && self.tracker.is_plain();
+        if lines_only && self.marks.suffice(0, self.size.rows()) {
+            self.view = View::Lines;
+        }
+    }
+
+    /// An engine that knows what the lines in the ring look like.
+    fn drawn(&self) -> Result<Box<Drawing>, Failed> {
+        let mut drawing = Drawing::new(self.engine, self.size)?;
+        if let Some(mark) = self.marks.before(self.size.rows()) {
+            drawing.feed(mark.pen.to_string().as_bytes())?;
+            let (bytes, _) = self.ring.last(self.marks.bytes_after(&mark));
+            drawing.feed(&bytes)?;
+        }
+        Ok(Box::new(drawing))
+    }
+
+    pub(super) fn resize(&mut self, size: Size) {
+        self.size = size;
+        let failed = match &mut self.view {
+            View::Lines => false,
+            View::Drawn(drawing) => {
+                drawing.guard.resize(size);
+                guarded(|| drawing.model.resize(size)).is_err()
+            }
+            View::Lost => {
+                // The program is about to redraw: whoever looks on from here sees it all.
+                self.view = self.blank().map_or(View::Lost, View::Drawn);
+                false
+            }
+        };
+        if failed {
+            self.view = View::Lost;
+        }
+    }
+
+    /// An engine that knows the modes and nothing else.
+    fn blank(&self) -> Result<Box<Drawing>, Failed> {
+        let mut drawing = Drawing::new(self.engine, self.size)?;
+        drawing.feed(&self.tracker.restore())?;
+        drawing.feed(self.tracker.pending())?;
+        Ok(Box::new(drawing))
+    }
+
+    pub(super) fn snapshot(&mut self, history_lines: usize) -> Snapshot {
+        let mut bytes = Tracker::fresh();
+        let mut incomplete = false;
+        match self.dump() {
+            Some(dump) => {
+                self.write_history(history_lines, &mut bytes);
+                bytes.extend(self.tracker.restore_hidden());
+                bytes.extend_from_slice(dump.as_bytes());
+                bytes.extend(self.tracker.restore_manners());
+            }
+            None => {
+                self.write_lines(self.size.rows().saturating_add(history_lines), &mut bytes);
+                incomplete = matches!(self.view, View::Lost);
+                bytes.extend(match incomplete {
+                    true => self.tracker.restore(),
+                    false => self.tracker.restore_manners(),
+                });
+            }
+        }
+        bytes.extend_from_slice(self.tracker.pending());
+        Snapshot { bytes, incomplete }
+    }
+
+    /// What the engine says, if there is one that has not failed.
+    fn dump(&mut self) -> Option<String> {
+        let View::Drawn(drawing) = &self.view else {
+            return None;
+        };
+        let dump = guarded(|| drawing.model.dump());
+        if dump.is_err() {
+            self.view = View::Lost;
+        }
+        dump.ok()
+    }
+
+    /// Appends the last `lines` lines that the ring holds.
+    fn write_lines(&self, lines: usize, out: &mut Vec<u8>) {
+        if let Some(mark) = self.marks.before(lines) {
+            let (bytes, _) = self.ring.last(self.marks.bytes_after(&mark));
+            let skip = self.marks.lines_after(&mark).saturating_sub(lines);
+            write_lines(&bytes, skip, mark.pen, out);
+        }
+    }
+
+    /// Appends lines that came before those on the screen, and scrolls them out.
+    fn write_history(&self, lines: usize, out: &mut Vec<u8>) {
+        if lines == 0 {
+            return;
+        }
+        let mut history = Vec::new();
+        let rows = self.size.rows();
+        self.write_lines(rows.saturating_add(lines), &mut history);
+        let shown = memchr::memrchr_iter(b'\n', &history).nth(rows - 1);
+        history.truncate(shown.map_or(0, |end| end + 1));
+        if !history.is_empty() {
+            out.append(&mut history);
+            out.extend_from_slice(b"\x1b[m");
+            out.extend(b"\r\n".repeat(rows));
+            out.extend_from_slice(b"\x1b[H");
+        }
+    }
+
+    /// Asks an engine that knows the screen.
+    pub(super) fn look<T>(&mut self, question: impl Fn(&dyn ScreenModel) -> T) -> Option<T> {
+        match &self.view {
+            View::Drawn(drawing) => guarded(|| question(&*drawing.model)).ok(),
+            View::Lines | View::Lost => {
+                let drawing = self.drawn().ok()?;
+                guarded(|| question(&*drawing.model)).ok()
+            }
+        }
+    }
+
+    pub(super) fn side(&self) -> Side {
+        self.tracker.side()
+    }
+
+    pub(super) fn is_drawn(&self) -> bool {
+        matches!(self.view, View::Drawn(_))
+    }
+}

@@ -1,0 +1,151 @@
+//! What a terminal that is attached to a process shows now.
+//!
+//! While a process writes lines of text, the last bytes of its output *are* the screen: a ring holds them, and
+//! nobody draws anything. From the first control that addresses the screen on, an engine draws along
+//! ([`model::ScreenModel`]), and is given up again when only lines have come for a ring's length. What no engine
+//! keeps, such as the mouse modes, a [`Tracker`] knows.
+//!
+//! A [`Screen::snapshot`] makes any terminal show the same. It is made of text, colours, positions and modes, never
+//! of the program's own bytes: these may ask the terminal questions, which would be answered twice. An engine may
+//! fail, by a panic or because its work got out of hand; then the snapshot is made of lines, and says that the
+//! program should be asked to redraw.
+//!
+//! A process without output costs nothing. Nothing here knows a clock or a file.
+
+pub mod emulator;
+mod guard;
+mod lines;
+mod live;
+mod marks;
+pub mod model;
+
+use std::io;
+use std::ops::DerefMut;
+
+use shared::tracker::{Query, Side};
+
+use live::Live;
+use model::{Engine, ScreenModel, Size};
+
+/// What a terminal attached to a process shows, with bytes kept in memory of the kind `B`.
+pub struct Screen<B> {
+    size: Size,
+    allocate: fn(usize) -> io::Result<B>,
+    engine: Engine,
+    /// None until there was output.
+    live: Option<Box<Live<B>>>,
+}
+
+/// What makes a terminal show what is on a screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// To be written to a terminal of the screen's size, whatever is on it.
+    pub bytes: Vec<u8>,
+    /// It is not all there is to see: the program should redraw, as it does when its terminal changes size.
+    pub incomplete: bool,
+}
+
+impl<B: DerefMut<Target = [u8]>> Screen<B> {
+    /// An empty screen, of the nearest size an engine takes; `allocate` is asked for memory when output comes.
+    pub fn new(rows: u16, cols: u16, allocate: fn(usize) -> io::Result<B>) -> Self {
+        Self::with_engine(rows, cols, allocate, emulator::emulator)
+    }
+
+    /// The same with another engine.
+    pub fn with_engine(
+        rows: u16,
+        cols: u16,
+        allocate: fn(usize) -> io::Result<B>,
+        engine: Engine,
+    ) -> Self {
+        Self {
+            size: Size::new(rows, cols),
+            allocate,
+            engine,
+            live: None,
+        }
+    }
+
+    /// Takes in output; the questions in it are appended to `queries`. They are to be answered, see
+    /// [`Screen::answer`], if no terminal is attached that does.
+    pub fn feed(&mut self, bytes: &[u8], queries: &mut Vec<Query>) {
+        if bytes.is_empty() {
+            return;
+        }
+        let fresh = || Box::new(Live::new(self.size, self.allocate, self.engine));
+        self.live.get_or_insert_with(fresh).feed(bytes, queries);
+    }
+
+    /// The terminal has another size.
+    pub fn resize(&mut self, rows: u16, cols: u16) {
+        self.size = Size::new(rows, cols);
+        if let Some(live) = &mut self.live {
+            live.resize(self.size);
+        }
+    }
+
+    /// A new process begins on the same terminal: nothing was shown yet, and the memory is given back.
+    pub fn clear(&mut self) {
+        self.live = None;
+    }
+
+    /// What makes a terminal show the screen, after up to `history_lines` lines that came before it.
+    pub fn snapshot(&mut self, history_lines: usize) -> Snapshot {
+        match &mut self.live {
+            Some(live) => live.snapshot(history_lines),
+            None => Snapshot {
+                bytes: shared::tracker::Tracker::fresh(),
+                incomplete: false,
+            },
+        }
+    }
+
+    /// The rows shown, without blanks at their ends.
+    pub fn text(&mut self) -> Vec<String> {
+        self.look(|model| model.text())
+    }
+
+    /// The same in colour.
+    pub fn ansi(&mut self) -> Vec<String> {
+        self.look(|model| model.ansi())
+    }
+
+    /// The row and the column of the cursor, from 0.
+    pub fn cursor(&mut self) -> (usize, usize) {
+        self.look(|model| model.cursor())
+    }
+
+    /// How many rows and columns there are.
+    pub fn size(&self) -> (usize, usize) {
+        (self.size.rows(), self.size.cols())
+    }
+
+    /// Whether the alternate screen is shown, that of full-screen programs.
+    pub fn is_alternate(&self) -> bool {
+        let side = self.live.as_ref().map(|live| live.side());
+        side == Some(Side::Alternate)
+    }
+
+    /// Whether an engine draws along.
+    pub fn is_drawn(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.is_drawn())
+    }
+
+    /// What a terminal would answer.
+    pub fn answer(&mut self, query: Query) -> Vec<u8> {
+        match query {
+            Query::Attributes => b"\x1b[?62;22c".to_vec(),
+            Query::Status => b"\x1b[0n".to_vec(),
+            Query::Cursor => {
+                let (row, col) = self.cursor();
+                format!("\x1b[{};{}R", row + 1, col + 1).into_bytes()
+            }
+        }
+    }
+
+    /// Asks an engine that knows the screen; it may have to be made for the question.
+    fn look<T: Default>(&mut self, question: impl Fn(&dyn ScreenModel) -> T) -> T {
+        let answer = self.live.as_mut().and_then(|live| live.look(question));
+        answer.unwrap_or_default()
+    }
+}

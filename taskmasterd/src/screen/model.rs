@@ -1,0 +1,56 @@
+//! What the screen asks of an engine that knows what a terminal shows.
+
+use crate::limits::{SCREEN_COLS_MAX, SCREEN_ROWS_MAX, SCREEN_SIZE_MIN};
+
+/// The size of a terminal, within what an engine takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    rows: u16,
+    cols: u16,
+}
+
+impl Size {
+    /// The nearest size that an engine takes.
+    pub fn new(rows: u16, cols: u16) -> Self {
+        Self {
+            rows: rows.clamp(SCREEN_SIZE_MIN, SCREEN_ROWS_MAX),
+            cols: cols.clamp(SCREEN_SIZE_MIN, SCREEN_COLS_MAX),
+        }
+    }
+
+    /// How many rows there are.
+    pub fn rows(self) -> usize {
+        self.rows.into()
+    }
+
+    /// How many columns there are.
+    pub fn cols(self) -> usize {
+        self.cols.into()
+    }
+
+    pub(super) fn cells(self) -> u64 {
+        u64::from(self.rows) * u64::from(self.cols)
+    }
+}
+
+/// An engine: it is fed with what a terminal is fed with, and knows what that terminal shows.
+///
+/// It may panic: that loses what it knew, and nothing else.
+pub trait ScreenModel {
+    /// Takes in output, in which every sequence is whole and known to be harmless.
+    fn feed(&mut self, text: &str);
+    /// Gives the terminal another size.
+    fn resize(&mut self, size: Size);
+    /// What makes a fresh, empty terminal show the same and go on from there, the screen behind the alternate one
+    /// included; in 7-bit controls that every terminal understands.
+    fn dump(&self) -> String;
+    /// The rows shown, without blanks at their ends.
+    fn text(&self) -> Vec<String>;
+    /// The same with colours and attributes, each row by itself.
+    fn ansi(&self) -> Vec<String>;
+    /// The row and the column of the cursor, from 0.
+    fn cursor(&self) -> (usize, usize);
+}
+
+/// Makes an engine.
+pub type Engine = fn(Size) -> Box<dyn ScreenModel>;

@@ -1,0 +1,80 @@
+//! Real programs: whoever attaches in the middle sees what he would have seen all along.
+//!
+//! At cuts all over each recording, also within sequences and characters, a snapshot is given to one terminal and
+//! the bytes so far to another; they have to show the same, then, after the rest, and after the alternate screen.
+
+use std::fs;
+use std::path::Path;
+
+use super::fed;
+use super::referee::{Referee, assert_same};
+
+const ROWS: u16 = 30;
+const COLS: u16 = 100;
+const CUTS: usize = 60;
+
+fn recording(name: &str) -> Vec<u8> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/recordings");
+    fs::read(directory.join(name).with_extension("raw")).expect("a recording can be read")
+}
+
+/// Places all over `len` bytes, the same ones every time, at no regular distance.
+fn cuts(len: usize) -> impl Iterator<Item = usize> {
+    (0..CUTS).map(move |cut| (len * cut / CUTS + cut * 7919 % (len / CUTS)).min(len))
+}
+
+fn check(name: &str) {
+    let bytes = recording(name);
+    let mut whole = Referee::new(ROWS, COLS);
+    whole.feed(&bytes);
+    for cut in cuts(bytes.len()).chain([bytes.len()]) {
+        let (before, after) = bytes.split_at(cut);
+        let snapshot = fed(ROWS, COLS, before, 4096).snapshot(0);
+        assert!(!snapshot.incomplete);
+        let (mut truth, mut shown) = (Referee::new(ROWS, COLS), Referee::new(ROWS, COLS));
+        truth.feed(before);
+        shown.feed(&snapshot.bytes);
+        assert_same(&truth.seen(), &shown.seen(), &format!("{name} at {cut}"));
+        shown.feed(after);
+        let what = format!("{name} at {cut}, at the end");
+        assert_same(&whole.seen(), &shown.seen(), &what);
+        assert_same(
+            &truth.feed(b"\x18\x1b[?1049l").seen(),
+            &Referee::new(ROWS, COLS)
+                .feed(&snapshot.bytes)
+                .feed(b"\x18\x1b[?1049l")
+                .seen(),
+            &format!("{name} at {cut}, behind the alternate screen"),
+        );
+    }
+}
+
+#[test]
+fn bash_is_restored_exactly() {
+    check("bash");
+}
+
+#[test]
+fn vim_is_restored_exactly() {
+    check("vim");
+}
+
+#[test]
+fn less_is_restored_exactly() {
+    check("less");
+}
+
+#[test]
+fn htop_is_restored_exactly() {
+    check("htop");
+}
+
+#[test]
+fn top_is_restored_exactly() {
+    check("top");
+}
+
+#[test]
+fn python_is_restored_exactly() {
+    check("python");
+}
