@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::parser::{Control, Piece, number};
 
-/// A colour.
+/// A colour. Those that have codes of their own and the first sixteen of the table are the same here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Color {
     #[default]
@@ -141,6 +141,10 @@ impl fmt::Display for Pen {
         for (code, color) in colors {
             match color {
                 Color::Default => {}
+                Color::Indexed(index @ 0..8) if code < 58 => write!(out, ";{}", code - 8 + index)?,
+                Color::Indexed(index @ 8..16) if code < 58 => {
+                    write!(out, ";{}", code + 44 + index)?
+                }
                 Color::Indexed(index) => write!(out, ";{code};5;{index}")?,
                 Color::Rgb(r, g, b) => write!(out, ";{code};2;{r};{g};{b}")?,
             }
@@ -254,7 +258,7 @@ mod tests {
     #[test]
     fn a_pen_written_and_read_is_the_same() {
         let cases = [
-            ("\x1b[1;31m", "\x1b[0;1;38;5;1m"),
+            ("\x1b[1;31m", "\x1b[0;1;31m"),
             ("\x1b[1;2;3;4;5;7;8;9m\x1b[22;24m", "\x1b[0;3;5;7;8;9m"),
             ("\x1b[38;5;200;48;2;1;2;3m", "\x1b[0;38;5;200;48;2;1;2;3m"),
             (
@@ -262,7 +266,7 @@ mod tests {
                 "\x1b[0;38;2;1;2;3;48;2;4;5;6m",
             ),
             ("\x1b[4:3;58:5:9m", "\x1b[0;4:3;58;5;9m"),
-            ("\x1b[97;107m\x1b[39m", "\x1b[0;48;5;15m"),
+            ("\x1b[97;107m\x1b[39m", "\x1b[0;107m"),
             ("\x1b[31;1m\x1b[m", "\x1b[0m"),
         ];
         for (text, want) in cases {

@@ -150,6 +150,7 @@ impl Translation {
                 let repeated = std::iter::repeat_n(self.last, number.into());
                 self.out.extend(repeated);
             }
+            (0, _, b'm') => self.pen(control),
             (0, 5, b'W') => self.out.push_str("\x1b[3g"),
             (0, _, b'W') => self.out.push_str("\x1bH"),
             _ => self.verbatim(control),
@@ -163,14 +164,22 @@ impl Translation {
             .push_str("\x1b8\x1b[?1049h\x1b[?6l\x1b[?7h\x1b[0m\x1b[H\x1b[J");
     }
 
+    /// For avt bold and faint exclude each other; for others one has to be taken back before the other. Colons are
+    /// the standard for colours, semicolons what every terminal understands.
+    fn pen(&mut self, control: &Control<'_>) {
+        let params = String::from_utf8_lossy(control.params);
+        let params = params.split(';').map(|param| match param {
+            "1" | "2" => format!("22;{param}"),
+            _ => param.replace(':', ";"),
+        });
+        let params = params.collect::<Vec<_>>().join(";");
+        write!(self.out, "\x1b[{params}m").expect("a string takes all");
+    }
+
     fn verbatim(&mut self, control: &Control<'_>) {
         self.out.push_str("\x1b[");
         let mark = (control.mark != 0).then_some(control.mark);
-        // Colons are the standard, semicolons what every terminal understands.
-        let params = control.params.iter().map(|&byte| match byte {
-            b':' => b';',
-            _ => byte,
-        });
+        let params = control.params.iter().copied();
         let bytes = mark.into_iter().chain(params).chain([control.last]);
         self.out.extend(bytes.map(char::from));
     }

@@ -1,1 +1,313 @@
+//! One feature at a time: what was set before an attach holds after it.
+//!
+//! Each case is what a program wrote before the attach and what it writes after. The referee that got the snapshot,
+//! on a terminal somebody else has left in disorder, has to end up like the one that got everything.
 
+use super::fed;
+use super::referee::{Referee, assert_same};
+
+const ROWS: u16 = 10;
+const COLS: u16 = 40;
+
+/// What a stranger may have left behind.
+const DISORDER: &[u8] = b"\x1b[?1h\x1b[?6h\x1b[?25l\x1b[?1003h\x1b[?1006h\x1b[?2004h\x1b[?1004h\x1b=\x1b[4h\x1b[3;5r\
+    \x1b(0\x1b)0\x0e\x1b[1;4;7;31;42m\x1b[3 qjunk junk\r\nmore junk\x1b7\x1b[?7l\x1b]8;;http://left\x07";
+
+/// Name, before, after.
+const CASES: [(&str, &str, &str); 44] = [
+    ("text", "one\r\ntwo", " and three"),
+    (
+        "text on the whole screen",
+        "1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n8\r\n9\r\n10\r\n11\r\n12",
+        "\r\nx",
+    ),
+    (
+        "colours",
+        "\x1b[31;44mred\x1b[38;5;200mpink\x1b[48;2;1;2;3mdeep",
+        "er\x1b[mplain",
+    ),
+    ("bright colours", "\x1b[97;101mwhite\x1b[H", "x"),
+    (
+        "attributes",
+        "\x1b[1mb\x1b[22;2md\x1b[3mi\x1b[4mu\x1b[7mr\x1b[9ms\x1b[H",
+        "all",
+    ),
+    ("pen across the attach", "\x1b[H\x1b[1;3;4;7;32m", "text"),
+    ("coloured erase", "\x1b[41m\x1b[2J\x1b[3;3Hx", "y"),
+    (
+        "erase with a loud pen",
+        "\x1b[4;7;42m\x1b[2;2H\x1b[K\x1b[3;3H\x1b[5X\x1b[4;1Hab\x1b[4;1H\x1b[P\x1b[2@\x1b[L",
+        "x",
+    ),
+    (
+        "scroll with a loud pen",
+        "\x1b[10;1H\x1b[7;4mx\r\ny\n\x1b[H\x1bM",
+        "z",
+    ),
+    ("position", "\x1b[5;20Hhere", "there"),
+    (
+        "pending wrap",
+        "\x1b[2;1H0123456789012345678901234567890123456789",
+        "x",
+    ),
+    (
+        "pending wrap of a line",
+        "0123456789012345678901234567890123456789",
+        "x",
+    ),
+    ("wide characters", "\x1b[H日本語\x1b[1;5H", "x"),
+    (
+        "wide character at the margin",
+        "\x1b[1;39H日\x1b[2;40H本",
+        "x",
+    ),
+    ("scroll region", "\x1b[3;6r\x1b[6;1Hx", "\n\ny"),
+    ("origin mode", "\x1b[3;6r\x1b[?6h\x1b[2;2Hx", "\x1b[Hy"),
+    ("insert mode", "\x1b[Habc\x1b[4h\x1b[1;2H", "XY"),
+    ("no autowrap", "\x1b[?7l\x1b[1;39H", "abcdef"),
+    (
+        "saved cursor",
+        "\x1b[3;7H\x1b[33m\x1b7\x1b[H\x1b[0mx",
+        "\x1b8here",
+    ),
+    ("saved cursor, ANSI", "\x1b[3;7H\x1b[s\x1b[Hx", "\x1b[uhere"),
+    ("line drawing", "\x1b(0\x1b[Hlqk", "mqj\x1b(Babc"),
+    ("line drawing in G1", "\x1b)0\x1b[Ha\x0eq", "q\x0fq"),
+    (
+        "tab stops",
+        "\x1b[3g\x1b[1;5H\x1bH\x1b[1;9H\x1bH\x1b[2;1H",
+        "\tx\ty\tz",
+    ),
+    ("new line mode", "\x1b[H\x1b[20habc", "\ndef"),
+    ("hidden cursor", "\x1b[?25l\x1b[Hx", "y\x1b[?25h"),
+    ("cursor shape", "\x1b[5 q\x1b[Hx", "y"),
+    ("blinking cursor", "\x1b[?12h\x1b[Hx", "y"),
+    ("application cursor keys", "\x1b[?1h", "x"),
+    ("application keypad", "\x1b=", "x"),
+    ("mouse", "\x1b[?1002h\x1b[?1006h", "x\x1b[?1002l"),
+    (
+        "mouse, the last mode counts",
+        "\x1b[?1003h\x1b[?1000h\x1b[?1005h",
+        "x",
+    ),
+    ("focus and paste", "\x1b[?1004h\x1b[?2004h", "x"),
+    ("kitty keyboard", "\x1b[>1u\x1b[>5u", "x\x1b[<u"),
+    (
+        "kitty keyboard behind",
+        "\x1b[>1u\x1b[?1049h\x1b[>7u",
+        "x\x1b[<u\x1b[?1049l",
+    ),
+    ("title", "\x1b]0;größe\x07x", "y"),
+    (
+        "open link",
+        "\x1b]8;;http://x\x1b\\",
+        "link\x1b]8;;\x1b\\ none",
+    ),
+    (
+        "alternate screen",
+        "primary\x1b[2;5H\x1b[32m\x1b[?1049h\x1b[Halt",
+        "more\x1b[?1049l back",
+    ),
+    (
+        "alternate screen, pen behind",
+        "\x1b[2J\x1b[4;4H\x1b[1;31mred\x1b[?1049h\x1b[0;7m\x1b[Hx",
+        "\x1b[?1049l!",
+    ),
+    (
+        "saved cursor on both sides",
+        "\x1b[?1049h\x1b[5;5H\x1b7\x1b[Hx",
+        "\x1b8y\x1b[?1049lz",
+    ),
+    (
+        "back from the alternate screen",
+        "abc\x1b[?1049h\x1b[5;5H\x1b7alt\x1b[?1049l",
+        "def",
+    ),
+    (
+        "insertions and deletions",
+        "1\r\n2\r\n3\r\n4\x1b[2;1H\x1b[L\x1b[M\x1b[2M\x1b[S\x1b[T",
+        "x",
+    ),
+    ("repetition", "\x1b[Hab\x1b[7b", "c"),
+    ("alignment", "\x1b#8\x1b[2;2Hx", "y"),
+    ("reset", "\x1b[31m\x1b[?1049h\x1b[?1000h\x1b[4hx\x1bcy", "z"),
+];
+
+#[test]
+fn every_feature_survives_an_attach() {
+    for (name, before, after) in CASES {
+        let snapshot = fed(ROWS, COLS, before.as_bytes(), 7).snapshot(0);
+        let mut truth = Referee::new(ROWS, COLS);
+        let mut shown = Referee::new(ROWS, COLS);
+        truth.feed(before.as_bytes());
+        shown.feed(DISORDER).feed(&snapshot.bytes);
+        let script = snapshot.bytes.escape_ascii();
+        assert_same(&truth.seen(), &shown.seen(), &format!("{name}: {script}"));
+        truth.feed(after.as_bytes());
+        shown.feed(after.as_bytes());
+        assert_same(&truth.seen(), &shown.seen(), &format!("{name}, afterwards"));
+        assert_eq!(shown.answers(), "", "{name}");
+    }
+}
+
+/// A cut within a sequence or a character: nothing is lost, and nothing gets in between.
+#[test]
+fn an_attach_in_the_middle_of_a_sequence_changes_nothing() {
+    let stream = "\x1b[2J\x1b[1;31m\x1b[2;3Hgröße 日本語\x1b]0;title\x07\x1b(0q\x1b(B\x1b[?1049h\x1b[38;5;99mx\
+        \x1bPq#0\x1b\\\x1b[3 q\x1b[?25l";
+    for cut in 0..=stream.len() {
+        let (before, after) = stream.as_bytes().split_at(cut);
+        let snapshot = fed(ROWS, COLS, before, 1).snapshot(0);
+        let (mut truth, mut shown) = (Referee::new(ROWS, COLS), Referee::new(ROWS, COLS));
+        truth.feed(before).feed(after);
+        shown.feed(&snapshot.bytes).feed(after);
+        assert_same(&truth.seen(), &shown.seen(), &format!("cut at {cut}"));
+    }
+}
+
+/// The engine has no place for what is drawn onto the cell before it; the row stays in its columns all the same.
+#[test]
+fn marks_without_a_width_are_left_out_and_shift_nothing() {
+    let stream = "\x1b[He\u{301}x \u{2764}\u{fe0f}y a\u{200d}b|";
+    let mut screen = fed(ROWS, COLS, stream.as_bytes(), 100);
+    assert_eq!(screen.text()[0], "ex \u{2764}y ab|");
+    let mut truth = Referee::new(ROWS, COLS);
+    truth.feed(stream.as_bytes());
+    let plain = truth
+        .seen()
+        .replace(['\u{301}', '\u{fe0f}', '\u{200d}'], "");
+    let mut shown = Referee::new(ROWS, COLS);
+    shown.feed(&screen.snapshot(0).bytes);
+    assert_same(&plain, &shown.seen(), "without marks");
+}
+
+/// No dump has C1 controls in one byte, or as characters, and none has a question in it.
+#[test]
+fn a_snapshot_is_seven_bit_and_asks_nothing() {
+    let stream = "\x1b[2J\u{9b}31mx\u{90}y\u{9d}z\x1b[6n\x1b[c\x1b[5n\x1b[>c\x1b[?1049h\x1b[18t\x1b]10;?\x07\x1b[?2026$p";
+    for bytes in [stream.as_bytes(), b"\x9b31mline\x90\x9d\r\n\x1b[5n\x1b[c"] {
+        let snapshot = fed(ROWS, COLS, bytes, 3).snapshot(100);
+        let text = String::from_utf8_lossy(&snapshot.bytes);
+        assert!(
+            !text.chars().any(|c| ('\u{80}'..'\u{a0}').contains(&c)),
+            "{text:?}"
+        );
+        let mut shown = Referee::new(ROWS, COLS);
+        shown.feed(&snapshot.bytes);
+        assert_eq!(shown.answers(), "");
+    }
+}
+
+/// Questions are told once, and the answers are those of a terminal.
+#[test]
+fn questions_are_answered_as_a_terminal_does() {
+    let mut screen = super::screen(ROWS, COLS);
+    let mut queries = Vec::new();
+    screen.feed(b"\x1b[3;7H\x1b[", &mut queries);
+    assert!(queries.is_empty());
+    screen.feed(b"6n\x1b[5n\x1b[c", &mut queries);
+    let answers: Vec<u8> = queries
+        .into_iter()
+        .flat_map(|query| screen.answer(query))
+        .collect();
+    assert_eq!(
+        answers.escape_ascii().to_string(),
+        "\\x1b[3;7R\\x1b[0n\\x1b[?62;22c"
+    );
+}
+
+/// A coloured log: what is shown begins at the beginning of a line, with the right colours, and nothing is drawn.
+#[test]
+fn a_coloured_log_is_shown_from_the_beginning_of_a_line() {
+    let mut log = String::from("\x1b[35m");
+    for line in 0..4000 {
+        let level = ["\x1b[33mWARN\x1b[35m", "\x1b[1;31mERROR\x1b[22;35m", "info"][line % 3];
+        log += &format!("{line:05} {level} something happened, as it does\r\n");
+    }
+    let mut truth = Referee::new(ROWS, COLS);
+    truth.feed(log.as_bytes());
+    for piece in [1, 100, 4096, 65_536, 1_000_000] {
+        let mut screen = fed(ROWS, COLS, log.as_bytes(), piece);
+        assert!(!screen.is_drawn());
+        let mut shown = Referee::new(ROWS, COLS);
+        shown.feed(&screen.snapshot(0).bytes);
+        assert_same(&truth.seen(), &shown.seen(), &format!("by {piece}"));
+        let mut with_history = Referee::new(ROWS, COLS);
+        with_history.feed(&screen.snapshot(200).bytes);
+        assert_same(&truth.seen(), &with_history.seen(), &format!("by {piece}"));
+        let (want, got) = (truth.history(), with_history.history());
+        assert!(got.len() >= 200, "{} rows by {piece}", got.len());
+        let last = want[want.len() - got.len()..].join("\n");
+        assert_same(&last, &got.join("\n"), &format!("history, by {piece}"));
+    }
+}
+
+/// Asked for more lines than the ring holds, a snapshot has what there is and no more.
+#[test]
+fn history_is_never_more_than_the_ring() {
+    let log = "a line of the log\r\n".repeat(100_000);
+    let snapshot = fed(ROWS, COLS, log.as_bytes(), 4096).snapshot(usize::MAX);
+    assert!(snapshot.bytes.len() < 66 * 1024);
+    assert!(snapshot.bytes.len() > 50 * 1024);
+}
+
+/// Lines that came before a full-screen program are above it, and nothing of what it draws is.
+#[test]
+fn history_has_lines_and_nothing_that_was_drawn() {
+    let mut stream: String = (0..50).map(|line| format!("line {line}\r\n")).collect();
+    stream += "\x1b[?1049h\x1b[2J\x1b[Hdrawn\r\ndrawn\r\n\x1b[?1049l\x1b[2J\x1b[Hprompt";
+    let mut screen = fed(ROWS, COLS, stream.as_bytes(), 11);
+    assert!(screen.is_drawn() && !screen.is_alternate());
+    let mut shown = Referee::new(ROWS, COLS);
+    shown.feed(&screen.snapshot(20).bytes);
+    let history = shown.history().join("\n");
+    assert!(
+        history.contains("line 30") && !history.contains("drawn"),
+        "{history}"
+    );
+    let mut truth = Referee::new(ROWS, COLS);
+    assert_same(
+        &truth.feed(stream.as_bytes()).seen(),
+        &shown.seen(),
+        "below the history",
+    );
+}
+
+/// An engine is there while it is needed: not for lines, and not for ever.
+#[test]
+fn an_engine_draws_only_as_long_as_it_has_to() {
+    let mut screen = super::screen(ROWS, COLS);
+    let feed = |screen: &mut taskmasterd::screen::Screen<Vec<u8>>, bytes: &[u8]| {
+        screen.feed(bytes, &mut Vec::new());
+        screen.is_drawn()
+    };
+    assert!(!feed(
+        &mut screen,
+        b"\x1b[?2004h$ ls\x1b[K\r\n\x1b[1mfile\x1b[m\r\n"
+    ));
+    assert!(feed(&mut screen, b"\x1b[?1049h\x1b[2J"));
+    let line = "a line, which is nothing but a line\r\n";
+    assert!(feed(&mut screen, line.repeat(5000).as_bytes()));
+    assert!(feed(&mut screen, b"\x1b[?1049l"));
+    assert!(feed(&mut screen, line.repeat(1000).as_bytes()));
+    assert!(!feed(&mut screen, line.repeat(1000).as_bytes()));
+    // One endless line is more than the ring can hold.
+    assert!(feed(&mut screen, "working\r".repeat(20_000).as_bytes()));
+}
+
+/// Lines that are longer than the ring, without end: what is shown stays right.
+#[test]
+fn a_progress_bar_that_outlives_the_ring_is_shown_with_what_stands_above() {
+    let mut stream = String::from("above\r\n");
+    for step in 0..20_000 {
+        stream += &format!("step {step}\r");
+    }
+    let mut shown = Referee::new(ROWS, COLS);
+    shown.feed(&fed(ROWS, COLS, stream.as_bytes(), 1000).snapshot(0).bytes);
+    let mut truth = Referee::new(ROWS, COLS);
+    assert_same(
+        &truth.feed(stream.as_bytes()).seen(),
+        &shown.seen(),
+        "progress",
+    );
+}

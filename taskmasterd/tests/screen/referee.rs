@@ -92,21 +92,21 @@ impl Referee {
     pub(crate) fn seen(&self) -> String {
         let mut seen = String::new();
         for row in 0..self.size.0 {
-            writeln!(seen, "{row:3} {}", self.row(row as i32)).unwrap();
+            writeln!(seen, "{row:3} {}", self.row(row as i32)).expect("memory");
         }
         let cursor = &self.terminal.grid().cursor;
         let (point, pen) = (cursor.point, &cursor.template);
         let place = (point.line.0, point.column.0, cursor.input_needs_wrap);
-        writeln!(seen, "cursor {place:?} {:?}", self.terminal.cursor_style()).unwrap();
-        writeln!(seen, "pen {:?} {:?} {:?}", pen.fg, pen.bg, pen.flags).unwrap();
+        writeln!(seen, "cursor {place:?} {:?}", self.terminal.cursor_style()).expect("memory");
+        writeln!(seen, "pen {:?} {:?} {:?}", pen.fg, pen.bg, pen.flags).expect("memory");
         writeln!(
             seen,
             "link {:?}",
             pen.hyperlink().map(|link| link.uri().to_owned())
         )
-        .unwrap();
-        writeln!(seen, "modes {:?}", self.terminal.mode()).unwrap();
-        writeln!(seen, "title {:?}", self.window.title.borrow()).unwrap();
+        .expect("memory");
+        writeln!(seen, "modes {:?}", self.terminal.mode()).expect("memory");
+        writeln!(seen, "title {:?}", self.window.title.borrow()).expect("memory");
         seen
     }
 
@@ -134,7 +134,7 @@ impl Referee {
             }
             let mark = format!("{ink:?}/{:?}/{flags:?}/{link:?}", cell.bg);
             if mark != last {
-                write!(marks, " {col}:{mark}").unwrap();
+                write!(marks, " {col}:{mark}").expect("memory");
                 last = mark;
             }
         }
