@@ -34,7 +34,8 @@ pub enum Frame {
     Redraw,
     /// Client: I am leaving.
     Detach,
-    /// Daemon: this already happened; paint it, and take it for no news.
+    /// Daemon: this already happened; paint it, and take it for no news. A picture of [`FRAME_LEN_MAX`] bytes or more
+    /// takes several frames: one that is full is continued by the next, which may be empty.
     Snapshot(Vec<u8>),
     /// Daemon: the process wrote this.
     Output(Vec<u8>),
@@ -118,7 +119,7 @@ impl Frame {
             Self::Resize(size) => put(kind::RESIZE, &size_payload(*size), out),
             Self::Redraw => put(kind::REDRAW, &[], out),
             Self::Detach => put(kind::DETACH, &[], out),
-            Self::Snapshot(bytes) => put_bytes(kind::SNAPSHOT, bytes, out),
+            Self::Snapshot(bytes) => put_snapshot(bytes, out),
             Self::Output(bytes) => put_bytes(kind::OUTPUT, bytes, out),
             Self::Stderr(bytes) => put_bytes(kind::STDERR, bytes, out),
             Self::Skipped(count) => put(kind::SKIPPED, &count.to_be_bytes(), out),
@@ -174,6 +175,13 @@ fn put_bytes(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
     }
     for piece in bytes.chunks(FRAME_LEN_MAX) {
         put(kind, piece, out);
+    }
+}
+
+fn put_snapshot(bytes: &[u8], out: &mut Vec<u8>) {
+    put_bytes(kind::SNAPSHOT, bytes, out);
+    if !bytes.is_empty() && bytes.len().is_multiple_of(FRAME_LEN_MAX) {
+        put(kind::SNAPSHOT, &[], out);
     }
 }
 
@@ -366,6 +374,14 @@ mod tests {
             })
             .collect();
         assert_eq!(lengths, [FRAME_LEN_MAX, 1]);
+    }
+
+    #[test]
+    fn a_snapshot_ends_with_a_frame_that_is_not_full() {
+        for (len, frames) in [(0, 1), (1, 1), (FRAME_LEN_MAX, 2), (FRAME_LEN_MAX + 1, 2)] {
+            let wire = Frame::Snapshot(vec![b' '; len]).to_bytes();
+            assert_eq!(decoded([&wire[..]]).len(), frames, "{len} bytes");
+        }
     }
 
     #[test]

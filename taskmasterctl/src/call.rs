@@ -262,6 +262,11 @@ impl Conversation {
         }
     }
 
+    /// The connection itself, after an answer that changed what is spoken over it, and what came behind that answer.
+    pub(crate) fn upgrade(self) -> (UnixStream, Vec<u8>) {
+        (self.stream, self.lines.into_rest())
+    }
+
     /// The next notification, however long that takes.
     pub(crate) fn notification(&mut self) -> Result<Notification, Failure> {
         if let Some(early) = self.early.pop_front() {
