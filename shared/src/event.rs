@@ -146,6 +146,10 @@ pub enum EventKind {
     },
     /// A control command was accepted.
     Command { verb: String, names: Vec<String> },
+    /// A client is at the terminal of a process.
+    Attached { process: String, read_only: bool },
+    /// It is not any more.
+    Detached { process: String },
     /// A client was refused.
     Refused { reason: String },
     /// A new configuration is in force.
@@ -206,6 +210,8 @@ impl EventKind {
             | Self::Stopped { .. }
             | Self::Signalled { .. }
             | Self::Command { .. }
+            | Self::Attached { .. }
+            | Self::Detached { .. }
             | Self::Reloaded { .. }
             | Self::LogsReopened
             | Self::LogRecovered { .. }
@@ -225,6 +231,8 @@ impl EventKind {
             | Self::Killed { process, .. }
             | Self::Stopped { process, .. }
             | Self::Signalled { process, .. }
+            | Self::Attached { process, .. }
+            | Self::Detached { process }
             | Self::LogTrouble { process, .. }
             | Self::LogRecovered { process, .. } => Some(process),
             Self::DaemonStarted { .. }
@@ -374,6 +382,11 @@ impl fmt::Display for EventKind {
                 if names.is_empty() { "" } else { " " },
                 escape(&names.join(" "))
             ),
+            Self::Attached { process, read_only } => {
+                let how = if *read_only { " read-only" } else { "" };
+                write!(f, "attached{how} to {process}")
+            }
+            Self::Detached { process } => write!(f, "detached from {process}"),
             Self::Refused { reason } => write!(f, "client refused: {}", escape(reason)),
             Self::Reloaded {
                 added,

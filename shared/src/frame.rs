@@ -131,6 +131,25 @@ impl Frame {
         }
     }
 
+    /// What the protocol calls it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Input(_) => "INPUT",
+            Self::Resize(_) => "RESIZE",
+            Self::Redraw => "REDRAW",
+            Self::Detach => "DETACH",
+            Self::Snapshot(_) => "SNAPSHOT",
+            Self::Output(_) => "OUTPUT",
+            Self::Stderr(_) => "STDERR",
+            Self::Skipped(_) => "SKIPPED",
+            Self::Leader(_) => "LEADER",
+            Self::Exited(_) => "EXITED",
+            Self::Restarted(_) => "RESTARTED",
+            Self::Detached(_) => "DETACHED",
+            Self::Error(_) => "ERROR",
+        }
+    }
+
     /// The frame by itself.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();

@@ -79,6 +79,8 @@ pub mod code {
     pub const BUSY: i64 = 6;
     /// The client speaks frames of a version that we do not.
     pub const ATTACH_VERSION: i64 = 7;
+    /// There is no terminal to type at or to look at.
+    pub const NO_TERMINAL: i64 = 8;
 }
 
 impl RpcError {
@@ -223,6 +225,12 @@ impl Lines {
     /// Takes in what was read.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Takes out what no line has been made of: the rest is for somebody else.
+    pub fn take_rest(&mut self) -> Vec<u8> {
+        self.searched = 0;
+        std::mem::take(&mut self.buffer)
     }
 
     /// How many bytes are held that no line has been made of yet.

@@ -93,6 +93,19 @@ pub const ACCEPTS_PER_TURN: usize = 32;
 pub const REQUESTS_PER_TURN: usize = 16;
 /// How often refused connections are told of, in milliseconds.
 pub const REFUSED_TOLD_MS: u64 = 60_000;
+/// Output queued for one attached client, in bytes; beyond it the client is shown the screen instead.
+pub const ATTACH_QUEUE_LEN_MAX: usize = 256 * 1024;
+/// Beyond this much queued for a client that reads, its process is not read for a moment: a client that keeps
+/// up is to see every byte.
+pub const ATTACH_PACE_LEN: usize = 128 * 1024;
+/// How long that moment is at most, in milliseconds: a client that has not read by then does not keep up.
+pub const ATTACH_PACE_MS: u64 = 25;
+/// Screens for a client that is behind are at least this far apart, in milliseconds.
+pub const RESYNC_INTERVAL_MS: u64 = 100;
+/// Typed and not yet taken by the process, in bytes; what is more waits in the connections.
+pub const TYPED_LEN_MAX: usize = 64 * 1024;
+/// Clients attached to one process.
+pub const VIEWERS_MAX: usize = 32;
 /// Errors in a row after which a client is cut off: it does not speak our language.
 pub const CLIENT_ERRORS_MAX: u32 = 3;
 /// The wait before accept is tried again when descriptors ran out, in milliseconds.

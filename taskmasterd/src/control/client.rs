@@ -11,8 +11,10 @@ use mio::net::UnixStream;
 use serde::Serialize;
 use serde_json::Value;
 use shared::api::Stream;
+use shared::frame::Size;
 use shared::rpc::{self, Incoming, Lines, REQUEST_LEN_MAX, Request, Response, RpcError, code};
 
+use super::attach::{Attachment, Role};
 use super::peer::Peer;
 use crate::core::{Mono, ProcessId};
 use crate::limits::{
@@ -29,6 +31,8 @@ pub struct Client {
     pub stream: UnixStream,
     /// Who it is.
     pub peer: Peer,
+    /// The terminal it is attached to; then it speaks frames, and nothing below is used any more.
+    pub attachment: Option<Attachment>,
     /// The output it follows.
     pub follows: Option<Follow>,
     lines: Lines,
@@ -109,6 +113,7 @@ impl Client {
         Self {
             stream,
             peer,
+            attachment: None,
             follows: None,
             lines: Lines::new(REQUEST_LEN_MAX),
             requests: VecDeque::new(),
@@ -122,6 +127,13 @@ impl Client {
         }
     }
 
+    /// From here on it speaks frames; what it sent beyond its request is their beginning.
+    pub fn become_attached(&mut self, id: ProcessId, role: Role, size: Option<Size>, history: u32) {
+        let early = self.lines.take_rest();
+        self.attachment = Some(Attachment::new(id, role, size, history, early));
+        self.first_request_by = None;
+    }
+
     /// When it is cut off unless it gets on: it has not made its first request, or does not read.
     pub fn deadline(&self) -> Option<Mono> {
         self.first_request_by.into_iter().chain(self.read_by).min()
@@ -129,6 +141,9 @@ impl Client {
 
     /// Whether it has said all it will and been told all it asked.
     pub fn is_finished(&self) -> bool {
+        if self.attachment.is_some() {
+            return false;
+        }
         let nothing_open = self.requests.is_empty() && self.under_way.is_none();
         match self.read_state {
             ReadState::Open => false,
@@ -237,6 +252,11 @@ impl Client {
         }
     }
 
+    /// Whether the answer that came before the frames is still on its way.
+    pub fn owes_answer(&self) -> bool {
+        self.out.len() > 0
+    }
+
     /// Whether an answer is owed.
     pub fn is_waiting(&self) -> bool {
         self.under_way.is_some()
@@ -289,9 +309,16 @@ impl Client {
     /// The connection is broken.
     pub fn flush(&mut self, now: Mono) -> io::Result<()> {
         let before = self.out.len();
-        if before == 0 {
-            return Ok(());
+        if before > 0 {
+            self.flush_answers(before, now)?;
         }
+        match &mut self.attachment {
+            Some(attachment) if self.out.len() == 0 => attachment.flush(&mut self.stream),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn flush_answers(&mut self, before: usize, now: Mono) -> io::Result<()> {
         self.out.flush(&mut self.stream)?;
         match self.out.len() {
             0 => self.read_by = None,

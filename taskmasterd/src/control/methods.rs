@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 use shared::api::{
-    Available, AvailableProcess, Call, NamedPid, Names, Outcome, PROTOCOL, Pids, ProcessStatus,
-    ReloadParams, SignalParams, Status, TailParams, Verdict, Version,
+    AttachParams, Available, AvailableProcess, Call, NamedPid, Names, Outcome, PROTOCOL, Pids,
+    ProcessStatus, ReloadParams, ScreenParams, SendParams, SignalParams, Status, TailParams,
+    Verdict, Version,
 };
 use shared::name::Selector;
 use shared::rpc::{RpcError, code};
@@ -26,6 +27,12 @@ pub enum Deed {
     Reload(ReloadParams),
     /// Give the last output of a process.
     Tail(ProcessId, TailParams),
+    /// Put the client in front of the terminal of a process.
+    Attach(ProcessId, AttachParams),
+    /// Type into the terminal of a process.
+    Send(ProcessId, SendParams),
+    /// Say what is on the screen of a process.
+    Screen(ProcessId, ScreenParams),
     /// Empty the kept output of processes.
     Clear(Vec<Result<ProcessId, Outcome>>),
 }
@@ -70,19 +77,21 @@ pub fn carry_out(
             None => answer(&bad_signal(core, &names)),
         },
         Call::Reload(params) => Deed::Reload(params),
-        Call::Tail(params) => match core.select(&params.name)[..] {
-            [id] => Deed::Tail(id, params),
-            [] => refuse(
-                code::NO_SUCH_PROCESS,
-                format!("no such process: \"{}\"", params.name.as_str()),
-            ),
-            [_, ..] => {
-                let message = format!(
-                    "\"{}\" means several processes; name one",
-                    params.name.as_str()
-                );
-                refuse(code::INVALID_PARAMS, message)
-            }
+        Call::Tail(params) => match one(core, &params.name) {
+            Ok(id) => Deed::Tail(id, params),
+            Err(error) => Deed::Answer(Err(error)),
+        },
+        Call::Attach(params) => match one(core, &params.name) {
+            Ok(id) => Deed::Attach(id, params),
+            Err(error) => Deed::Answer(Err(error)),
+        },
+        Call::Send(params) => match one(core, &params.name) {
+            Ok(id) => Deed::Send(id, params),
+            Err(error) => Deed::Answer(Err(error)),
+        },
+        Call::Screen(params) => match one(core, &params.name) {
+            Ok(id) => Deed::Screen(id, params),
+            Err(error) => Deed::Answer(Err(error)),
         },
         Call::Clear(names) => Deed::Clear(found(core, &names.names)),
         Call::Pid(names) => answer(&pids(core, &names.names)),
@@ -95,10 +104,6 @@ pub fn carry_out(
             ticket: Some(ticket),
             cause: peer.cause(),
         }),
-        Call::Attach(_) | Call::Send(_) | Call::Screen(_) => refuse(
-            code::METHOD_NOT_FOUND,
-            "this taskmasterd has no terminals to give away",
-        ),
     }
 }
 
@@ -118,6 +123,21 @@ pub fn to_value(result: &impl Serialize) -> Result<Value, RpcError> {
 
 fn refuse(code: i64, message: impl Into<String>) -> Deed {
     Deed::Answer(Err(RpcError::new(code, message)))
+}
+
+/// The one process that `name` means.
+fn one(core: &Supervisor, name: &Selector) -> Result<ProcessId, RpcError> {
+    match core.select(name)[..] {
+        [id] => Ok(id),
+        [] => {
+            let message = format!("no such process: \"{}\"", name.as_str());
+            Err(RpcError::new(code::NO_SUCH_PROCESS, message))
+        }
+        [_, ..] => {
+            let message = format!("\"{}\" means several processes; name one", name.as_str());
+            Err(RpcError::new(code::INVALID_PARAMS, message))
+        }
+    }
 }
 
 /// The processes named, and an error for each name that is nobody's.

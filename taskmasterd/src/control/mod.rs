@@ -1,5 +1,6 @@
 //! The control socket: who may connect, what they may ask, and what they are answered.
 
+pub mod attach;
 pub mod client;
 pub mod listener;
 pub mod methods;

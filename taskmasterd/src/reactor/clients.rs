@@ -134,7 +134,10 @@ impl Reactor {
     }
 
     pub(super) fn client_ready(&mut self, token: Token, gone: bool) {
-        if gone && let Some(client) = self.clients.get_mut(&token) {
+        if gone
+            && let Some(client) = self.clients.get_mut(&token)
+            && client.attachment.is_none()
+        {
             // What it had asked for before is still to be read.
             let _ = client.read();
             client.hung_up();
@@ -150,6 +153,9 @@ impl Reactor {
         let Some(client) = self.clients.get_mut(&token) else {
             return;
         };
+        if client.attachment.is_some() && !client.owes_answer() {
+            return self.serve_attached(token);
+        }
         let broken =
             !client.is_gone() && (client.flush(self.now).is_err() || client.read().is_err());
         if broken {
@@ -212,6 +218,22 @@ impl Reactor {
                 let outcome = self.tail(token, id, &params);
                 self.answer(ticket, outcome);
             }
+            Deed::Attach(id, params) => {
+                let outcome = self.attach(token, id, &params);
+                let attached = outcome.is_ok();
+                self.answer(ticket, outcome);
+                if attached {
+                    self.welcome(token, !params.no_replay);
+                }
+            }
+            Deed::Send(id, params) => {
+                let outcome = self.send(id, &params);
+                self.answer(ticket, outcome);
+            }
+            Deed::Screen(id, params) => {
+                let outcome = self.screen(id, &params);
+                self.answer(ticket, outcome);
+            }
             Deed::Clear(items) => {
                 self.note_clear(&items, peer.cause());
                 let outcomes = Outcomes {
@@ -246,7 +268,7 @@ impl Reactor {
         }
     }
 
-    fn see_off(&mut self, token: Token) {
+    pub(super) fn see_off(&mut self, token: Token) {
         let Some(mut client) = self.clients.remove(&token) else {
             return;
         };
@@ -260,6 +282,12 @@ impl Reactor {
             for channel in outlet.channels() {
                 channel.followers.retain(|&other| other != token);
             }
+        }
+        if let Some(attachment) = client.attachment.take() {
+            self.leave_terminal(token, &attachment);
+            let process = self.core.process(attachment.id).map(Process::shown);
+            let process = process.unwrap_or_default();
+            self.tell(EventKind::Detached { process }, client.peer.cause());
         }
         self.inbox.push_back(Input::ClientGone {
             ticket: Ticket(token.0 as u64),

@@ -3,6 +3,7 @@
 //! A turn sleeps until there is news, takes it in, lets the core draw its conclusions, and gives out what came
 //! of it. Nothing in a turn waits for anything: what could be slow is a child process of our own.
 
+mod attach;
 mod clients;
 mod debts;
 mod news;
@@ -15,6 +16,8 @@ pub mod signals;
 mod socket;
 mod sources;
 mod strays;
+mod terminal;
+mod typing;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{self, ErrorKind};
@@ -97,6 +100,10 @@ pub struct Reactor {
     heritage: Heritage,
     news: News,
     reloads: Reloads,
+    /// Processes that somebody is attached to.
+    attended: BTreeSet<ProcessId>,
+    /// Outputs that are not read for a moment, for whom, and until when at most.
+    paced: BTreeMap<Token, (Token, Mono)>,
     shell: Option<Shell>,
     buffer: Vec<u8>,
     leaving: bool,
@@ -157,6 +164,8 @@ impl Reactor {
             heritage,
             news,
             reloads: Reloads::new(config_path),
+            attended: BTreeSet::new(),
+            paced: BTreeMap::new(),
             shell,
             buffer: Vec::new(),
             leaving: false,
@@ -211,6 +220,8 @@ impl Reactor {
             clients,
             self.debts.accept_at,
             self.reloads.deadline(),
+            self.paced.values().map(|&(_, until)| until).min(),
+            self.resync_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -267,6 +278,7 @@ impl Reactor {
             self.inbox.push_back(Input::Timeout);
         }
         self.settle();
+        self.end_pacing();
         self.take_in_output();
         self.take_in_reload();
         self.settle();
@@ -291,6 +303,7 @@ impl Reactor {
 
     /// What was gathered in the turn leaves.
     fn give_out(&mut self) {
+        self.tell_attached();
         self.send_to_clients();
         self.news.flush(self.now, self.unix_ms);
     }

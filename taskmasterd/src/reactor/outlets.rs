@@ -20,11 +20,14 @@ use crate::logs::ring::Ring;
 use crate::sys::{self, Arena};
 
 use super::news::{News, Speaker};
+use super::terminal::Terminal;
 
 /// Both streams of a process.
 pub(super) struct Outlet {
     pub(super) stdout: Channel,
     pub(super) stderr: Channel,
+    /// Made at the first output or the first look.
+    pub(super) terminal: Option<Box<Terminal>>,
 }
 
 /// One stream.
@@ -60,6 +63,7 @@ impl Outlet {
         let mut outlet = Self {
             stdout: Channel::new(Stream::Stdout, &program.stdout, user),
             stderr: Channel::new(Stream::Stderr, &program.stderr, user),
+            terminal: None,
         };
         for channel in outlet.channels() {
             channel.reopen(at, news, who);
@@ -72,7 +76,13 @@ impl Outlet {
         let mut new = Self::new(program, at, news, who);
         new.stdout.followers = std::mem::take(&mut self.stdout.followers);
         new.stderr.followers = std::mem::take(&mut self.stderr.followers);
+        new.terminal = self.terminal.take();
         *self = new;
+    }
+
+    pub(super) fn terminal(&mut self) -> &mut Terminal {
+        self.terminal
+            .get_or_insert_with(|| Box::new(Terminal::new()))
     }
 
     pub(super) fn channel(&mut self, stream: Stream) -> &mut Channel {

@@ -35,9 +35,21 @@ impl Reactor {
     /// A budget's worth from each source that has something.
     pub(super) fn take_in_output(&mut self) {
         for token in std::mem::take(&mut self.debts.outputs) {
+            if self.paced.contains_key(&token) {
+                continue;
+            }
+            if let Some(Source::Output(Output {
+                id,
+                terminal: Some(_),
+                ..
+            })) = self.sources.get(token)
+            {
+                self.flush_typed(*id);
+            }
             match self.read_output(token, READ_BUDGET) {
                 Stop::Empty => {}
                 Stop::End => self.close_output(token),
+                Stop::Budget if self.should_pace(token) => {}
                 Stop::Budget => {
                     self.debts.outputs.insert(token);
                 }
@@ -70,14 +82,18 @@ impl Reactor {
                 break Stop::Empty;
             };
             let (filled, stop) = fill(output, &mut buffer[..left.min(READ_BUDGET)]);
-            let mut bytes = &buffer[..filled];
+            let raw = &buffer[..filled];
             let mut plain = Vec::new();
-            if output.terminal.is_some() {
-                strip(output, bytes, stop, &mut plain);
-                bytes = &plain;
+            let is_terminal = output.terminal.is_some();
+            if is_terminal {
+                strip(output, raw, stop, &mut plain);
             }
             let (id, pid, stream) = (output.id, output.pid, output.stream);
-            self.deliver(id, pid, stream, bytes);
+            if is_terminal && !output.orphaned {
+                self.draw(id, raw);
+            }
+            self.show(id, stream, raw);
+            self.deliver(id, pid, stream, if is_terminal { &plain } else { raw });
             left -= filled;
             match stop {
                 Some(stop) => break stop,
@@ -87,6 +103,15 @@ impl Reactor {
         };
         self.buffer = buffer;
         stop
+    }
+
+    /// What the terminal of a process shows changes, whether or not somebody looks.
+    fn draw(&mut self, id: ProcessId, raw: &[u8]) {
+        let mut queries = Vec::new();
+        if let Some(outlet) = self.outlets.get_mut(&id).filter(|_| !raw.is_empty()) {
+            outlet.terminal().screen.feed(raw, &mut queries);
+        }
+        self.answer_queries(id, queries);
     }
 
     fn deliver(&mut self, id: ProcessId, pid: Pid, stream: Stream, bytes: &[u8]) {

@@ -20,6 +20,7 @@ use super::news::{NO_PID, Speaker};
 use super::outlets::Outlet;
 use super::sources::{Output, Source};
 use super::{Incarnation, Reactor};
+use mio::Token;
 
 impl Reactor {
     /// Does what the core wishes; an answer is its next input.
@@ -36,7 +37,7 @@ impl Reactor {
             Effect::Forget { id } => self.forget(id),
             Effect::Event { kind, cause } => self.tell(kind, cause),
             Effect::Reply { ticket, answer } => self.reply(ticket, answer),
-            Effect::Leave => self.leaving = true,
+            Effect::Leave => self.leave(),
         }
         None
     }
@@ -54,19 +55,18 @@ impl Reactor {
             .process(id)
             .expect("the core spawns what it knows");
         let who = Speaker::of(&self.core, id, NO_PID);
+        let terminal = self
+            .outlets
+            .get(&id)
+            .and_then(|outlet| outlet.terminal.as_deref());
+        let window = terminal.map_or(Window::default(), |terminal| terminal.window);
         let spec = &process.spec;
         let stderr = if spec.stderr == Destination::Stdout {
             Stderr::WithStdout
         } else {
             Stderr::Own
         };
-        let order = Order::new(
-            &spec.launch,
-            &process.name,
-            stderr,
-            Window::default(),
-            &self.heritage,
-        )?;
+        let order = Order::new(&spec.launch, &process.name, stderr, window, &self.heritage)?;
         let at = self.at();
         let news = &mut self.news;
         self.outlets
@@ -103,6 +103,7 @@ impl Reactor {
                     fd,
                     terminal,
                     orphaned: false,
+                    wants_room: false,
                 })
             };
             match self.sources.add_owned(fd, source) {
@@ -112,6 +113,11 @@ impl Reactor {
                     self.tell(EventKind::Trouble { text }, Cause::Policy);
                 }
             }
+        }
+        if let Some(outlet) = self.outlets.get_mut(&id)
+            && let Some(terminal) = &mut outlet.terminal
+        {
+            terminal.born();
         }
         let status_fd = exec_status.as_fd().as_raw_fd();
         let source = || Source::ExecStatus {
@@ -168,11 +174,26 @@ impl Reactor {
         let Some(mut outlet) = self.outlets.remove(&id) else {
             return;
         };
+        self.attended.remove(&id);
+        if let Some(terminal) = outlet.terminal.take() {
+            self.dismiss_viewers(&terminal.viewers, "it is not in the configuration any more");
+        }
         for channel in outlet.channels() {
             for token in std::mem::take(&mut channel.followers) {
                 self.end_of_following(token);
             }
         }
+    }
+
+    /// The last thing the daemon does.
+    fn leave(&mut self) {
+        let attached = self
+            .clients
+            .iter()
+            .filter(|(_, client)| client.attachment.is_some());
+        let viewers: Vec<Token> = attached.map(|(&token, _)| token).collect();
+        self.dismiss_viewers(&viewers, "the daemon has stopped");
+        self.leaving = true;
     }
 
     fn reply(&mut self, ticket: Ticket, answer: Answer) {

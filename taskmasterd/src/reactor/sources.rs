@@ -43,6 +43,8 @@ pub(super) struct Output {
     pub(super) terminal: Option<CrStripper>,
     /// Whether the process it was made for is dead, so that its end is final.
     pub(super) orphaned: bool,
+    /// Whether something that was typed waits until it takes more.
+    pub(super) wants_room: bool,
 }
 
 /// All that is in the poll.
@@ -101,6 +103,24 @@ impl Sources {
         self.registry.register(socket, token, interest)?;
         self.all.insert(token, source);
         Ok(token)
+    }
+
+    /// Whether it is news that a terminal takes more.
+    pub(super) fn want_room(&mut self, token: Token, wanted: bool) {
+        let Some(Source::Output(output)) = self.all.get_mut(&token) else {
+            return;
+        };
+        if output.wants_room == wanted {
+            return;
+        }
+        output.wants_room = wanted;
+        let interest = match wanted {
+            true => Interest::READABLE | Interest::WRITABLE,
+            false => Interest::READABLE,
+        };
+        let _ = self
+            .registry
+            .reregister(&mut SourceFd(&output.fd.as_raw_fd()), token, interest);
     }
 
     pub(super) fn get(&self, token: Token) -> Option<&Source> {

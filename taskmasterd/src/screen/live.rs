@@ -4,7 +4,7 @@ use std::io;
 use std::ops::DerefMut;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use shared::tracker::{Query, Side, Tracker};
+use shared::tracker::{Mode, Query, Side, Tracker};
 
 use super::Snapshot;
 use super::guard::Guard;
@@ -224,6 +224,10 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
                 guarded(|| question(&*drawing.model)).ok()
             }
         }
+    }
+
+    pub(super) fn shows_cursor(&self) -> bool {
+        self.tracker.has(Mode::Cursor)
     }
 
     pub(super) fn side(&self) -> Side {

@@ -115,6 +115,11 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
         self.look(|model| model.cursor())
     }
 
+    /// Whether the cursor is shown.
+    pub fn is_cursor_visible(&self) -> bool {
+        self.live.as_ref().is_none_or(|live| live.shows_cursor())
+    }
+
     /// How many rows and columns there are.
     pub fn size(&self) -> (usize, usize) {
         (self.size.rows(), self.size.cols())

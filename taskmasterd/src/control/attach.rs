@@ -1,0 +1,336 @@
+//! An attached client: frames come in, frames go out, and a slow client is not waited for.
+//!
+//! What a client has not read is queued up to a limit. Beyond it the queue is dropped and the client is *behind*:
+//! nothing more is queued until it has read what is on its way, then it is shown the screen as it is by then. So
+//! the process never waits for a client that does not read, and no client costs more than its queue.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+
+use mio::net::UnixStream;
+use shared::frame::{Decoder, Frame, FrameError, Size};
+use shared::state::State;
+
+use crate::core::{Mono, ProcessId};
+use crate::limits::{ATTACH_QUEUE_LEN_MAX, RESYNC_INTERVAL_MS, TYPED_LEN_MAX};
+
+/// What a client may do at the terminal of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Look on.
+    Watcher,
+    /// Look on and type.
+    Typist,
+}
+
+/// The state of a process as a client was last told it: its pid, if it has one, and its state.
+pub type Told = (Option<i32>, State);
+
+/// One attached client.
+#[derive(Debug)]
+pub struct Attachment {
+    /// The process.
+    pub id: ProcessId,
+    /// What it may do.
+    pub role: Role,
+    /// The size of its terminal, unless that is not to count.
+    pub size: Option<Size>,
+    /// How many lines that have scrolled away it wants to see.
+    pub history: u32,
+    /// What it knows of the process.
+    pub told: Option<Told>,
+    decoder: Decoder,
+    /// Read from the client and not yet made into frames.
+    incoming: Vec<u8>,
+    outgoing: Outgoing,
+    behind: Option<Behind>,
+}
+
+/// A client that was too slow.
+#[derive(Debug)]
+struct Behind {
+    skipped: u64,
+    /// Screens are not sent one after the other to somebody who cannot read them.
+    not_before: Mono,
+}
+
+impl Attachment {
+    /// A new one, with what the client sent before it knew that it is attached.
+    pub fn new(
+        id: ProcessId,
+        role: Role,
+        size: Option<Size>,
+        history: u32,
+        early: Vec<u8>,
+    ) -> Self {
+        Self {
+            id,
+            role,
+            size,
+            history,
+            told: None,
+            decoder: Decoder::default(),
+            incoming: early,
+            outgoing: Outgoing::default(),
+            behind: None,
+        }
+    }
+
+    /// Reads what is there, up to a limit. Says whether the client has closed its end.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn read(&mut self, stream: &mut UnixStream) -> io::Result<bool> {
+        let mut buffer = [0; 16 * 1024];
+        while self.incoming.len() < TYPED_LEN_MAX {
+            match stream.read(&mut buffer) {
+                Ok(0) => return Ok(true),
+                Ok(n) => self.incoming.extend_from_slice(&buffer[..n]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// The next frame of the client, if one is whole.
+    ///
+    /// # Errors
+    /// What the client sends is not what clients send.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        let mut rest = &self.incoming[..];
+        let frame = self.decoder.next(&mut rest);
+        let used = self.incoming.len() - rest.len();
+        self.incoming.drain(..used);
+        frame
+    }
+
+    /// Queues what the process wrote, or counts it if the client is behind.
+    pub fn show(&mut self, frame: &Frame, len: usize, now: Mono) {
+        if let Some(behind) = &mut self.behind {
+            behind.skipped += len as u64;
+        } else if self.outgoing.len + len > ATTACH_QUEUE_LEN_MAX {
+            self.fall_behind(now, len);
+        } else {
+            self.outgoing.put(frame);
+        }
+    }
+
+    /// Drops what is queued: the client will be shown the screen when it reads again.
+    pub fn fall_behind(&mut self, now: Mono, len: usize) {
+        let dropped = self.outgoing.drop_queue() + len as u64;
+        match &mut self.behind {
+            Some(behind) => behind.skipped += dropped,
+            None => {
+                let not_before = now.after(RESYNC_INTERVAL_MS);
+                self.behind = Some(Behind {
+                    skipped: dropped,
+                    not_before,
+                });
+            }
+        }
+    }
+
+    /// Queues a word of the daemon's own; one that is behind is told the state of things later.
+    pub fn tell(&mut self, frame: &Frame) {
+        if self.behind.is_none() {
+            self.outgoing.put(frame);
+        }
+    }
+
+    /// Whether the client is behind.
+    pub fn is_behind(&self) -> bool {
+        self.behind.is_some()
+    }
+
+    /// When a client that is behind, and has read all there was, may be shown the screen.
+    pub fn resync_at(&self) -> Option<Mono> {
+        let behind = self.behind.as_ref().filter(|_| self.outgoing.len == 0);
+        behind.map(|behind| behind.not_before)
+    }
+
+    /// The client is up to date again with the screen that is queued now: how much it has missed.
+    pub fn catch_up(&mut self) -> u64 {
+        self.told = None;
+        self.behind.take().map_or(0, |behind| behind.skipped)
+    }
+
+    /// How much is queued, in bytes.
+    pub fn queued(&self) -> usize {
+        self.outgoing.len
+    }
+
+    /// Writes what the connection takes.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn flush(&mut self, stream: &mut UnixStream) -> io::Result<()> {
+        self.outgoing.flush(stream)
+    }
+}
+
+/// Whole frames on their way out, the first of them perhaps in part.
+#[derive(Debug, Default)]
+struct Outgoing {
+    frames: VecDeque<Vec<u8>>,
+    /// Bytes that are not written.
+    len: usize,
+    /// Bytes of the first frame that are.
+    written: usize,
+}
+
+impl Outgoing {
+    fn put(&mut self, frame: &Frame) {
+        let bytes = frame.to_bytes();
+        self.len += bytes.len();
+        self.frames.push_back(bytes);
+    }
+
+    /// Drops all but a frame whose beginning is out already. Says how many bytes that was.
+    fn drop_queue(&mut self) -> u64 {
+        let before = self.len;
+        self.frames.truncate(usize::from(self.written > 0));
+        self.len = self
+            .frames
+            .front()
+            .map_or(0, |frame| frame.len() - self.written);
+        (before - self.len) as u64
+    }
+
+    fn flush(&mut self, stream: &mut UnixStream) -> io::Result<()> {
+        while let Some(frame) = self.frames.front() {
+            match stream.write(&frame[self.written..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    self.written += n;
+                    self.len -= n;
+                    if self.written == frame.len() {
+                        self.written = 0;
+                        self.frames.pop_front();
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What was typed, without what terminals say of themselves: answers to questions and news of the focus. Only
+/// the terminal whose size counts speaks for all; the others would answer each question once more.
+pub fn without_reports(typed: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(typed.len());
+    let mut rest = typed;
+    while let Some((&first, after)) = rest.split_first() {
+        match report_len(rest) {
+            Some(len) => rest = &rest[len..],
+            None => {
+                out.push(first);
+                rest = after;
+            }
+        }
+    }
+    out
+}
+
+/// The length of the report that `bytes` begin with: CPR, DA, DSR, DECRPM, focus, or an OSC or DCS string.
+fn report_len(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [0x1b, b'[', b'I' | b'O', ..] => Some(3),
+        [0x1b, b'[', rest @ ..] => {
+            let end = rest.iter().position(|byte| (0x40..=0x7e).contains(byte))?;
+            let (parameters, last) = (&rest[..end], rest[end]);
+            let asks = parameters.first().is_some_and(|byte| b"?>".contains(byte));
+            let is_report = match last {
+                b'R' => parameters.contains(&b';'),
+                b'c' | b'n' => true,
+                b'y' => parameters.ends_with(b"$"),
+                b'u' => asks,
+                _ => false,
+            };
+            is_report.then_some(2 + end + 1)
+        }
+        [0x1b, b']' | b'P', rest @ ..] => {
+            let end = rest.iter().position(|&byte| byte == 0x07 || byte == 0x1b)?;
+            let terminator = if rest[end] == 0x07 { 1 } else { 2 };
+            Some((2 + end + terminator).min(bytes.len()))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attachment() -> Attachment {
+        Attachment::new(ProcessId(1), Role::Typist, None, 0, Vec::new())
+    }
+
+    fn output(len: usize) -> Frame {
+        Frame::Output(vec![b'x'; len])
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_costs_its_queue_and_no_more() {
+        let mut client = attachment();
+        for _ in 0..1000 {
+            client.show(&output(60_000), 60_000, Mono(0));
+            assert!(client.queued() <= ATTACH_QUEUE_LEN_MAX + 64 * 1024);
+        }
+        assert!(client.is_behind());
+        assert_eq!(client.catch_up(), {
+            let whole_frames = 60_000 * 1000;
+            // The heads of the frames that were dropped count too: they were never sent either.
+            whole_frames + 5 * 4
+        });
+        assert!(!client.is_behind());
+    }
+
+    #[test]
+    fn a_frame_that_has_begun_is_finished() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut ours = UnixStream::from_std(ours);
+        let mut client = attachment();
+        // More than a socket holds, so that a frame is cut.
+        for _ in 0..8 {
+            client.show(&output(32_000), 32_000, Mono(0));
+            client.flush(&mut ours).unwrap();
+        }
+        client.fall_behind(Mono(0), 0);
+        client.catch_up();
+        client.tell(&Frame::Leader(true));
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            (&theirs).read_to_end(&mut all).unwrap();
+            all
+        });
+        while client.queued() > 0 {
+            client.flush(&mut ours).unwrap();
+            std::thread::yield_now();
+        }
+        drop(ours);
+        let all = reader.join().unwrap();
+        let (mut rest, mut decoder) = (&all[..], Decoder::default());
+        let mut last = None;
+        while let Some(frame) = decoder.next(&mut rest).unwrap() {
+            last = Some(frame);
+        }
+        assert_eq!(last, Some(Frame::Leader(true)));
+        assert_eq!(decoder.held(), 0);
+    }
+
+    #[test]
+    fn reports_are_told_from_typing() {
+        let strip = |typed: &[u8]| String::from_utf8(without_reports(typed)).unwrap();
+        assert_eq!(strip(b"ls\r"), "ls\r");
+        assert_eq!(strip(b"\x1b[24;80Ra\x1b[?62;c\x1b[0nb\x1b[I\x1b[O"), "ab");
+        assert_eq!(strip(b"\x1b]11;rgb:0/0/0\x07x\x1bP1+r\x1b\\y"), "xy");
+        assert_eq!(strip(b"\x1b[A\x1b[1;5C\x1b"), "\x1b[A\x1b[1;5C\x1b");
+        assert_eq!(strip(b"\x1b[13;2u\x1b[?5u"), "\x1b[13;2u");
+    }
+}

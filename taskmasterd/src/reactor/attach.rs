@@ -1,0 +1,536 @@
+//! Clients at the terminals of processes: what is typed goes in, what is written comes out, and when the process
+//! ends they stay for the next one.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mio::Token;
+use serde_json::Value;
+use shared::api::{
+    self, ATTACH_VERSION, AttachParams, Attached, Exited, Restarted, ScreenParams, SendParams,
+    Sent, Stream, Tty,
+};
+use shared::event::EventKind;
+use shared::frame::{Frame, Size};
+use shared::rpc::{RpcError, code};
+
+use crate::child::pty;
+use crate::config::model;
+use crate::control::attach::{Attachment, Role, Told, without_reports};
+use crate::control::methods::to_value;
+use crate::core::{Process, ProcessId};
+use crate::limits::{REQUESTS_PER_TURN, TYPED_LEN_MAX, VIEWERS_MAX};
+
+use super::Reactor;
+use super::outlets::Outlet;
+use super::terminal::Terminal;
+
+impl Reactor {
+    /// Attaches a client; the answer is for the reactor to send before anything else.
+    pub(super) fn attach(
+        &mut self,
+        token: Token,
+        id: ProcessId,
+        params: &AttachParams,
+    ) -> Result<Value, RpcError> {
+        if params.version != ATTACH_VERSION {
+            let message = format!(
+                "attach: version {} of the frames is not spoken here, {ATTACH_VERSION} is; \
+                 use the taskmasterctl of this daemon",
+                params.version
+            );
+            return Err(RpcError::new(code::ATTACH_VERSION, message));
+        }
+        let others = self.terminal(id)?.viewers.clone();
+        if params.steal {
+            let by = self.clients.get(&token).map_or(0, |client| client.peer.uid);
+            for other in &others {
+                self.dismiss(*other, &format!("uid {by} took over"));
+            }
+        }
+        let terminal = self.terminal(id)?;
+        if terminal.viewers.len() >= VIEWERS_MAX {
+            let message = format!("{VIEWERS_MAX} clients are attached already");
+            return Err(RpcError::new(code::BUSY, message));
+        }
+        terminal.viewers.push(token);
+        let others = terminal.viewers.len() - 1;
+        let (role, size) = role_and_size(params);
+        let Some(client) = self.clients.get_mut(&token) else {
+            return Err(RpcError::new(code::INTERNAL_ERROR, "the client has gone"));
+        };
+        client.become_attached(id, role, size, params.history);
+        self.attended.insert(id);
+        let leader = size.is_some();
+        if leader {
+            self.lead(id, token);
+        }
+        self.announce_attachment(token, id);
+        let process = self.core.process(id).ok_or_else(no_such_process)?;
+        to_value(&Attached {
+            version: ATTACH_VERSION,
+            name: process.shown(),
+            tty: tty(process),
+            pid: process.pid().map(|pid| pid.0),
+            state: process.shown_state(),
+            leader,
+            others: u32::try_from(others).unwrap_or(u32::MAX),
+        })
+    }
+
+    fn announce_attachment(&mut self, token: Token, id: ProcessId) {
+        let (Some(process), Some(client)) = (self.core.process(id), self.clients.get(&token))
+        else {
+            return;
+        };
+        let read_only = client
+            .attachment
+            .as_ref()
+            .is_some_and(|attachment| attachment.role == Role::Watcher);
+        let kind = EventKind::Attached {
+            process: process.shown(),
+            read_only,
+        };
+        self.tell(kind, client.peer.cause());
+    }
+
+    /// What an attached client is shown first, after the answer.
+    pub(super) fn welcome(&mut self, token: Token, replay: bool) {
+        let Some(attachment) = self.attachment(token) else {
+            return;
+        };
+        let id = attachment.id;
+        if replay {
+            self.show_screen(token);
+        }
+        let told = self.core.process(id).map(told);
+        if let (Some(told @ (Some(_), _)), Some(attachment)) = (told, self.attachment(token)) {
+            // The answer said it already.
+            attachment.told = Some(told);
+        }
+        self.dirty.insert(token);
+    }
+
+    /// Paints the whole screen for one client.
+    fn show_screen(&mut self, token: Token) {
+        let Some(attachment) = self.attachment(token) else {
+            return;
+        };
+        let (id, history) = (attachment.id, attachment.history);
+        let Some(process) = self.core.process(id) else {
+            return;
+        };
+        let Some(outlet) = self.outlets.get_mut(&id) else {
+            return;
+        };
+        let (bytes, incomplete) = if process.spec.launch.tty == model::Tty::None {
+            (
+                outlet
+                    .stdout
+                    .tail(SHOWN_OF_PIPE)
+                    .map_or(Vec::new(), |(bytes, _)| bytes),
+                false,
+            )
+        } else {
+            let snapshot = outlet.terminal().screen.snapshot(history as usize);
+            (snapshot.bytes, snapshot.incomplete)
+        };
+        if let Some(attachment) = self.attachment(token) {
+            attachment.tell(&Frame::Snapshot(bytes));
+        }
+        if incomplete {
+            self.ask_to_redraw(id);
+        }
+        self.dirty.insert(token);
+    }
+
+    /// Programs redraw when their terminal changes its size.
+    fn ask_to_redraw(&mut self, id: ProcessId) {
+        let Ok(terminal) = self.terminal(id) else {
+            return;
+        };
+        let window = terminal.window;
+        let smaller = pty::Window {
+            rows: window.rows.saturating_sub(1).max(1),
+            ..window
+        };
+        self.set_window(id, smaller);
+        self.set_window(id, window);
+    }
+
+    /// A few frames of an attached client.
+    pub(super) fn serve_attached(&mut self, token: Token) {
+        let now = self.now;
+        let Some(client) = self.clients.get_mut(&token) else {
+            return;
+        };
+        let broken = client.flush(now).is_err();
+        let Some(id) = client.attachment.as_ref().map(|attachment| attachment.id) else {
+            return;
+        };
+        self.unpace(token);
+        // Who types faster than the process reads waits in his own connection.
+        if self.terminal(id).is_ok_and(|terminal| !terminal.has_room()) {
+            return;
+        }
+        let Some(client) = self.clients.get_mut(&token) else {
+            return;
+        };
+        let Some(attachment) = &mut client.attachment else {
+            return;
+        };
+        // What was typed before the end still counts.
+        let ended = attachment.read(&mut client.stream).unwrap_or(true) || broken;
+        for _ in 0..REQUESTS_PER_TURN {
+            let Some(attachment) = self.attachment(token) else {
+                return;
+            };
+            match attachment.next_frame() {
+                Ok(Some(Frame::Detach)) => return self.see_off(token),
+                Ok(Some(frame)) => self.take_frame(token, id, frame),
+                Ok(None) if ended => return self.see_off(token),
+                Ok(None) => return,
+                Err(error) => {
+                    let text = error.to_string();
+                    attachment.tell(&Frame::Error(text.clone()));
+                    return self.dismiss(token, &text);
+                }
+            }
+        }
+        self.debts.clients.insert(token);
+    }
+
+    fn take_frame(&mut self, token: Token, id: ProcessId, frame: Frame) {
+        let Some(attachment) = self.attachment(token) else {
+            return;
+        };
+        match frame {
+            Frame::Input(_) if attachment.role == Role::Watcher => {
+                attachment.tell(&Frame::Error("this attachment is read-only".into()));
+                self.dirty.insert(token);
+            }
+            Frame::Input(bytes) => self.type_as(token, id, bytes),
+            Frame::Resize(size) => {
+                if let Some(own) = &mut attachment.size {
+                    *own = size;
+                    self.lead(id, token);
+                }
+            }
+            Frame::Redraw => self.show_screen(token),
+            // The rest is the daemon's to say.
+            frame @ (Frame::Detach
+            | Frame::Snapshot(_)
+            | Frame::Output(_)
+            | Frame::Stderr(_)
+            | Frame::Skipped(_)
+            | Frame::Leader(_)
+            | Frame::Exited(_)
+            | Frame::Restarted(_)
+            | Frame::Detached(_)
+            | Frame::Error(_)) => {
+                let text = format!("{} is not for a client to send", frame.name());
+                self.dismiss(token, &text);
+            }
+        }
+    }
+
+    /// Types for a client. If it is not the leader, its terminal's own words are left out, and what remains makes
+    /// it the leader.
+    fn type_as(&mut self, token: Token, id: ProcessId, mut bytes: Vec<u8>) {
+        let leads = self
+            .terminal(id)
+            .is_ok_and(|terminal| terminal.leader == Some(token));
+        if !leads {
+            bytes = without_reports(&bytes);
+            let has_size = self
+                .attachment(token)
+                .is_some_and(|attachment| attachment.size.is_some());
+            if has_size && !bytes.is_empty() {
+                self.lead(id, token);
+            }
+        }
+        self.type_in(id, &bytes);
+    }
+
+    /// The size of this client's terminal is that of the process's from now on.
+    fn lead(&mut self, id: ProcessId, token: Token) {
+        let Some(size) = self
+            .attachment(token)
+            .and_then(|attachment| attachment.size)
+        else {
+            return;
+        };
+        let Ok(terminal) = self.terminal(id) else {
+            return;
+        };
+        let before = terminal.leader.replace(token);
+        let window = terminal.fit(size);
+        self.set_window(id, window);
+        if before == Some(token) {
+            return;
+        }
+        for (token, leads) in [(before, false), (Some(token), true)] {
+            if let Some(token) = token
+                && let Some(attachment) = self.attachment(token)
+            {
+                attachment.tell(&Frame::Leader(leads));
+                self.dirty.insert(token);
+            }
+        }
+    }
+
+    /// What a process wrote, for all who are in front of it; `raw` is as its terminal has it.
+    pub(super) fn show(&mut self, id: ProcessId, stream: Stream, raw: &[u8]) {
+        let now = self.now;
+        let Some(outlet) = self.outlets.get(&id) else {
+            return;
+        };
+        let Some(terminal) = outlet.terminal.as_deref().filter(|_| !raw.is_empty()) else {
+            return;
+        };
+        if terminal.viewers.is_empty() {
+            return;
+        }
+        let frame = match stream {
+            Stream::Stdout => Frame::Output(raw.to_vec()),
+            Stream::Stderr => Frame::Stderr(raw.to_vec()),
+        };
+        for token in terminal.viewers.clone() {
+            let Some(client) = self.clients.get_mut(&token) else {
+                continue;
+            };
+            let Some(attachment) = &mut client.attachment else {
+                continue;
+            };
+            attachment.show(&frame, raw.len(), now);
+            // At once: the next read of a flood must not find the queue of this one.
+            if client.flush(now).is_err() {
+                self.see_off(token);
+            }
+        }
+    }
+
+    /// When a client that was behind may be shown the screen.
+    pub(super) fn resync_deadline(&self) -> Option<crate::core::Mono> {
+        let tokens = self
+            .attended
+            .iter()
+            .filter_map(|id| self.outlets.get(id)?.terminal.as_deref());
+        let tokens = tokens.flat_map(|terminal| &terminal.viewers);
+        let attachments = tokens.filter_map(|token| self.clients.get(token)?.attachment.as_ref());
+        attachments.filter_map(Attachment::resync_at).min()
+    }
+
+    /// Tells attached clients of ends and beginnings, and shows the screen to those that were behind.
+    pub(super) fn tell_attached(&mut self) {
+        for id in self.attended.clone() {
+            let Ok(terminal) = self.terminal(id) else {
+                continue;
+            };
+            for token in terminal.viewers.clone() {
+                self.catch_up(token);
+                self.tell_state(token, id);
+            }
+        }
+    }
+
+    fn catch_up(&mut self, token: Token) {
+        let now = self.now;
+        let Some(attachment) = self.attachment(token) else {
+            return;
+        };
+        if attachment.resync_at().is_none_or(|at| at > now) {
+            return;
+        }
+        let skipped = attachment.catch_up();
+        attachment.tell(&Frame::Skipped(skipped));
+        self.show_screen(token);
+    }
+
+    fn tell_state(&mut self, token: Token, id: ProcessId) {
+        let Some(process) = self.core.process(id) else {
+            return;
+        };
+        let is = told(process);
+        let retry_in_ms = process.next_start().map(|at| at.since(self.now));
+        let ended = Frame::Exited(Exited {
+            exit: process.exit,
+            state: is.1,
+            retry_in_ms,
+            gone: false,
+        });
+        let Some(attachment) = self.attachment(token) else {
+            return;
+        };
+        if attachment.told == Some(is) || attachment.is_behind() {
+            return;
+        }
+        let was = attachment.told.replace(is);
+        let had_pid = was.is_some_and(|(pid, _)| pid.is_some());
+        match is.0 {
+            Some(pid) if was.is_some_and(|(was, _)| was == Some(pid)) => {}
+            Some(pid) => {
+                if had_pid {
+                    attachment.tell(&ended);
+                }
+                attachment.tell(&Frame::Restarted(Restarted { pid }));
+            }
+            // On its way up; what comes of it is told next.
+            None if is.1 == shared::state::State::Starting && !had_pid => {}
+            None => attachment.tell(&ended),
+        }
+        self.dirty.insert(token);
+    }
+
+    /// Ends an attachment, with the reason.
+    pub(super) fn dismiss(&mut self, token: Token, reason: &str) {
+        let Some(client) = self.clients.get_mut(&token) else {
+            return;
+        };
+        if let Some(attachment) = &mut client.attachment {
+            attachment.tell(&Frame::Detached(reason.into()));
+            let _ = client.flush(self.now);
+        }
+        self.see_off(token);
+    }
+
+    /// Takes a client that has gone from the terminal it was at.
+    pub(super) fn leave_terminal(&mut self, token: Token, attachment: &Attachment) {
+        let id = attachment.id;
+        self.unpace(token);
+        let Some(terminal) = self
+            .outlets
+            .get_mut(&id)
+            .and_then(|outlet| outlet.terminal.as_deref_mut())
+        else {
+            return;
+        };
+        terminal.viewers.retain(|&other| other != token);
+        terminal.leader.take_if(|leader| *leader == token);
+        if terminal.viewers.is_empty() {
+            self.attended.remove(&id);
+        }
+    }
+
+    /// The process is no more: so are its attachments.
+    pub(super) fn dismiss_viewers(&mut self, viewers: &[Token], reason: &str) {
+        for &token in viewers {
+            if let Some(attachment) = self.attachment(token) {
+                let state = shared::state::State::Stopped;
+                let gone = Exited {
+                    exit: None,
+                    state,
+                    retry_in_ms: None,
+                    gone: true,
+                };
+                attachment.tell(&Frame::Exited(gone));
+            }
+            self.dismiss(token, reason);
+        }
+    }
+
+    pub(super) fn attachment(&mut self, token: Token) -> Option<&mut Attachment> {
+        self.clients.get_mut(&token)?.attachment.as_mut()
+    }
+
+    /// The terminal of a process, made if nobody has looked at it yet.
+    pub(super) fn terminal(&mut self, id: ProcessId) -> Result<&mut Terminal, RpcError> {
+        let process = self.core.process(id).ok_or_else(no_such_process)?;
+        let at = self.at();
+        let who = super::news::Speaker::of(&self.core, id, super::news::NO_PID);
+        let news = &mut self.news;
+        let outlet = self
+            .outlets
+            .entry(id)
+            .or_insert_with(|| Outlet::new(&process.spec, at, news, &who));
+        Ok(outlet.terminal())
+    }
+}
+
+impl Reactor {
+    /// Types for a client that is not attached.
+    pub(super) fn send(&mut self, id: ProcessId, params: &SendParams) -> Result<Value, RpcError> {
+        let data = STANDARD.decode(&params.data);
+        let data = data
+            .map_err(|error| RpcError::new(code::INVALID_PARAMS, format!("send: data: {error}")))?;
+        if !self.has_terminal(id) {
+            let message = "it has no terminal to type at: it does not run, or has tty: none";
+            return Err(RpcError::new(code::NO_TERMINAL, message));
+        }
+        if self.terminal(id)?.typed.len() + data.len() > TYPED_LEN_MAX {
+            return Err(RpcError::new(
+                code::BUSY,
+                "it does not read what is typed; try again",
+            ));
+        }
+        let bytes = self.type_in(id, &data) as u64;
+        to_value(&Sent { bytes })
+    }
+
+    /// What somebody in front of the terminal of a process would see.
+    pub(super) fn screen(
+        &mut self,
+        id: ProcessId,
+        params: &ScreenParams,
+    ) -> Result<Value, RpcError> {
+        let process = self.core.process(id).ok_or_else(no_such_process)?;
+        if process.spec.launch.tty == model::Tty::None {
+            let message = format!("{} has no terminal (tty: none); use tail", process.shown());
+            return Err(RpcError::new(code::NO_TERMINAL, message));
+        }
+        let name = process.shown();
+        let screen = &mut self.terminal(id)?.screen;
+        let number = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+        let (rows, cols) = screen.size();
+        let (cursor_row, cursor_col) = screen.cursor();
+        let ansi = params
+            .ansi
+            .then(|| STANDARD.encode(screen.ansi().join("\n")));
+        to_value(&api::Screen {
+            name,
+            rows: number(rows),
+            cols: number(cols),
+            cursor_row: number(cursor_row),
+            cursor_col: number(cursor_col),
+            cursor_visible: screen.is_cursor_visible(),
+            alternate: screen.is_alternate(),
+            text: screen.text(),
+            ansi,
+        })
+    }
+}
+
+/// How much of a process without a terminal a client is shown on arrival, in bytes: a screenful and some.
+const SHOWN_OF_PIPE: usize = 4096;
+
+fn no_such_process() -> RpcError {
+    RpcError::new(code::NO_SUCH_PROCESS, "no such process")
+}
+
+fn told(process: &Process) -> Told {
+    (process.pid().map(|pid| pid.0), process.shown_state())
+}
+
+fn tty(process: &Process) -> Tty {
+    match process.spec.launch.tty {
+        model::Tty::Full => Tty::Full,
+        model::Tty::Split => Tty::Split,
+        model::Tty::None => Tty::None,
+    }
+}
+
+fn role_and_size(params: &AttachParams) -> (Role, Option<Size>) {
+    let size = Size {
+        rows: params.rows,
+        cols: params.cols,
+        xpixel: params.xpixel,
+        ypixel: params.ypixel,
+    };
+    let has_size = size.rows > 0 && size.cols > 0;
+    match params.read_only {
+        true => (Role::Watcher, None),
+        false => (
+            Role::Typist,
+            (has_size && !params.ignore_size).then_some(size),
+        ),
+    }
+}

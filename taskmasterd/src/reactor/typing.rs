@@ -1,0 +1,190 @@
+//! What goes into the terminals of processes: keys, sizes, and answers to what programs ask their terminal.
+
+use std::os::fd::AsFd;
+
+use mio::Token;
+use nix::errno::Errno;
+use shared::tracker::Query;
+
+use crate::child::pty::{self, Window};
+use crate::control::attach::Role;
+use crate::core::ProcessId;
+use crate::limits::{ATTACH_PACE_LEN, ATTACH_PACE_MS, TYPED_LEN_MAX};
+
+use super::Reactor;
+use super::sources::Source;
+use super::terminal::Terminal;
+
+impl Terminal {
+    /// Whether more may be typed.
+    pub(super) fn has_room(&self) -> bool {
+        self.typed.len() < TYPED_LEN_MAX
+    }
+}
+
+impl Reactor {
+    /// Our end of the terminal that a process has now.
+    fn master(&self, id: ProcessId) -> Option<Token> {
+        let pid = self.core.process(id)?.pid()?;
+        let outputs = &self.children.get(&pid.0)?.outputs;
+        let is_terminal = |token: &Token| matches!(self.sources.get(*token), Some(Source::Output(output)) if output.terminal.is_some());
+        outputs.iter().copied().find(is_terminal)
+    }
+
+    /// Whether something typed would reach anybody.
+    pub(super) fn has_terminal(&self, id: ProcessId) -> bool {
+        self.master(id).is_some()
+    }
+
+    /// Types into the terminal of a process; without one it goes nowhere. Says how much was taken.
+    pub(super) fn type_in(&mut self, id: ProcessId, bytes: &[u8]) -> usize {
+        if self.master(id).is_none() {
+            return 0;
+        }
+        let Ok(terminal) = self.terminal(id) else {
+            return 0;
+        };
+        // A frame that was read before the room ran out is still taken.
+        let room = (TYPED_LEN_MAX * 2).saturating_sub(terminal.typed.len());
+        let taken = bytes.len().min(room);
+        terminal.typed.extend(&bytes[..taken]);
+        self.flush_typed(id);
+        taken
+    }
+
+    /// Hands over what the terminal takes at once. What is left is tried again when it takes more.
+    pub(super) fn flush_typed(&mut self, id: ProcessId) {
+        let Some(token) = self.master(id) else { return };
+        let Some(terminal) = self
+            .outlets
+            .get_mut(&id)
+            .and_then(|outlet| outlet.terminal.as_deref_mut())
+        else {
+            return;
+        };
+        if terminal.typed.is_empty() {
+            return;
+        }
+        let had_room = terminal.has_room();
+        let Some(Source::Output(output)) = self.sources.get(token) else {
+            return;
+        };
+        let mut full = false;
+        while !terminal.typed.is_empty() && !full {
+            let (front, _) = terminal.typed.as_slices();
+            match nix::unistd::write(output.fd.as_fd(), front) {
+                Ok(n) => drop(terminal.typed.drain(..n)),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => full = true,
+                // Nobody has the terminal open: nobody will read it.
+                Err(_) => terminal.typed.clear(),
+            }
+        }
+        let viewers = if !had_room && terminal.has_room() {
+            terminal.viewers.clone()
+        } else {
+            Vec::new()
+        };
+        self.sources.want_room(token, full);
+        self.debts.clients.extend(viewers);
+    }
+
+    /// Sets the size of a process's terminal; the kernel tells the program.
+    pub(super) fn set_window(&mut self, id: ProcessId, window: Window) {
+        let Some(token) = self.master(id) else { return };
+        if let Some(Source::Output(output)) = self.sources.get(token) {
+            // A terminal that nobody has open needs no size.
+            let _ = pty::resize(output.fd.as_fd(), window);
+        }
+    }
+
+    /// What a program asked its terminal is answered by us while nobody is there whose terminal would.
+    pub(super) fn answer_queries(&mut self, id: ProcessId, queries: Vec<Query>) {
+        if queries.is_empty() || self.has_typist(id) {
+            return;
+        }
+        for query in queries {
+            let Ok(terminal) = self.terminal(id) else {
+                return;
+            };
+            let answer = terminal.screen.answer(query);
+            self.type_in(id, &answer);
+        }
+    }
+
+    fn has_typist(&mut self, id: ProcessId) -> bool {
+        let viewers = self
+            .terminal(id)
+            .map(|terminal| terminal.viewers.clone())
+            .unwrap_or_default();
+        viewers.into_iter().any(|token| {
+            self.attachment(token)
+                .is_some_and(|attachment| attachment.role == Role::Typist)
+        })
+    }
+
+    /// Whether the reading of `output` should wait a moment for a client that reads but cannot keep up. The moment
+    /// is short, and whoever uses it up falls behind: the process waits for nobody who does not read.
+    pub(super) fn should_pace(&mut self, output: Token) -> bool {
+        let Some(Source::Output(super::sources::Output { id, .. })) = self.sources.get(output)
+        else {
+            return false;
+        };
+        let Some(terminal) = self
+            .outlets
+            .get(id)
+            .and_then(|outlet| outlet.terminal.as_deref())
+        else {
+            return false;
+        };
+        let slow = terminal.viewers.iter().copied().find(|token| {
+            let attachment = self
+                .clients
+                .get(token)
+                .and_then(|client| client.attachment.as_ref());
+            attachment.is_some_and(|attachment| attachment.queued() > ATTACH_PACE_LEN)
+        });
+        let Some(viewer) = slow else { return false };
+        self.paced
+            .insert(output, (viewer, self.now.after(ATTACH_PACE_MS)));
+        true
+    }
+
+    /// A client has read: the outputs that waited for it go on.
+    pub(super) fn unpace(&mut self, viewer: Token) {
+        let queued = self
+            .attachment(viewer)
+            .map_or(0, |attachment| attachment.queued());
+        if queued > ATTACH_PACE_LEN / 2 {
+            return;
+        }
+        let waited: Vec<Token> = self
+            .paced
+            .iter()
+            .filter(|(_, (who, _))| *who == viewer)
+            .map(|(&output, _)| output)
+            .collect();
+        for output in waited {
+            self.paced.remove(&output);
+            self.debts.outputs.insert(output);
+        }
+    }
+
+    /// Clients that have used up the moment that was waited for them.
+    pub(super) fn end_pacing(&mut self) {
+        let now = self.now;
+        let late: Vec<(Token, Token)> = self
+            .paced
+            .iter()
+            .filter(|(_, (_, at))| *at <= now)
+            .map(|(&output, &(viewer, _))| (output, viewer))
+            .collect();
+        for (output, viewer) in late {
+            self.paced.remove(&output);
+            self.debts.outputs.insert(output);
+            if let Some(attachment) = self.attachment(viewer) {
+                attachment.fall_behind(now, 0);
+            }
+        }
+    }
+}
