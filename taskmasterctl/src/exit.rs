@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use shared::api::{Outcome, Verdict};
 use shared::rpc::code;
+use shared::state;
 
 use crate::call::{Failure, Reason};
 
@@ -30,6 +31,19 @@ impl Exit {
     pub(crate) const INTERRUPTED: Self = Self(130);
     /// Nobody reads our output any more, as a shell counts SIGPIPE.
     pub(crate) const BROKEN_PIPE: Self = Self(141);
+
+    /// What a shell would make of the end of a process.
+    pub(crate) fn of_process(exit: state::Exit) -> Self {
+        match exit {
+            state::Exit::Code(code) => Self(u8::try_from(code).unwrap_or(u8::MAX)),
+            state::Exit::Signal { number, .. } => Self::of_signal(number),
+        }
+    }
+
+    /// What a shell would make of a death of this signal.
+    pub(crate) fn of_signal(number: i32) -> Self {
+        Self(u8::try_from(number + 128).unwrap_or(u8::MAX))
+    }
 
     /// The code as a number.
     pub(crate) fn number(self) -> i32 {

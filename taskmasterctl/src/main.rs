@@ -4,6 +4,7 @@
 //! shell's history. [`verbs`] is the table of its commands, [`deeds`] carries them out as [`job`]s, [`call`] talks to the
 //! daemon, [`print`] words the answers.
 
+mod attach;
 mod call;
 mod complete;
 mod deeds;
@@ -14,6 +15,7 @@ mod print;
 mod shell;
 mod tail;
 mod term;
+mod typing;
 mod verbs;
 
 use std::ffi::OsString;
@@ -42,6 +44,11 @@ enum Wish {
 }
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == attach::GUARDIAN) {
+        let modes = words.next().unwrap_or_default();
+        return attach::guard(modes.to_str());
+    }
     let code = match wish(std::env::args_os().skip(1)) {
         Ok(Wish::Help) => {
             term::print(verbs::overview().as_bytes());

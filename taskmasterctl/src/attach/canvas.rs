@@ -1,0 +1,279 @@
+//! Where output is painted: the user's terminal, or a file or pipe that gets the plain bytes.
+//!
+//! What cannot be painted at once waits, up to [`WAITING_LEN_MAX`]; while that is full the daemon is not
+//! listened to. A terminal that nobody reads from thus stops nothing but its own picture.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::tracker::Tracker;
+
+/// How much waits to be painted, in bytes.
+const WAITING_LEN_MAX: usize = 64 * 1024;
+/// How much a pipe takes without waiting, once it takes anything (PIPE_BUF).
+const PIECE_LEN: usize = 4096;
+/// How long a terminal may take for the last bytes and the leave sequence.
+const LEAVE_PATIENCE: Duration = Duration::from_millis(300);
+
+/// What is painted on.
+#[derive(Debug)]
+enum Target {
+    Terminal(File),
+    Plain,
+}
+
+/// How lines end in what is to be painted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lines {
+    /// As a terminal has them: it came through one.
+    Finished,
+    /// With a newline alone: it came through a pipe.
+    Bare,
+}
+
+/// The canvas and what waits to be painted on it.
+#[derive(Debug)]
+pub(super) struct Canvas {
+    target: Target,
+    waiting: Vec<u8>,
+    painted: usize,
+    /// What was switched on by all that was put here.
+    put: Tracker,
+    /// What was switched on by all that was painted: behind the other by what waits.
+    shown: Tracker,
+    /// Whether nothing was put here since the terminal was taken over.
+    fresh: bool,
+    /// Whether the user's own screen was pushed out of the way.
+    arrived: bool,
+    /// The last byte of output that was put here.
+    last: u8,
+}
+
+impl Canvas {
+    /// A terminal, opened again.
+    pub(super) fn terminal(tty: File) -> Self {
+        Self::on(Target::Terminal(tty))
+    }
+
+    /// Standard output as it is.
+    pub(super) fn plain() -> Self {
+        Self::on(Target::Plain)
+    }
+
+    fn on(target: Target) -> Self {
+        Self {
+            target,
+            waiting: Vec::new(),
+            painted: 0,
+            put: Tracker::new(),
+            shown: Tracker::new(),
+            fresh: true,
+            arrived: false,
+            last: b'\n',
+        }
+    }
+
+    /// The terminal, where it is one.
+    pub(super) fn tty(&self) -> Option<&File> {
+        match &self.target {
+            Target::Terminal(tty) => Some(tty),
+            Target::Plain => None,
+        }
+    }
+
+    /// Paints output of the process.
+    pub(super) fn output(&mut self, bytes: &[u8], lines: Lines) {
+        match (&self.target, lines) {
+            (Target::Terminal(_), Lines::Bare) => self.put(&finish_lines(self.last, bytes)),
+            (Target::Terminal(_), Lines::Finished) | (Target::Plain, _) => self.put(bytes),
+        }
+        self.last = bytes.last().copied().unwrap_or(self.last);
+    }
+
+    /// Makes room for a picture of the whole screen. The first time the user's own screen is pushed up into the
+    /// scrollback; later what was painted before is wiped away.
+    pub(super) fn clear(&mut self, rows: u16) {
+        if self.tty().is_none() {
+            return;
+        }
+        self.reset();
+        if self.arrived {
+            self.put(b"\x1b[H\x1b[2J");
+        } else {
+            self.put(&b"\r\n".repeat(rows.into()));
+            self.put(b"\x1b[H");
+        }
+        self.arrived = true;
+    }
+
+    /// Says something of the client's own, in a line by itself.
+    pub(super) fn remark(&mut self, line: &str) {
+        if self.tty().is_none() {
+            crate::term::complain(line);
+            return;
+        }
+        self.reset();
+        if self.last != b'\n' {
+            self.put(b"\r\n");
+        }
+        self.put(format!("\x1b[2m{line}\x1b[m\r\n").as_bytes());
+        self.last = b'\n';
+    }
+
+    /// Switches off what the process switched on.
+    fn reset(&mut self) {
+        if !self.fresh {
+            let leave = self.put.leave();
+            self.put(&leave);
+            self.put = Tracker::new();
+        }
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.fresh = false;
+        self.put.feed(bytes);
+        self.waiting.extend_from_slice(bytes);
+    }
+
+    /// Whether no more should be put here for now.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() - self.painted >= WAITING_LEN_MAX
+    }
+
+    /// Whether something waits.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Paints what goes without waiting. A pipe must have been found to take something.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        while self.is_behind() {
+            let rest = &self.waiting[self.painted..];
+            let (written, more) = match &mut self.target {
+                Target::Terminal(tty) => (tty.write(rest), true),
+                Target::Plain => (write_plain(&rest[..rest.len().min(PIECE_LEN)]), false),
+            };
+            match written {
+                Ok(count) => self.has_painted(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn has_painted(&mut self, count: usize) {
+        let end = self.painted + count;
+        self.shown.feed(&self.waiting[self.painted..end]);
+        self.painted = end;
+        if self.painted == self.waiting.len() {
+            self.waiting.clear();
+            self.painted = 0;
+        }
+    }
+
+    /// Paints what waits, and makes the terminal as it was: what does not go in a moment does not go at all.
+    /// Says whether the terminal took everything.
+    pub(super) fn leave(&mut self) -> bool {
+        if self.tty().is_none() || self.fresh {
+            return true;
+        }
+        let deadline = Instant::now() + LEAVE_PATIENCE;
+        self.drain(deadline);
+        let dropped = self.is_behind();
+        self.waiting.clear();
+        self.painted = 0;
+        if dropped {
+            // Ends whatever sequence was cut in two.
+            self.waiting.push(0x18);
+        }
+        self.waiting.extend_from_slice(&self.shown.leave());
+        if self.last != b'\n' {
+            self.waiting.extend_from_slice(b"\r\n");
+        }
+        self.drain(Instant::now() + LEAVE_PATIENCE / 2);
+        let left = !self.is_behind();
+        self.waiting.clear();
+        self.painted = 0;
+        (self.put, self.shown) = (Tracker::new(), Tracker::new());
+        (self.fresh, self.arrived, self.last) = (true, false, b'\n');
+        left
+    }
+
+    /// Paints until nothing waits, the deadline has come, or the terminal is gone.
+    fn drain(&mut self, deadline: Instant) {
+        while self.flush().is_ok() && self.is_behind() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLOUT)];
+            let limit = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+            if !matches!(poll(&mut fds, limit), Ok(1..)) {
+                return;
+            }
+        }
+    }
+
+    /// Writes out what is left for a file or a pipe, however long that takes.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        if self.tty().is_none() {
+            while self.is_behind() {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for Canvas {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.target {
+            Target::Terminal(tty) => tty.as_fd(),
+            Target::Plain => rustix::stdio::stdout(),
+        }
+    }
+}
+
+/// Past the buffer of the standard library, which would keep the last line.
+fn write_plain(bytes: &[u8]) -> io::Result<usize> {
+    Ok(nix::unistd::write(io::stdout(), bytes)?)
+}
+
+/// Puts a carriage return before each newline that has none; `last` is the byte before.
+fn finish_lines(mut last: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut finished = Vec::with_capacity(bytes.len() + bytes.len() / 16);
+    for &byte in bytes {
+        if byte == b'\n' && last != b'\r' {
+            finished.push(b'\r');
+        }
+        finished.push(byte);
+        last = byte;
+    }
+    finished
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_pipe_are_finished_once() {
+        assert_eq!(finish_lines(b'x', b"a\nb\r\n\n"), b"a\r\nb\r\n\r\n");
+        assert_eq!(finish_lines(b'\r', b"\n"), b"\n");
+    }
+
+    #[test]
+    fn a_full_canvas_says_so() {
+        let mut canvas = Canvas::plain();
+        canvas.output(&[b'x'; WAITING_LEN_MAX - 1], Lines::Finished);
+        assert!(!canvas.is_full() && canvas.is_behind());
+        canvas.output(b"\n", Lines::Bare);
+        assert!(canvas.is_full());
+    }
+}

@@ -1,0 +1,145 @@
+//! The guardian: a tiny process that puts the terminal in order if the client is killed outright.
+//!
+//! It is this very program in a hidden mode. It waits at the end of a pipe that only the client holds: the end of
+//! the pipe without a goodbye means that the client could not do it any more. It inherits a mask that keeps
+//! every signal of the terminal from it.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitCode, Stdio};
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::termios::{
+    ControlFlags, InputFlags, LocalFlags, OutputFlags, SetArg, Termios, tcgetattr, tcsetattr,
+};
+
+use super::tracker::Tracker;
+
+/// The first word of the hidden mode.
+pub(crate) const WORD: &str = "--guard-terminal";
+/// What the client says when it has put the terminal in order itself.
+const GOODBYE: &[u8] = b".";
+
+/// A guardian on duty.
+#[derive(Debug)]
+pub(super) struct Guardian {
+    child: Child,
+}
+
+impl Guardian {
+    /// Posts one at the terminal `tty`, whose modes were `modes`.
+    pub(super) fn post(tty: BorrowedFd<'_>, modes: &Termios) -> io::Result<Self> {
+        let child = Command::new("/proc/self/exe")
+            .arg(WORD)
+            .arg(write_modes(modes))
+            .stdin(Stdio::piped())
+            .stdout(tty.try_clone_to_owned()?)
+            .stderr(Stdio::null())
+            // What is aimed at the client's group is not meant for it.
+            .process_group(0)
+            .spawn()?;
+        Ok(Self { child })
+    }
+
+    /// Sends it home: there is nothing to guard any more.
+    pub(super) fn dismiss(mut self) {
+        if let Some(mut pipe) = self.child.stdin.take() {
+            let _ = pipe.write_all(GOODBYE);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// The guardian's own life: `modes` are those to put back.
+pub(crate) fn watch(modes: Option<&str>) -> ExitCode {
+    let job_signals = [
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGTSTP,
+        Signal::SIGTTOU,
+        Signal::SIGTTIN,
+    ];
+    // A background process may change a terminal only if it holds SIGTTOU back.
+    let _ = SigSet::from_iter(job_signals).thread_block();
+    let mut said = Vec::new();
+    let heard = io::stdin().take(16).read_to_end(&mut said);
+    match (modes, heard) {
+        (Some(modes), Ok(_)) if said != GOODBYE => restore(modes),
+        (_, _) => {}
+    }
+    ExitCode::SUCCESS
+}
+
+fn restore(modes: &str) {
+    let tty = io::stdout();
+    // Whether it is in the alternate screen is not known. With the cursor saved just before, leaving one
+    // that was never entered moves nothing.
+    let leave = [
+        b"\x18\x1b7\x1b[?1049l",
+        &Tracker::new().leave()[..],
+        b"\r\n",
+    ]
+    .concat();
+    let _ = nix::unistd::write(tty.as_fd(), &leave);
+    if let Ok(mut now) = tcgetattr(tty.as_fd())
+        && read_modes(modes, &mut now).is_some()
+    {
+        let _ = tcsetattr(tty.as_fd(), SetArg::TCSAFLUSH, &now);
+    }
+}
+
+/// The modes as one word: four numbers and the control characters, in hexadecimal.
+fn write_modes(modes: &Termios) -> String {
+    let flags = [
+        modes.input_flags.bits(),
+        modes.output_flags.bits(),
+        modes.control_flags.bits(),
+        modes.local_flags.bits(),
+    ];
+    let flags = flags.map(|flags| format!("{flags:x}"));
+    let characters = modes
+        .control_chars
+        .map(|character| format!("{character:x}"));
+    [&flags[..], &characters[..]].concat().join(":")
+}
+
+fn read_modes(word: &str, modes: &mut Termios) -> Option<()> {
+    let numbers: Result<Vec<u32>, _> = word
+        .split(':')
+        .map(|number| u32::from_str_radix(number, 16))
+        .collect();
+    let numbers = numbers.ok()?;
+    let (&[input, output, control, local], characters) = numbers.split_first_chunk()?;
+    modes.input_flags = InputFlags::from_bits_retain(input);
+    modes.output_flags = OutputFlags::from_bits_retain(output);
+    modes.control_flags = ControlFlags::from_bits_retain(control);
+    modes.local_flags = LocalFlags::from_bits_retain(local);
+    for (place, &character) in modes.control_chars.iter_mut().zip(characters) {
+        *place = u8::try_from(character).ok()?;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::pty::openpty;
+    use nix::sys::termios::cfmakeraw;
+
+    #[test]
+    fn modes_survive_being_written_down() {
+        let pty = openpty(None, None).unwrap();
+        let modes = tcgetattr(&pty.slave).unwrap();
+        let mut other = modes.clone();
+        cfmakeraw(&mut other);
+        other.control_chars[0] = 200;
+        let word = write_modes(&modes);
+        assert_ne!(write_modes(&other), word);
+        read_modes(&word, &mut other).unwrap();
+        assert_eq!(write_modes(&other), word);
+        assert!(read_modes("1:2", &mut other).is_none());
+    }
+}

@@ -1,0 +1,120 @@
+//! The connection to the daemon, once it carries frames: nothing on it ever waits.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use shared::frame::{Decoder, Frame, FrameError};
+
+/// How much is read at once, in bytes.
+const READ_LEN: usize = 16 * 1024;
+/// How much that was typed waits for a daemon whose process does not read, in bytes. A paste fits, so
+/// that the key that detaches can be found behind it.
+const OUTGOING_LEN_MAX: usize = 4 * 1024 * 1024;
+
+/// Why nothing comes any more.
+#[derive(Debug, PartialEq)]
+pub(super) enum Lost {
+    /// The daemon hung up.
+    Closed,
+    /// What it sends are no frames.
+    Garbled(String),
+}
+
+/// The connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    stream: UnixStream,
+    decoder: Decoder,
+    outgoing: Vec<u8>,
+    /// How much of it has gone.
+    gone: usize,
+    /// What came right behind the answer to `attach`.
+    early: Vec<u8>,
+}
+
+impl Link {
+    pub(super) fn new(stream: UnixStream, early: Vec<u8>) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            stream,
+            decoder: Decoder::default(),
+            outgoing: Vec::new(),
+            gone: 0,
+            early,
+        })
+    }
+
+    /// Sends a frame, now or as soon as it goes.
+    pub(super) fn send(&mut self, frame: &Frame) {
+        frame.encode(&mut self.outgoing);
+        self.flush();
+    }
+
+    /// Sends as much as goes. A daemon that has hung up is noticed by who reads.
+    pub(super) fn flush(&mut self) {
+        while let Ok(count @ 1..) = self.stream.write(&self.outgoing[self.gone..]) {
+            self.gone += count;
+            if self.gone == self.outgoing.len() {
+                self.outgoing.clear();
+                self.gone = 0;
+                return;
+            }
+        }
+    }
+
+    /// Whether something waits to be sent.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// Whether no more should be typed.
+    pub(super) fn is_full(&self) -> bool {
+        self.outgoing.len() - self.gone > OUTGOING_LEN_MAX
+    }
+
+    /// Whether frames may be there without the connection being readable.
+    pub(super) fn has_early(&self) -> bool {
+        !self.early.is_empty()
+    }
+
+    /// The frames that one read brings.
+    pub(super) fn receive(&mut self) -> Result<Vec<Frame>, Lost> {
+        if self.has_early() {
+            let early = std::mem::take(&mut self.early);
+            return self.decode(&early);
+        }
+        let mut buffer = [0; READ_LEN];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => Err(Lost::Closed),
+            Ok(count) => self.decode(&buffer[..count]),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                Ok(Vec::new())
+            }
+            Err(_) => Err(Lost::Closed),
+        }
+    }
+
+    fn decode(&mut self, mut bytes: &[u8]) -> Result<Vec<Frame>, Lost> {
+        let mut frames = Vec::new();
+        loop {
+            match self.decoder.next(&mut bytes) {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => return Ok(frames),
+                // A newer daemon may have more to say than we understand.
+                Err(FrameError::Unknown { .. }) => {}
+                Err(error @ (FrameError::TooLong { .. } | FrameError::Malformed { .. })) => {
+                    return Err(Lost::Garbled(error.to_string()));
+                }
+            }
+        }
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}

@@ -1,0 +1,172 @@
+//! `attach`: the terminal of a supervised process, on the user's own, until the key that detaches.
+//!
+//! [`seat`] is the user's terminal, taken over and given back; [`canvas`] paints on it, [`keys`] finds the key, [`link`]
+//! carries frames, [`life`] knows what to say about the process, [`session`] lets all of it happen at once. What is printed
+//! when it is over is printed here, on a terminal that is in order again.
+
+mod canvas;
+mod guardian;
+mod key;
+mod keys;
+mod life;
+mod link;
+mod options;
+mod seat;
+mod session;
+mod signals;
+mod tracker;
+mod tty;
+
+use std::io;
+
+use nix::sys::signal::{Signal, raise};
+use serde::Deserialize;
+use shared::api::{AttachParams, Attached, Call, TERM_LEN_MAX};
+use shared::frame::Size;
+use shared::text::escape;
+
+pub(crate) use guardian::{WORD as GUARDIAN, watch as guard};
+
+use crate::call::Failure;
+use crate::exit::Exit;
+use crate::job::Job;
+use crate::term;
+
+use keys::Scanner;
+use life::Life;
+use link::{Link, Lost};
+use options::Options;
+use seat::Seat;
+use session::{End, Session};
+use signals::Signals;
+
+/// What the manual has to say beyond the usage.
+pub(crate) const NOTE: &str = "\
+Everything typed goes to the process, Ctrl-C and Ctrl-Z among it. Ctrl-] detaches and leaves the process
+running; Ctrl-] twice within a fifth of a second types one; three of them detach even inside a paste.
+Another key: --detach-key ctrl-a, or $TASKMASTER_DETACH_KEY; with none only a signal detaches.
+The attachment outlives its process: when that ends, a line tells how and when it is tried again, and the
+same attachment goes on with the new one. A process that is stopped is waited for. When it has ended for
+good, attach leaves with its exit status (128+n after signal n); after a detach with 0.
+With input from a pipe nothing is set up: what is read is typed, and at its end attach detaches, once the
+daemon has taken all of it; output that came until then is printed. To wait for an answer, keep the pipe open.
+fg is another word for attach.";
+
+pub(crate) fn attach(job: &mut Job<'_>, args: &[&str]) -> Exit {
+    if job.json {
+        return job.misused("what attach shows is no JSON; see events and screen");
+    }
+    let usual_key = std::env::var(options::KEY_VARIABLE).ok();
+    let options = match options::read(args, usual_key.as_deref()) {
+        Ok(options) => options,
+        Err(complaint) => return job.misused(&complaint),
+    };
+    let seat = match Seat::find() {
+        Ok(seat) => seat,
+        Err(error) => return broken(&error),
+    };
+    let call = Call::Attach(params(&options, seat.size()));
+    match connect(job, &call) {
+        Ok((attached, link)) => stay(&options, &attached, seat, link),
+        Err(failure) => job.fail(&call, &failure),
+    }
+}
+
+fn params(options: &Options, size: Option<Size>) -> AttachParams {
+    let term = std::env::var("TERM").unwrap_or_default();
+    let known = size.unwrap_or_default();
+    AttachParams {
+        rows: known.rows,
+        cols: known.cols,
+        xpixel: known.xpixel,
+        ypixel: known.ypixel,
+        term: if term.len() <= TERM_LEN_MAX {
+            term
+        } else {
+            String::new()
+        },
+        read_only: options.read_only,
+        steal: options.steal,
+        no_replay: options.no_replay,
+        ignore_size: size.is_none(),
+        history: options.history,
+        ..AttachParams::new(options.name.clone())
+    }
+}
+
+fn connect(job: &Job<'_>, call: &Call) -> Result<(Attached, Link), Failure> {
+    let mut conversation = job.session.daemon.open(call)?;
+    let answer = conversation.answer()?;
+    let attached = Attached::deserialize(&answer);
+    let attached = attached.map_err(|error| Failure::Unclear(error.to_string()))?;
+    let (stream, early) = conversation.upgrade();
+    Ok((attached, Link::new(stream, early)?))
+}
+
+/// Stays attached until that ends, and says how it did.
+fn stay(options: &Options, attached: &Attached, mut seat: Seat, link: Link) -> Exit {
+    let signals = match Signals::hold() {
+        Ok(signals) => signals,
+        Err(errno) => return broken(&errno.into()),
+    };
+    if let Err(error) = seat.enter() {
+        return broken(&error);
+    }
+    let typed = seat.has_keyboard();
+    let key = options.key.filter(|_| typed);
+    let hint = key.map(|key| key.to_string());
+    let life = Life::new(attached, options.once, hint.as_deref());
+    let scanner = Scanner::new(key);
+    let mut session = Session::new(seat, link, signals, scanner, life, attached.tty);
+    session.read_only = options.read_only;
+    let end = session.run();
+    // In this order: the terminal is in order before a signal may end us, and a pipe may be waited for after that.
+    let Session {
+        mut seat, signals, ..
+    } = session;
+    seat.leave();
+    drop(signals);
+    let finished = seat.canvas.finish();
+    report(
+        &escape(&attached.name),
+        typed,
+        finished.map_or(End::Unheard, |()| end),
+    )
+}
+
+/// Says how it ended, where the user cannot know, and finds the code for it.
+fn report(name: &str, typed: bool, end: End) -> Exit {
+    match end {
+        End::Detached if typed => {
+            term::complain(&format!("[detached from {name}]"));
+            Exit::OK
+        }
+        End::Detached => Exit::OK,
+        End::Ended(exit) => exit,
+        End::Dismissed(reason) => {
+            term::complain(&format!("[detached from {name}: {}]", escape(&reason)));
+            Exit::FAILED
+        }
+        End::Lost(Lost::Closed) => {
+            term::complain(&format!("[detached from {name}: taskmasterd is gone]"));
+            Exit::NOT_RUNNING
+        }
+        End::Lost(Lost::Garbled(why)) => {
+            term::complain(&format!("[detached from {name}: taskmasterd sent {why}]"));
+            Exit::FAILED
+        }
+        End::Unheard => Exit::BROKEN_PIPE,
+        End::Signalled(signal) => {
+            if signal != Signal::SIGINT {
+                // Whoever sent it wanted the program to end of it. If it is held back outside, so be it.
+                let _ = raise(signal);
+            }
+            Exit::of_signal(signal as i32)
+        }
+    }
+}
+
+fn broken(error: &io::Error) -> Exit {
+    term::complain(&format!("taskmasterctl: terminal: {error}"));
+    Exit::FAILED
+}

@@ -1,0 +1,111 @@
+//! What `attach` is asked for.
+
+use shared::name::Selector;
+use shared::text::escape;
+
+use super::key::Key;
+
+/// The environment variable that names another key.
+pub(super) const KEY_VARIABLE: &str = "TASKMASTER_DETACH_KEY";
+
+/// The options of `attach`, and its process.
+#[derive(Debug, PartialEq)]
+pub(super) struct Options {
+    pub(super) name: Selector,
+    pub(super) key: Option<Key>,
+    pub(super) history: u32,
+    pub(super) read_only: bool,
+    pub(super) steal: bool,
+    pub(super) once: bool,
+    pub(super) no_replay: bool,
+}
+
+/// Reads the words after `attach`; `usual_key` is what the environment says.
+pub(super) fn read(args: &[&str], usual_key: Option<&str>) -> Result<Options, String> {
+    let mut key = usual_key.filter(|key| !key.is_empty());
+    let (mut history, mut names) = (0, Vec::new());
+    let (mut read_only, mut steal, mut once, mut no_replay) = (false, false, false, false);
+    let mut args = args.iter().copied();
+    while let Some(arg) = args.next() {
+        let (option, mut attached) = match arg.split_once('=') {
+            Some((option, value)) if arg.starts_with("--") => (option, Some(value)),
+            Some(_) | None => (arg, None),
+        };
+        let mut value = || {
+            let value = attached.take().or_else(|| args.next());
+            value.ok_or_else(|| format!("{option} needs a value"))
+        };
+        match option {
+            "--read-only" => read_only = true,
+            "--steal" => steal = true,
+            "--once" => once = true,
+            "--no-replay" => no_replay = true,
+            "--history" => history = lines(value()?)?,
+            "--detach-key" => key = Some(value()?),
+            _ if option.starts_with('-') => return Err(format!("bad argument {}", escape(arg))),
+            name => names.push(name),
+        }
+        if attached.is_some() {
+            return Err(format!("{option} takes no value"));
+        }
+    }
+    let &[name] = &names[..] else {
+        return Err("attach requires one process name".into());
+    };
+    Ok(Options {
+        name: name.parse()?,
+        key: key.map_or(Ok(Some(Key::USUAL)), Key::read)?,
+        history,
+        read_only,
+        steal,
+        once,
+        no_replay,
+    })
+}
+
+fn lines(text: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| format!("--history: {} is not a number of lines", escape(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_stand_anywhere_and_take_their_value_either_way() {
+        let args = ["--steal", "web:1", "--history", "20", "--detach-key=ctrl-a"];
+        let options = read(&args, None).unwrap();
+        assert_eq!((options.name.as_str(), options.history), ("web:1", 20));
+        assert_eq!(options.key.map(Key::byte), Some(1));
+        assert!(options.steal && !options.once);
+    }
+
+    #[test]
+    fn the_key_comes_from_the_line_then_the_environment() {
+        let key = |args: &[&str], usual| read(args, usual).unwrap().key;
+        assert_eq!(key(&["w"], None), Some(Key::USUAL));
+        assert_eq!(key(&["w"], Some("")), Some(Key::USUAL));
+        assert_eq!(key(&["w"], Some("none")), None);
+        assert_eq!(
+            key(&["w", "--detach-key", "^a"], Some("none")).map(Key::byte),
+            Some(1)
+        );
+    }
+
+    #[test]
+    fn misuse_is_told() {
+        for args in [
+            &[][..],
+            &["a", "b"],
+            &["--frob", "a"],
+            &["a", "--history"],
+            &["a", "--history", "many"],
+            &["a", "--once=1"],
+            &["a", "--detach-key", "x"],
+            &["a:b"],
+        ] {
+            assert!(read(args, None).is_err(), "{args:?}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The user's seat: a keyboard to read from and a canvas to paint on, taken over and given back.
+//!
+//! Whatever ends the attachment, the terminal is given back as it was: by [`Seat::leave`], by dropping the seat,
+//! and where even that cannot happen, by the [`Guardian`].
+
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{FlushArg, SetArg, Termios, cfmakeraw, tcflush, tcgetattr, tcsetattr};
+use shared::frame::Size;
+
+use super::canvas::Canvas;
+use super::guardian::Guardian;
+use super::tty;
+
+/// What a terminal answers at once, after all that it was told before.
+const FENCE: &[u8] = b"\x1b[5n";
+/// Its answer.
+const FENCE_ANSWER: &[u8] = b"\x1b[0n";
+/// How long mouse reports that are on their way may take.
+const FENCE_LEAST: Duration = Duration::from_millis(30);
+/// How long the answer may take.
+const FENCE_MOST: Duration = Duration::from_millis(200);
+
+/// What is typed on.
+#[derive(Debug)]
+enum Keyboard {
+    Terminal(File),
+    /// Standard input as it is.
+    Plain,
+}
+
+/// What a read of the keyboard brought.
+#[derive(Debug)]
+pub(super) enum Typed {
+    Bytes(Vec<u8>),
+    Nothing,
+    End,
+}
+
+/// A terminal that was taken over.
+#[derive(Debug)]
+struct Taken {
+    before: Termios,
+    guardian: Option<Guardian>,
+}
+
+/// Keyboard and canvas.
+#[derive(Debug)]
+pub(super) struct Seat {
+    keyboard: Keyboard,
+    pub(super) canvas: Canvas,
+    taken: Option<Taken>,
+}
+
+impl Seat {
+    /// Finds out what there is to type on and to paint on. Nothing is changed yet.
+    pub(super) fn find() -> io::Result<Self> {
+        let keyboard = match io::stdin().is_terminal() {
+            true => Keyboard::Terminal(tty::open_again(io::stdin())?),
+            false => Keyboard::Plain,
+        };
+        let canvas = match io::stdout().is_terminal() {
+            true => Canvas::terminal(tty::open_again(io::stdout())?),
+            false => Canvas::plain(),
+        };
+        Ok(Self {
+            keyboard,
+            canvas,
+            taken: None,
+        })
+    }
+
+    /// Whether somebody types on a terminal.
+    pub(super) fn has_keyboard(&self) -> bool {
+        match self.keyboard {
+            Keyboard::Terminal(_) => true,
+            Keyboard::Plain => false,
+        }
+    }
+
+    /// The size of what is painted on, where it has one.
+    pub(super) fn size(&self) -> Option<Size> {
+        self.canvas.tty().map(tty::size)
+    }
+
+    /// Takes the terminal over: every key comes as it is typed, and nothing is echoed.
+    pub(super) fn enter(&mut self) -> io::Result<()> {
+        let Keyboard::Terminal(tty) = &self.keyboard else {
+            return Ok(());
+        };
+        let before = tcgetattr(tty)?;
+        // Where no process can be started the terminal is unguarded, which is no reason not to go on.
+        let guardian = Guardian::post(tty.as_fd(), &before).ok();
+        let taken = self.taken.insert(Taken { before, guardian });
+        make_raw(tty, &taken.before)
+    }
+
+    /// Takes it over again, after somebody else may have changed it.
+    pub(super) fn enter_again(&self) {
+        if let (Keyboard::Terminal(tty), Some(taken)) = (&self.keyboard, &self.taken) {
+            // A terminal that is gone shows at the next read.
+            let _ = make_raw(tty, &taken.before);
+        }
+    }
+
+    /// Gives the terminal back as it was.
+    pub(super) fn leave(&mut self) {
+        let left = self.canvas.leave();
+        let (Keyboard::Terminal(tty), Some(taken)) = (&mut self.keyboard, self.taken.take()) else {
+            return;
+        };
+        let ours = self.canvas.tty().is_some_and(|own| tty::are_one(own, tty));
+        if left && ours {
+            fence(tty);
+        }
+        if !left {
+            // It would be waited for until somebody reads it.
+            let _ = tcflush(&*tty, FlushArg::TCOFLUSH);
+        }
+        let _ = tcsetattr(&*tty, SetArg::TCSAFLUSH, &taken.before);
+        if let Some(guardian) = taken.guardian {
+            guardian.dismiss();
+        }
+    }
+
+    /// What was typed.
+    pub(super) fn read(&mut self) -> Typed {
+        let mut buffer = [0; 4096];
+        let read = match &mut self.keyboard {
+            Keyboard::Terminal(tty) => tty.read(&mut buffer),
+            Keyboard::Plain => nix::unistd::read(io::stdin(), &mut buffer).map_err(Into::into),
+        };
+        match read {
+            Ok(0) => Typed::End,
+            Ok(count) => Typed::Bytes(buffer[..count].into()),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                Typed::Nothing
+            }
+            Err(_) => Typed::End,
+        }
+    }
+
+    /// What is to be watched for keys.
+    pub(super) fn keyboard(&self) -> BorrowedFd<'_> {
+        match &self.keyboard {
+            Keyboard::Terminal(tty) => tty.as_fd(),
+            Keyboard::Plain => rustix::stdio::stdin(),
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+fn make_raw(tty: &File, before: &Termios) -> io::Result<()> {
+    let mut raw = before.clone();
+    cfmakeraw(&mut raw);
+    Ok(tcsetattr(tty, SetArg::TCSANOW, &raw)?)
+}
+
+/// Throws away what the terminal still sends because of what it was told before: answers to queries and mouse reports,
+/// which would be typed into the shell. They are over when it answers our own query, or does not in time.
+fn fence(tty: &mut File) {
+    let start = Instant::now();
+    if io::Write::write_all(tty, FENCE).is_err() {
+        return;
+    }
+    let (mut heard, mut answered) = (Vec::new(), false);
+    loop {
+        let limit = if answered { FENCE_LEAST } else { FENCE_MOST };
+        let left = limit.saturating_sub(start.elapsed());
+        let mut fds = [PollFd::new(tty.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        if left.is_zero() || !matches!(poll(&mut fds, timeout), Ok(1..)) {
+            return;
+        }
+        let mut buffer = [0; 1024];
+        match tty.read(&mut buffer) {
+            Ok(count @ 1..) => heard.extend_from_slice(&buffer[..count]),
+            Ok(0) | Err(_) => return,
+        }
+        answered |= heard
+            .windows(FENCE_ANSWER.len())
+            .any(|part| part == FENCE_ANSWER);
+        let keep = heard.len().saturating_sub(FENCE_ANSWER.len());
+        heard.drain(..keep);
+    }
+}

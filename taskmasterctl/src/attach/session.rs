@@ -1,0 +1,342 @@
+//! The attachment itself: keys to the daemon, output to the canvas, and all else that can happen meanwhile.
+//!
+//! One loop waits for everything at once and never for one thing alone, so the key that detaches is found
+//! while the terminal is stalled and while the daemon is.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use shared::api::Tty;
+use shared::frame::{FRAME_LEN_MAX, Frame};
+
+use crate::exit::Exit;
+
+use super::canvas::Lines;
+use super::keys::{Scanner, Then};
+use super::life::{Life, Next};
+use super::link::{Link, Lost};
+use super::seat::{Seat, Typed};
+use super::signals::Signals;
+
+/// How an attachment ends.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The user left, or the input ended.
+    Detached,
+    /// The process is over, for this attachment or for good.
+    Ended(Exit),
+    /// The daemon detached us, and said why.
+    Dismissed(String),
+    /// The daemon is gone, or speaks gibberish.
+    Lost(Lost),
+    /// A signal asked us to end.
+    Signalled(Signal),
+    /// The terminal is gone, or nobody reads our output.
+    Unheard,
+}
+
+/// Who is attached to what.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) seat: Seat,
+    pub(super) link: Link,
+    pub(super) signals: Signals,
+    pub(super) scanner: Scanner,
+    pub(super) life: Life,
+    pub(super) tty: Tty,
+    pub(super) read_only: bool,
+    started: Instant,
+    /// Whether all input was sent and only the daemon's goodbye is waited for.
+    finishing: bool,
+    /// Whether the last frame was a part of a snapshot with more to come.
+    in_snapshot: bool,
+}
+
+/// Where news come from.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    Signals,
+    Keyboard,
+    Link,
+    Canvas,
+}
+
+impl Session {
+    pub(super) fn new(
+        seat: Seat,
+        link: Link,
+        signals: Signals,
+        scanner: Scanner,
+        life: Life,
+        tty: Tty,
+    ) -> Self {
+        Self {
+            seat,
+            link,
+            signals,
+            scanner,
+            life,
+            tty,
+            read_only: false,
+            started: Instant::now(),
+            finishing: false,
+            in_snapshot: false,
+        }
+    }
+
+    /// Lives until it ends.
+    pub(super) fn run(&mut self) -> End {
+        if let Some(line) = self.life.opening() {
+            self.seat.canvas.remark(&line);
+        }
+        loop {
+            if let Err(end) = self.turn() {
+                return end;
+            }
+        }
+    }
+
+    /// Waits for news and takes them in.
+    fn turn(&mut self) -> Result<(), End> {
+        for source in self.wait()? {
+            match source {
+                Source::Signals => {
+                    while let Some(signal) = self.signals.next() {
+                        self.signalled(signal)?;
+                    }
+                }
+                Source::Keyboard => self.typed()?,
+                Source::Link => {
+                    self.link.flush();
+                    self.listen()?;
+                }
+                Source::Canvas => self.paint()?,
+            }
+        }
+        if self.link.has_early() {
+            self.listen()?;
+        }
+        self.tick()?;
+        if self.seat.canvas.tty().is_some() {
+            self.paint()?;
+        }
+        Ok(())
+    }
+
+    /// A pipe takes a piece when it was found to be ready, a terminal as much as it can at any time.
+    fn paint(&mut self) -> Result<(), End> {
+        let painted = self.seat.canvas.flush();
+        painted.map_err(|_| self.detach(End::Unheard))
+    }
+
+    /// Listens to the daemon, unless there is no room for what it says.
+    fn listen(&mut self) -> Result<(), End> {
+        if self.seat.canvas.is_full() {
+            return Ok(());
+        }
+        self.hear()
+    }
+
+    /// Waits until something is ready or due.
+    fn wait(&self) -> Result<Vec<Source>, End> {
+        let canvas = &self.seat.canvas;
+        let when = |condition, events| {
+            if condition {
+                events
+            } else {
+                PollFlags::empty()
+            }
+        };
+        let hears = when(!canvas.is_full(), PollFlags::POLLIN);
+        let sends = when(self.link.is_behind(), PollFlags::POLLOUT);
+        let paints = when(canvas.is_behind(), PollFlags::POLLOUT);
+        let types = when(self.wants_keys(), PollFlags::POLLIN);
+        let wanted = [
+            (Source::Signals, self.signals.as_fd(), PollFlags::POLLIN),
+            (Source::Keyboard, self.seat.keyboard(), types),
+            (Source::Link, self.link.as_fd(), hears | sends),
+            (Source::Canvas, canvas.as_fd(), paints),
+        ];
+        // What nothing is wanted of would still be told to have hung up, again and again.
+        let wanted = wanted
+            .into_iter()
+            .filter(|(_, _, events)| !events.is_empty());
+        let (sources, mut fds): (Vec<Source>, Vec<PollFd<'_>>) = wanted
+            .map(|(source, fd, events)| (source, PollFd::new(fd, events)))
+            .unzip();
+        match poll(&mut fds, self.timeout()) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => return Ok(Vec::new()),
+            Err(_) => return Err(End::Unheard),
+        }
+        let ready = sources.into_iter().zip(&fds);
+        let ready = ready.filter(|(_, fd)| fd.any().unwrap_or(false));
+        Ok(ready.map(|(source, _)| source).collect())
+    }
+
+    fn wants_keys(&self) -> bool {
+        !self.finishing && !self.link.is_full()
+    }
+
+    /// How long nothing may happen.
+    fn timeout(&self) -> PollTimeout {
+        if self.link.has_early() && !self.seat.canvas.is_full() {
+            return PollTimeout::ZERO;
+        }
+        let Some(due) = self.scanner.deadline() else {
+            return PollTimeout::NONE;
+        };
+        let left = due.saturating_sub(self.now()) + Duration::from_millis(1);
+        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Takes in what was typed.
+    fn typed(&mut self) -> Result<(), End> {
+        match self.seat.read() {
+            Typed::Nothing => Ok(()),
+            Typed::Bytes(bytes) => {
+                let mut input = Vec::new();
+                let then = self.scanner.feed(self.now(), &bytes, &mut input);
+                self.send(input, then)
+            }
+            // A terminal that ends has hung up.
+            Typed::End if self.seat.has_keyboard() => Err(self.detach(End::Unheard)),
+            Typed::End => {
+                self.link.send(&Frame::Detach);
+                self.finishing = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn tick(&mut self) -> Result<(), End> {
+        let mut input = Vec::new();
+        let then = self.scanner.tick(self.now(), &mut input);
+        self.send(input, then)
+    }
+
+    fn send(&mut self, input: Vec<u8>, then: Then) -> Result<(), End> {
+        if !input.is_empty() && !self.read_only {
+            self.link.send(&Frame::Input(input));
+        }
+        match then {
+            Then::Stay => Ok(()),
+            Then::Detach => Err(self.detach(End::Detached)),
+        }
+    }
+
+    /// Says goodbye to the daemon. If it cannot hear that, the end of the connection will tell it.
+    fn detach(&mut self, end: End) -> End {
+        self.link.send(&Frame::Detach);
+        end
+    }
+
+    fn signalled(&mut self, signal: Signal) -> Result<(), End> {
+        match signal {
+            Signal::SIGWINCH => self.tell_size(),
+            Signal::SIGTSTP => {
+                self.seat.leave();
+                self.signals.stop();
+                self.seat.enter().map_err(|_| End::Unheard)?;
+                self.come_back();
+            }
+            Signal::SIGCONT => {
+                self.seat.enter_again();
+                self.come_back();
+            }
+            other => return Err(self.detach(End::Signalled(other))),
+        }
+        Ok(())
+    }
+
+    /// Asks for the picture that whoever had the terminal meanwhile painted over.
+    fn come_back(&mut self) {
+        if self.seat.size().is_some() {
+            self.tell_size();
+            self.link.send(&Frame::Redraw);
+        }
+    }
+
+    fn tell_size(&mut self) {
+        if let Some(size) = self.seat.size() {
+            self.link.send(&Frame::Resize(size));
+        }
+    }
+
+    /// Takes in what the daemon says.
+    fn hear(&mut self) -> Result<(), End> {
+        match self.link.receive() {
+            Ok(frames) => frames.into_iter().try_for_each(|frame| self.heard(frame)),
+            Err(Lost::Closed) if self.finishing => Err(End::Detached),
+            Err(lost) => Err(End::Lost(lost)),
+        }
+    }
+
+    fn heard(&mut self, frame: Frame) -> Result<(), End> {
+        let continues = std::mem::take(&mut self.in_snapshot);
+        match frame {
+            Frame::Snapshot(bytes) => self.snapshot(&bytes, continues),
+            Frame::Output(bytes) => self.seat.canvas.output(&bytes, self.lines_of_output()),
+            Frame::Stderr(bytes) => self.stderr(&bytes),
+            Frame::Exited(news) => match self.life.exited(&news) {
+                Next::Wait(line) => self.seat.canvas.remark(&line),
+                Next::Leave(line, exit) => {
+                    self.seat.canvas.remark(&line);
+                    return Err(End::Ended(exit));
+                }
+            },
+            Frame::Restarted(news) => {
+                let line = self.life.restarted(news.pid);
+                self.seat.canvas.remark(&line);
+            }
+            Frame::Detached(_) if self.finishing => return Err(End::Detached),
+            Frame::Detached(reason) => return Err(End::Dismissed(reason)),
+            Frame::Error(what) => {
+                let what = shared::text::escape(&what);
+                self.seat.canvas.remark(&format!("[taskmasterd: {what}]"));
+            }
+            // Of bytes that were lost on a terminal the snapshot that follows makes up for all.
+            Frame::Skipped(count) if self.seat.canvas.tty().is_none() => {
+                let line = format!("[{count} bytes were skipped]");
+                self.seat.canvas.remark(&line);
+            }
+            Frame::Skipped(_) | Frame::Leader(_) => {}
+            // These are ours to send.
+            Frame::Input(_) | Frame::Resize(_) | Frame::Redraw | Frame::Detach => {}
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self, bytes: &[u8], continues: bool) {
+        if let (Some(size), false) = (self.seat.size(), continues) {
+            self.seat.canvas.clear(size.rows);
+        }
+        self.seat.canvas.output(bytes, self.lines_of_output());
+        self.in_snapshot = bytes.len() == FRAME_LEN_MAX;
+    }
+
+    fn lines_of_output(&self) -> Lines {
+        match self.tty {
+            Tty::Full | Tty::Split => Lines::Finished,
+            Tty::None => Lines::Bare,
+        }
+    }
+
+    /// Standard error goes where the user sees it: onto the terminal, else to our own standard error.
+    fn stderr(&mut self, bytes: &[u8]) {
+        if self.seat.canvas.tty().is_some() {
+            self.seat.canvas.output(bytes, Lines::Bare);
+        } else {
+            // Nobody there to read it is no reason to end.
+            let _ = io::stderr().write_all(bytes);
+        }
+    }
+}

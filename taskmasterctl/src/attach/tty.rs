@@ -1,0 +1,55 @@
+//! The user's terminal, opened again, and its size.
+//!
+//! Again, because O_NONBLOCK belongs to an open file and not to a descriptor: set on the one we inherited it would
+//! be set for the shell, and for whoever else has it, after we are gone.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+
+use nix::fcntl::OFlag;
+use rustix::termios::tcgetwinsize;
+use shared::frame::Size;
+
+/// What a terminal that does not know its size is taken for.
+const USUAL_ROWS: u16 = 24;
+const USUAL_COLS: u16 = 80;
+
+/// The terminal behind a descriptor, opened again.
+pub(super) fn open_again(inherited: impl AsFd) -> io::Result<File> {
+    let fd = inherited.as_fd().as_raw_fd();
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(flags.bits());
+    // The first way reaches terminals of other containers, the second those of other users.
+    options
+        .open(format!("/proc/self/fd/{fd}"))
+        .or_else(|_| options.open("/dev/tty"))
+}
+
+/// Whether both are the same device.
+pub(super) fn are_one(one: &File, other: &File) -> bool {
+    match (one.metadata(), other.metadata()) {
+        (Ok(one), Ok(other)) => one.rdev() == other.rdev(),
+        (_, _) => false,
+    }
+}
+
+/// How large a terminal is. Never nothing by nothing, which programs divide by.
+pub(super) fn size(tty: impl AsFd) -> Size {
+    let or = |number, usual| if number == 0 { usual } else { number };
+    match tcgetwinsize(tty) {
+        Ok(size) => Size {
+            rows: or(size.ws_row, USUAL_ROWS),
+            cols: or(size.ws_col, USUAL_COLS),
+            xpixel: size.ws_xpixel,
+            ypixel: size.ws_ypixel,
+        },
+        Err(_) => Size {
+            rows: USUAL_ROWS,
+            cols: USUAL_COLS,
+            ..Size::default()
+        },
+    }
+}

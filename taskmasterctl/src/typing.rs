@@ -1,0 +1,139 @@
+//! `send` and `screen`: type into a process and look at its screen without sitting down at it.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use shared::api::{Call, Screen, ScreenParams, SendParams, Sent};
+use shared::text::escape;
+
+use crate::exit::Exit;
+use crate::job::Job;
+use crate::term;
+
+pub(crate) fn send(job: &mut Job<'_>, args: &[&str]) -> Exit {
+    let Some((&name, words @ [_, ..])) = args.split_first() else {
+        return job.misused("send requires a process name and a text");
+    };
+    let (name, bytes) = match (name.parse(), unescape(&words.join(" "))) {
+        (Ok(name), Ok(bytes)) => (name, bytes),
+        (Err(complaint), _) | (_, Err(complaint)) => return job.misused(&complaint),
+    };
+    let data = BASE64_STANDARD.encode(bytes);
+    let call = Call::Send(SendParams { name, data });
+    job.show(&call, |_: &Sent, _| Exit::OK)
+}
+
+/// The bytes of a text with the escapes of printf.
+fn unescape(text: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let taken = match (byte, after) {
+            (b'\\', [b'x', high, low, ..]) => {
+                bytes.push(hex(*high)? << 4 | hex(*low)?);
+                4
+            }
+            (b'\\', [letter, ..]) => {
+                bytes.push(escaped(*letter)?);
+                2
+            }
+            (b'\\', []) => return Err("a backslash at the end of the text; write \\\\".into()),
+            (byte, _) => {
+                bytes.push(byte);
+                1
+            }
+        };
+        rest = &rest[taken..];
+    }
+    Ok(bytes)
+}
+
+fn escaped(letter: u8) -> Result<u8, String> {
+    match letter {
+        b'n' => Ok(b'\n'),
+        b'r' => Ok(b'\r'),
+        b't' => Ok(b'\t'),
+        b'e' => Ok(0x1b),
+        b'\\' => Ok(b'\\'),
+        other => Err(format!(
+            "\\{} is no escape (\\n \\r \\t \\e \\xNN \\\\)",
+            other.escape_ascii()
+        )),
+    }
+}
+
+fn hex(digit: u8) -> Result<u8, String> {
+    let value = char::from(digit).to_digit(16);
+    let value = value.and_then(|value| u8::try_from(value).ok());
+    value.ok_or_else(|| "\\x needs two hexadecimal digits".into())
+}
+
+pub(crate) fn screen(job: &mut Job<'_>, args: &[&str]) -> Exit {
+    let call = match wish(args) {
+        Ok(params) => Call::Screen(params),
+        Err(complaint) => return job.misused(&complaint),
+    };
+    job.show(&call, |screen: &Screen, page| {
+        let Some(data) = &screen.ansi else {
+            screen.text.iter().for_each(|line| page.line(&escape(line)));
+            return Exit::OK;
+        };
+        match BASE64_STANDARD.decode(data) {
+            Ok(bytes) => {
+                page.bytes(&bytes);
+                page.line("\x1b[m");
+                Exit::OK
+            }
+            Err(error) => {
+                term::complain(&format!("the picture cannot be read: {error}"));
+                Exit::FAILED
+            }
+        }
+    })
+}
+
+fn wish(args: &[&str]) -> Result<ScreenParams, String> {
+    let (mut ansi, mut history, mut names) = (false, 0, Vec::new());
+    let mut args = args.iter().copied();
+    while let Some(arg) = args.next() {
+        match arg {
+            "--ansi" => ansi = true,
+            "--history" => {
+                let lines = args.next().and_then(|lines| lines.parse().ok());
+                history = lines.ok_or("--history needs a number of lines")?;
+            }
+            _ if arg.starts_with('-') => return Err(format!("bad argument {}", escape(arg))),
+            name => names.push(name),
+        }
+    }
+    let &[name] = &names[..] else {
+        return Err("screen requires one process name".into());
+    };
+    Ok(ScreenParams {
+        name: name.parse()?,
+        ansi,
+        history,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_the_escapes_of_printf() {
+        let bytes = |text| unescape(text).unwrap();
+        assert_eq!(bytes(r"ls -l\r"), b"ls -l\r");
+        assert_eq!(bytes(r"\n\t\e\\\x1d\xFFé"), b"\n\t\x1b\\\x1d\xff\xc3\xa9");
+        for bad in [r"\", r"\q", r"\x1", r"\xg0", r"a\"] {
+            assert!(unescape(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_screen_is_of_one_process() {
+        let params = wish(&["--ansi", "web:1", "--history", "5"]).unwrap();
+        assert_eq!((params.ansi, params.history), (true, 5));
+        assert!(wish(&[]).is_err() && wish(&["a", "--frob"]).is_err());
+        assert!(wish(&["a", "--history"]).is_err());
+    }
+}
