@@ -8,6 +8,7 @@ pub mod bins;
 pub mod ctl;
 pub mod daemon;
 pub mod dice;
+pub mod fake;
 pub mod proc;
 pub mod puppet;
 pub mod rpc;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::Signal;
+use nix::sys::termios::tcgetattr;
 
 use crate::screen::Screen;
 use crate::wait::{SOON, check, eventually};
@@ -69,12 +70,38 @@ impl Term {
         &self.raw
     }
 
+    /// The modes of the terminal, in words.
+    pub fn modes(&self) -> String {
+        let modes = tcgetattr(&self.master).expect("a terminal has modes");
+        format!(
+            "{:?} {:?} {:?} {:?} {:?}",
+            modes.input_flags,
+            modes.output_flags,
+            modes.control_flags,
+            modes.local_flags,
+            modes.control_chars
+        )
+    }
+
     /// Presses keys, without looking.
     #[track_caller]
     pub fn send(&mut self, keys: &str) {
         self.master
             .write_all(keys.as_bytes())
             .expect("a terminal takes keys");
+    }
+
+    /// Presses more keys than the terminal may take at once, while looking.
+    #[track_caller]
+    pub fn send_all(&mut self, keys: &str) {
+        let mut rest = keys.as_bytes();
+        eventually("room for keys", SOON, || {
+            self.take_in();
+            if let Ok(count) = self.master.write(rest) {
+                rest = &rest[count..];
+            }
+            check(rest.is_empty(), || format!("{} keys are left", rest.len()))
+        });
     }
 
     /// Types a line when the prompt is there, as people do: the next key after the one before is seen. At the

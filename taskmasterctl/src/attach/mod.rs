@@ -120,41 +120,43 @@ fn stay(options: &Options, attached: &Attached, mut seat: Seat, link: Link) -> E
     let mut session = Session::new(seat, link, signals, scanner, life, attached.tty);
     session.read_only = options.read_only;
     let end = session.run();
-    // In this order: the terminal is in order before a signal may end us, and a pipe may be waited for after that.
+    // In this order: the daemon knows at once, the terminal is in order before a signal may end us, and only then
+    // a pipe may be waited for.
     let Session {
-        mut seat, signals, ..
+        mut seat,
+        signals,
+        link,
+        ..
     } = session;
-    seat.leave();
+    drop(link);
+    let left = seat.leave();
     drop(signals);
-    let finished = seat.canvas.finish();
-    report(
-        &escape(&attached.name),
-        typed,
-        finished.map_or(End::Unheard, |()| end),
-    )
+    let end = seat.canvas.finish().map_or(End::Unheard, |()| end);
+    // A terminal that took nothing would make us wait for somebody to read our goodbye.
+    if let Some(line) = goodbye(&escape(&attached.name), typed, &end).filter(|_| left) {
+        term::complain(&line);
+    }
+    code(&end)
 }
 
-/// Says how it ended, where the user cannot know, and finds the code for it.
-fn report(name: &str, typed: bool, end: End) -> Exit {
-    match end {
-        End::Detached if typed => {
-            term::complain(&format!("[detached from {name}]"));
-            Exit::OK
-        }
+/// How it ended, where the user cannot know.
+fn goodbye(name: &str, typed: bool, end: &End) -> Option<String> {
+    let why = match end {
+        End::Detached if typed => String::new(),
+        End::Dismissed(reason) => format!(": {}", escape(reason)),
+        End::Lost(Lost::Closed) => ": taskmasterd is gone".into(),
+        End::Lost(Lost::Garbled(why)) => format!(": taskmasterd sent what is no frame ({why})"),
+        End::Detached | End::Ended(_) | End::Unheard | End::Signalled(_) => return None,
+    };
+    Some(format!("[detached from {name}{why}]"))
+}
+
+fn code(end: &End) -> Exit {
+    match *end {
         End::Detached => Exit::OK,
         End::Ended(exit) => exit,
-        End::Dismissed(reason) => {
-            term::complain(&format!("[detached from {name}: {}]", escape(&reason)));
-            Exit::FAILED
-        }
-        End::Lost(Lost::Closed) => {
-            term::complain(&format!("[detached from {name}: taskmasterd is gone]"));
-            Exit::NOT_RUNNING
-        }
-        End::Lost(Lost::Garbled(why)) => {
-            term::complain(&format!("[detached from {name}: taskmasterd sent {why}]"));
-            Exit::FAILED
-        }
+        End::Dismissed(_) | End::Lost(Lost::Garbled(_)) => Exit::FAILED,
+        End::Lost(Lost::Closed) => Exit::NOT_RUNNING,
         End::Unheard => Exit::BROKEN_PIPE,
         End::Signalled(signal) => {
             if signal != Signal::SIGINT {

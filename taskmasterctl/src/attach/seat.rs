@@ -107,11 +107,11 @@ impl Seat {
         }
     }
 
-    /// Gives the terminal back as it was.
-    pub(super) fn leave(&mut self) {
+    /// Gives the terminal back as it was. Says whether it took all that it was told.
+    pub(super) fn leave(&mut self) -> bool {
         let left = self.canvas.leave();
         let (Keyboard::Terminal(tty), Some(taken)) = (&mut self.keyboard, self.taken.take()) else {
-            return;
+            return left;
         };
         let ours = self.canvas.tty().is_some_and(|own| tty::are_one(own, tty));
         if left && ours {
@@ -125,6 +125,7 @@ impl Seat {
         if let Some(guardian) = taken.guardian {
             guardian.dismiss();
         }
+        left
     }
 
     /// What was typed.

@@ -2,21 +2,18 @@
 
 use std::io::Write;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use mio::net::UnixStream;
 use mio::{Interest, Token};
 use nix::errno::Errno;
 use serde_json::Value;
-use shared::api::{Call, Outcome, Outcomes, TAIL_LEN_MAX, Tail, TailParams, Verdict};
+use shared::api::{Call, Outcomes};
 use shared::event::{Cause, EventKind};
 use shared::rpc::{Request, Response, RpcError, code};
 
-use crate::config::model::Output;
-use crate::control::client::{Client, Follow};
+use crate::control::client::Client;
 use crate::control::methods::{Deed, Present, carry_out, to_value};
 use crate::control::peer::Peer;
-use crate::core::{Input, Process, ProcessId, Ticket};
+use crate::core::{Input, Process, Ticket};
 use crate::limits::{
     ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, CLIENTS_MAX, CLIENTS_PER_UID_MAX, CLIENTS_RESERVED,
     REFUSED_TOLD_MS, REQUESTS_PER_TURN,
@@ -298,95 +295,6 @@ impl Reactor {
         self.debts.accept = true;
     }
 
-    fn tail(
-        &mut self,
-        token: Token,
-        id: ProcessId,
-        params: &TailParams,
-    ) -> Result<Value, RpcError> {
-        let process = self
-            .core
-            .process(id)
-            .ok_or_else(|| RpcError::new(code::NO_SUCH_PROCESS, "no such process"))?;
-        let name = process.shown();
-        check_stream(process, params)?;
-        let stream = params.stream;
-        let bytes = usize::try_from(params.bytes.min(TAIL_LEN_MAX)).unwrap_or(usize::MAX);
-        let channel = self
-            .outlets
-            .get_mut(&id)
-            .map(|outlet| outlet.channel(stream));
-        let (data, more) = match &channel {
-            Some(channel) => channel
-                .tail(bytes)
-                .map_err(|why| RpcError::new(code::NO_LOG, format!("{name}: {why}")))?,
-            // It was never started, so there is nothing yet.
-            None => (Vec::new(), false),
-        };
-        if params.follow
-            && let (Some(client), Some(channel)) = (self.clients.get_mut(&token), channel)
-        {
-            if client.follows.is_some() {
-                return Err(RpcError::new(
-                    code::BUSY,
-                    "this connection follows a stream already; use another",
-                ));
-            }
-            client.follows = Some(Follow {
-                id,
-                stream,
-                skipped: 0,
-            });
-            channel.followers.push(token);
-        }
-        to_value(&Tail {
-            name,
-            stream,
-            data: STANDARD.encode(data),
-            more,
-        })
-    }
-
-    /// What destroys something leaves a trace.
-    fn note_clear(&mut self, items: &[Result<ProcessId, Outcome>], cause: Cause) {
-        let processes = items
-            .iter()
-            .flatten()
-            .filter_map(|&id| self.core.process(id));
-        let names = processes.map(Process::shown).collect();
-        let verb = "clear".into();
-        self.tell(EventKind::Command { verb, names }, cause);
-    }
-
-    fn clear(&mut self, item: Result<ProcessId, Outcome>) -> Outcome {
-        let id = match item {
-            Ok(id) => id,
-            Err(outcome) => return outcome,
-        };
-        let name = self
-            .core
-            .process(id)
-            .map(Process::shown)
-            .unwrap_or_default();
-        let mut failed = None;
-        if let Some(outlet) = self.outlets.get_mut(&id) {
-            for channel in outlet.channels() {
-                failed = failed.or(channel.clear().err());
-            }
-        }
-        let result = if failed.is_some() {
-            Verdict::Failed
-        } else {
-            Verdict::Cleared
-        };
-        Outcome {
-            name,
-            result,
-            before: None,
-            detail: failed,
-        }
-    }
-
     /// The process that is followed is no more.
     pub(super) fn end_of_following(&mut self, token: Token) {
         if let Some(client) = self.clients.get_mut(&token) {
@@ -394,18 +302,4 @@ impl Reactor {
             self.see_off(token);
         }
     }
-}
-
-/// Whether the stream is one of its own.
-fn check_stream(process: &Process, params: &TailParams) -> Result<(), RpcError> {
-    use crate::config::model::Tty;
-    let merged = process.spec.launch.tty == Tty::Full || process.spec.stderr == Output::Stdout;
-    if params.stream == shared::api::Stream::Stderr && merged {
-        let message = format!(
-            "{}: its standard error is part of its standard output",
-            process.shown()
-        );
-        return Err(RpcError::new(code::NO_LOG, message));
-    }
-    Ok(())
 }

@@ -6,6 +6,8 @@
 mod attach;
 mod clients;
 mod debts;
+mod kept;
+mod look;
 mod news;
 mod outlets;
 mod output;
@@ -18,6 +20,7 @@ mod sources;
 mod strays;
 mod terminal;
 mod typing;
+mod viewers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{self, ErrorKind};

@@ -1,0 +1,121 @@
+//! The kept output of processes: its end, and an end to it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mio::Token;
+use serde_json::Value;
+use shared::api::{Outcome, TAIL_LEN_MAX, Tail, TailParams, Verdict};
+use shared::event::{Cause, EventKind};
+use shared::rpc::{RpcError, code};
+
+use crate::config::model::Output;
+use crate::control::client::Follow;
+use crate::control::methods::to_value;
+use crate::core::{Process, ProcessId};
+
+use super::Reactor;
+
+impl Reactor {
+    pub(super) fn tail(
+        &mut self,
+        token: Token,
+        id: ProcessId,
+        params: &TailParams,
+    ) -> Result<Value, RpcError> {
+        let process = self
+            .core
+            .process(id)
+            .ok_or_else(|| RpcError::new(code::NO_SUCH_PROCESS, "no such process"))?;
+        let name = process.shown();
+        check_stream(process, params)?;
+        let stream = params.stream;
+        let bytes = usize::try_from(params.bytes.min(TAIL_LEN_MAX)).unwrap_or(usize::MAX);
+        let channel = self
+            .outlets
+            .get_mut(&id)
+            .map(|outlet| outlet.channel(stream));
+        let (data, more) = match &channel {
+            Some(channel) => channel
+                .tail(bytes)
+                .map_err(|why| RpcError::new(code::NO_LOG, format!("{name}: {why}")))?,
+            // It was never started, so there is nothing yet.
+            None => (Vec::new(), false),
+        };
+        if params.follow
+            && let (Some(client), Some(channel)) = (self.clients.get_mut(&token), channel)
+        {
+            if client.follows.is_some() {
+                return Err(RpcError::new(
+                    code::BUSY,
+                    "this connection follows a stream already; use another",
+                ));
+            }
+            client.follows = Some(Follow {
+                id,
+                stream,
+                skipped: 0,
+            });
+            channel.followers.push(token);
+        }
+        to_value(&Tail {
+            name,
+            stream,
+            data: STANDARD.encode(data),
+            more,
+        })
+    }
+
+    /// What destroys something leaves a trace.
+    pub(super) fn note_clear(&mut self, items: &[Result<ProcessId, Outcome>], cause: Cause) {
+        let processes = items
+            .iter()
+            .flatten()
+            .filter_map(|&id| self.core.process(id));
+        let names = processes.map(Process::shown).collect();
+        let verb = "clear".into();
+        self.tell(EventKind::Command { verb, names }, cause);
+    }
+
+    pub(super) fn clear(&mut self, item: Result<ProcessId, Outcome>) -> Outcome {
+        let id = match item {
+            Ok(id) => id,
+            Err(outcome) => return outcome,
+        };
+        let name = self
+            .core
+            .process(id)
+            .map(Process::shown)
+            .unwrap_or_default();
+        let mut failed = None;
+        if let Some(outlet) = self.outlets.get_mut(&id) {
+            for channel in outlet.channels() {
+                failed = failed.or(channel.clear().err());
+            }
+        }
+        let result = if failed.is_some() {
+            Verdict::Failed
+        } else {
+            Verdict::Cleared
+        };
+        Outcome {
+            name,
+            result,
+            before: None,
+            detail: failed,
+        }
+    }
+}
+
+/// Whether the stream is one of its own.
+fn check_stream(process: &Process, params: &TailParams) -> Result<(), RpcError> {
+    use crate::config::model::Tty;
+    let merged = process.spec.launch.tty == Tty::Full || process.spec.stderr == Output::Stdout;
+    if params.stream == shared::api::Stream::Stderr && merged {
+        let message = format!(
+            "{}: its standard error is part of its standard output",
+            process.shown()
+        );
+        return Err(RpcError::new(code::NO_LOG, message));
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! What attached clients are shown: the screen, what is written to it, ends and beginnings of the process.
+
+use mio::Token;
+use shared::api::{Exited, Restarted, Stream};
+use shared::frame::Frame;
+use shared::state::State;
+
+use crate::child::pty;
+use crate::config::model;
+use crate::control::attach::Attachment;
+use crate::core::{Mono, ProcessId};
+
+use super::Reactor;
+use super::attach::told;
+
+/// How much of a process without a terminal a client is shown on arrival, in bytes: a screenful and some.
+const SHOWN_OF_PIPE: usize = 4096;
+
+impl Reactor {
+    /// Paints the whole screen for one client.
+    pub(super) fn show_screen(&mut self, token: Token) {
+        let Some(attachment) = self.attachment(token) else {
+            return;
+        };
+        let (id, history) = (attachment.id, attachment.history);
+        let Some(process) = self.core.process(id) else {
+            return;
+        };
+        let Some(outlet) = self.outlets.get_mut(&id) else {
+            return;
+        };
+        let (bytes, incomplete) = if process.spec.launch.tty == model::Tty::None {
+            (
+                outlet
+                    .stdout
+                    .tail(SHOWN_OF_PIPE)
+                    .map_or(Vec::new(), |(bytes, _)| bytes),
+                false,
+            )
+        } else {
+            let snapshot = outlet.terminal().screen.snapshot(history as usize);
+            (snapshot.bytes, snapshot.incomplete)
+        };
+        if let Some(attachment) = self.attachment(token) {
+            attachment.tell(&Frame::Snapshot(bytes));
+        }
+        if incomplete {
+            self.ask_to_redraw(id);
+        }
+        self.dirty.insert(token);
+    }
+
+    /// Programs redraw when their terminal changes its size.
+    fn ask_to_redraw(&mut self, id: ProcessId) {
+        let Ok(terminal) = self.terminal(id) else {
+            return;
+        };
+        let window = terminal.window;
+        let smaller = pty::Window {
+            rows: window.rows.saturating_sub(1).max(1),
+            ..window
+        };
+        self.set_window(id, smaller);
+        self.set_window(id, window);
+    }
+
+    /// What a process wrote, for all who are in front of it; `raw` is as its terminal has it.
+    pub(super) fn show(&mut self, id: ProcessId, stream: Stream, raw: &[u8]) {
+        let now = self.now;
+        let Some(outlet) = self.outlets.get(&id) else {
+            return;
+        };
+        let Some(terminal) = outlet.terminal.as_deref().filter(|_| !raw.is_empty()) else {
+            return;
+        };
+        if terminal.viewers.is_empty() {
+            return;
+        }
+        let frame = match stream {
+            Stream::Stdout => Frame::Output(raw.to_vec()),
+            Stream::Stderr => Frame::Stderr(raw.to_vec()),
+        };
+        for token in terminal.viewers.clone() {
+            let Some(client) = self.clients.get_mut(&token) else {
+                continue;
+            };
+            let Some(attachment) = &mut client.attachment else {
+                continue;
+            };
+            attachment.show(&frame, raw.len(), now);
+            // At once: the next read of a flood must not find the queue of this one.
+            if client.flush(now).is_err() {
+                self.see_off(token);
+            }
+        }
+    }
+
+    /// When a client that was behind may be shown the screen.
+    pub(super) fn resync_deadline(&self) -> Option<Mono> {
+        let tokens = self
+            .attended
+            .iter()
+            .filter_map(|id| self.outlets.get(id)?.terminal.as_deref());
+        let tokens = tokens.flat_map(|terminal| &terminal.viewers);
+        let attachments = tokens.filter_map(|token| self.clients.get(token)?.attachment.as_ref());
+        attachments.filter_map(Attachment::resync_at).min()
+    }
+
+    /// Tells attached clients of ends and beginnings, and shows the screen to those that were behind.
+    pub(super) fn tell_attached(&mut self) {
+        for id in self.attended.clone() {
+            let Ok(terminal) = self.terminal(id) else {
+                continue;
+            };
+            for token in terminal.viewers.clone() {
+                self.catch_up(token);
+                self.tell_state(token, id);
+            }
+        }
+    }
+
+    fn catch_up(&mut self, token: Token) {
+        let now = self.now;
+        let Some(attachment) = self.attachment(token) else {
+            return;
+        };
+        if attachment.resync_at().is_none_or(|at| at > now) {
+            return;
+        }
+        let skipped = attachment.catch_up();
+        attachment.tell(&Frame::Skipped(skipped));
+        self.show_screen(token);
+    }
+
+    fn tell_state(&mut self, token: Token, id: ProcessId) {
+        let Some(process) = self.core.process(id) else {
+            return;
+        };
+        let is = told(process);
+        let retry_in_ms = process.next_start().map(|at| at.since(self.now));
+        let ended = Frame::Exited(Exited {
+            exit: process.exit,
+            state: is.1,
+            retry_in_ms,
+            gone: false,
+        });
+        let Some(attachment) = self.attachment(token) else {
+            return;
+        };
+        if attachment.told == Some(is) || attachment.is_behind() {
+            return;
+        }
+        let was = attachment.told.replace(is);
+        let had_pid = was.is_some_and(|(pid, _)| pid.is_some());
+        match is.0 {
+            Some(pid) if was.is_some_and(|(was, _)| was == Some(pid)) => {}
+            Some(pid) => {
+                if had_pid {
+                    attachment.tell(&ended);
+                }
+                attachment.tell(&Frame::Restarted(Restarted { pid }));
+            }
+            // On its way up; what comes of it is told next.
+            None if is.1 == State::Starting && !had_pid => {}
+            None => attachment.tell(&ended),
+        }
+        self.dirty.insert(token);
+    }
+}

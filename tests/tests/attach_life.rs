@@ -1,0 +1,235 @@
+//! The client attached: what becomes of it as the process, the daemon and the input end.
+
+use harness::fake::{Fake, Sitting, Visitor, ctl, running};
+use harness::{Ctl, SOON, Sandbox, check, eventually, json};
+use shared::api::{Attached, Exited, Restarted, Tty};
+use shared::frame::Frame;
+use shared::state::{Exit, State};
+use std::process::{Command, Stdio};
+
+fn exited(exit: Exit, state: State, retry_in_ms: Option<u64>) -> Frame {
+    Frame::Exited(Exited {
+        exit: Some(exit),
+        state,
+        retry_in_ms,
+        gone: false,
+    })
+}
+
+// The one thing no other program of this kind does: the same attachment goes on with the next process.
+#[test]
+fn a_process_that_is_tried_again_is_waited_for() {
+    let (mut sitting, mut visitor) = Sitting::attached(&[]);
+    visitor.send(&exited(Exit::Code(1), State::Backoff, Some(2000)));
+    sitting
+        .term
+        .wait_for("[w exited with status 1, next try in 2 s; Ctrl-] detaches]");
+    visitor.send(&Frame::Restarted(Restarted { pid: 12 }));
+    visitor.send(&Frame::Output(b"new life".to_vec()));
+    sitting.term.wait_for("new life");
+    sitting.term.send("hi");
+    visitor.wait_input(b"hi");
+    visitor.send(&exited(Exit::Code(3), State::Exited, None));
+    sitting.term.wait_for("[w exited with status 3]");
+    sitting.wait_code(3);
+}
+
+#[test]
+fn the_exit_code_is_the_processs() {
+    let killed = Exit::Signal {
+        number: 15,
+        core_dumped: false,
+    };
+    for (exit, state, code) in [
+        (Exit::Code(0), State::Exited, 0),
+        (Exit::Code(42), State::Fatal, 42),
+        (killed, State::Stopped, 143),
+    ] {
+        let (mut sitting, mut visitor) = Sitting::attached(&[]);
+        visitor.send(&exited(exit, state, None));
+        sitting.wait_code(code);
+    }
+}
+
+#[test]
+fn once_means_until_the_end_of_the_process() {
+    let (mut sitting, mut visitor) = Sitting::attached(&["--once"]);
+    visitor.send(&exited(Exit::Code(5), State::Backoff, Some(1000)));
+    sitting.wait_code(5);
+}
+
+#[test]
+fn a_stopped_process_is_waited_for() {
+    let (mut sitting, mut visitor) = Sitting::new(&[]);
+    visitor.answer(&json!(Attached {
+        pid: None,
+        state: State::Stopped,
+        ..running()
+    }));
+    sitting.term.wait_for("[w is STOPPED; Ctrl-] detaches]");
+    visitor.send(&Frame::Restarted(Restarted { pid: 5 }));
+    visitor.send(&Frame::Output(b"here I am".to_vec()));
+    sitting.term.wait_for("here I am");
+    sitting.term.send("\x1d");
+    sitting.wait_code(0);
+}
+
+#[test]
+fn who_is_detached_is_told_why() {
+    let (mut sitting, mut visitor) = Sitting::attached(&[]);
+    visitor.send(&Frame::Detached("stolen by uid 0\x1b[2J".into()));
+    sitting
+        .term
+        .wait_for("[detached from w: stolen by uid 0\\x1b[2J]");
+    sitting.wait_code(1);
+}
+
+#[test]
+fn a_refusal_is_worded_as_that_of_any_command() {
+    let (mut sitting, mut visitor) = Sitting::new(&[]);
+    visitor.refuse(4, "no such process: \"w\"");
+    sitting.term.wait_for("no such process: \"w\"");
+    sitting.wait_code(1);
+}
+
+#[test]
+fn garbage_ends_the_attachment_and_harms_nobody() {
+    for garbage in [
+        &b"\x12\xff\xff\xff\xff"[..],
+        b"\x16\0\0\0\x01{",
+        b"{\"jsonrpc\":\"2.0\"}\n",
+    ] {
+        let (mut sitting, mut visitor) = Sitting::attached(&[]);
+        visitor.write(garbage);
+        sitting.term.wait_for("[detached from w: taskmasterd sent ");
+        sitting.wait_code(1);
+    }
+}
+
+// A daemon of tomorrow may say more than this client knows.
+#[test]
+fn an_unknown_frame_is_passed_over() {
+    let (mut sitting, mut visitor) = Sitting::attached(&[]);
+    visitor.write(b"\x63\0\0\0\x03abc");
+    visitor.send(&Frame::Output(b"still here".to_vec()));
+    sitting.term.wait_for("still here");
+    sitting.term.send("\x1d");
+    sitting.wait_code(0);
+}
+
+// Output of a pipe has bare newlines, which a raw terminal would show as stairs.
+#[test]
+fn lines_of_a_pipe_begin_at_the_left() {
+    let (mut sitting, mut visitor) = Sitting::new(&[]);
+    visitor.answer(&json!(Attached {
+        tty: Tty::None,
+        ..running()
+    }));
+    visitor.send(&Frame::Output(b"one\ntwo\n".to_vec()));
+    visitor.send(&Frame::Stderr(b"three\n".to_vec()));
+    sitting.term.wait_for("one\ntwo\nthree");
+    sitting.term.send("\x1d");
+    sitting.wait_code(0);
+}
+
+/// Runs the client without a terminal.
+fn piped(sandbox: &Sandbox, words: &[&str]) -> Command {
+    let all = ctl(sandbox);
+    let mut command = Command::new(&all[0]);
+    command.args(&all[1..]).args(words);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
+fn wait_goodbye(visitor: &mut Visitor) {
+    visitor.wait_frame(&Frame::Detach);
+    let last = visitor.frames().last().cloned();
+    assert_eq!(last, Some(Frame::Detach));
+}
+
+// printf 'x\n' | taskmasterctl attach w
+#[test]
+fn without_a_terminal_the_input_is_typed_and_its_end_detaches() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::new(&sandbox);
+    let mut child = piped(&sandbox, &["attach", "w"])
+        .spawn()
+        .expect("it starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    std::io::Write::write_all(&mut stdin, b"x\n\x1d\x1d\x1d").expect("it is taken");
+    drop(stdin);
+    let mut visitor = fake.accept();
+    assert_eq!(visitor.request["params"]["ignore_size"], true);
+    visitor.answer(&json!(running()));
+    visitor.wait_input(b"x\n\x1d\x1d\x1d");
+    wait_goodbye(&mut visitor);
+    visitor.send(&Frame::Output(b"\x1b[31mlate\r\n".to_vec()));
+    drop(visitor);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        output.stdout, b"\x1b[31mlate\r\n",
+        "plain bytes and nothing else"
+    );
+}
+
+#[test]
+fn the_code_is_the_processs_without_a_terminal_too() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::new(&sandbox);
+    let mut child = piped(&sandbox, &["fg", "w"]).spawn().expect("it starts");
+    let mut visitor = fake.accept();
+    visitor.answer(&json!(running()));
+    visitor.send(&Frame::Output(b"bye\n".to_vec()));
+    visitor.send(&exited(Exit::Code(9), State::Exited, None));
+    let status = eventually("the end", SOON, || match child.try_wait() {
+        Ok(Some(status)) => Ok(status),
+        other => Err(format!("{other:?}")),
+    });
+    assert_eq!(status.code(), Some(9));
+}
+
+#[test]
+fn attach_has_no_json() {
+    let sandbox = Sandbox::new();
+    let said = Ctl::new(&sandbox.path("socket")).run(&["--json", "attach", "w"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("no JSON"), "{said:?}");
+}
+
+#[test]
+fn send_and_screen_are_calls_like_others() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::new(&sandbox);
+    let child = piped(&sandbox, &["send", "w", r"ls\r"]).spawn();
+    let mut visitor = fake.accept();
+    assert_eq!(
+        visitor.request["params"],
+        json!({"name": "w", "data": "bHMN"})
+    );
+    visitor.answer(&json!({"bytes": 3}));
+    let output = child
+        .expect("it starts")
+        .wait_with_output()
+        .expect("it ends");
+    assert_eq!(
+        (output.status.code(), &output.stdout[..]),
+        (Some(0), &b""[..])
+    );
+
+    let child = piped(&sandbox, &["screen", "w"]).spawn();
+    let mut visitor = fake.accept();
+    let screen = json!({
+        "name": "w", "rows": 2, "cols": 80, "cursor_row": 1, "cursor_col": 0,
+        "cursor_visible": true, "alternate": false, "text": ["one \u{1b}", ""],
+    });
+    visitor.answer(&screen);
+    let output = child
+        .expect("it starts")
+        .wait_with_output()
+        .expect("it ends");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    eventually("the screen as text", SOON, || {
+        check(text == "one \\x1b\n\n", || text.clone())
+    });
+}
