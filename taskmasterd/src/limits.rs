@@ -61,9 +61,9 @@ pub const SCREEN_ROWS_MAX: u16 = 500;
 pub const SCREEN_COLS_MAX: u16 = 1000;
 /// How far apart places to begin reading a ring at are at least, in bytes: eight for a ring.
 pub const SCREEN_MARK_INTERVAL: usize = RING_LEN / 8;
-/// Work an engine may have to do at once, in cells touched: a few milliseconds, or three hundred full redraws.
-pub const SCREEN_WORK_MAX: u64 = 4_000_000;
-/// Work that each byte of output may cause in the long run, in cells touched.
+/// Work an engine may have with one piece of output, in cells touched: a millisecond, or forty frames at 200x60.
+pub const SCREEN_WORK: u64 = 500_000;
+/// More such work for each byte: what draws its own cells may always do so.
 pub const SCREEN_WORK_PER_BYTE: u64 = 32;
 /// The longest escape sequence that `strip_ansi` takes out, in bytes: a picture fits, and a program that began one
 /// and died does not swallow all that follows.

@@ -3,7 +3,7 @@
 
 Each recording is what the program wrote, byte for byte. Run as root, so that the programs see a machine with no
 processes but their own: `./record.py`, or with names, `./record.py vim less`. At most 60 KB of each are kept.
-Needs bash, vim, less, htop, top, python3 and unshare.
+Needs bash, vim, less, htop, top, mc, python3 and unshare.
 """
 
 import fcntl
@@ -57,6 +57,9 @@ SCRIPTS = {
         "...", "\x1b[B\x1b[B", "t", "...", "\x1bOR" "s" "\r", "...", "\x1bOQ", "\x1b[B", "\x1b[B", "\x1bOU", "u", "\x1b",
         "h", "q", "...", "q"]),
     "top": (["top", "-d", "0.3"], ["...", "z", "x", "...", "1", "...", "V", "t", "m", "...", "h", "q", "...", "q"]),
+    "mc": (["mc", "--nosubshell", "/usr"], [
+        "...", "\x1b[B\x1b[B\r", "\t", "\x1b[B\x1b[B", "\x1b[6~", "\x1bOR", "\x1b[21~", "\x1b[20~", "\x1b[C", "\x1b[B",
+        "\x1b\x1b", "\x0f", "...", "\x0f", "\x1b[21~", "\r"]),
     "python": (["python3", "-q"], [
         "...", "print('größe', '日本語')\r", "for i in range(40):\r    print(i, 'x' * i)\r\r", "1 / 0\r", "'abc'.upp\t",
         "\x15", "help(len)\r", "q", "\x1b[A\x1b[A", "\x1b[B", "\r", "exit()\r"]),

@@ -10,7 +10,7 @@ use shared::tracker::{Control, Parser, Pens, Piece};
 use unicode_width::UnicodeWidthChar;
 
 use super::model::Size;
-use crate::limits::{SCREEN_WORK_MAX, SCREEN_WORK_PER_BYTE};
+use crate::limits::{SCREEN_WORK, SCREEN_WORK_PER_BYTE};
 
 /// Drawing one character is about as much work as touching this many cells.
 const DRAW_WORK: u64 = 8;
@@ -44,7 +44,7 @@ impl Guard {
             size,
             pens: Pens::default(),
             inserting: false,
-            credit: SCREEN_WORK_MAX,
+            credit: 0,
         };
         Self {
             parser: Parser::default(),
@@ -56,11 +56,15 @@ impl Guard {
         self.clean.size = size;
     }
 
+    /// Output is about to come, this long: allows the work that it may cause. What was not used up before is gone.
+    pub(super) fn allow(&mut self, len: usize) {
+        let least = SCREEN_WORK.max(3 * self.clean.size.cells());
+        self.clean.credit = least + len as u64 * SCREEN_WORK_PER_BYTE;
+    }
+
     /// What the engine may be fed with, of these bytes.
     pub(super) fn clean(&mut self, bytes: &[u8]) -> Result<&str, Overworked> {
         let clean = &mut self.clean;
-        let earned = bytes.len() as u64 * SCREEN_WORK_PER_BYTE;
-        clean.credit = (clean.credit + earned).min(SCREEN_WORK_MAX);
         clean.text.clear();
         let taken = self
             .parser

@@ -117,6 +117,12 @@ fn a_busy_program_is_drawn() {
     let mut busy = fed(30, 100, frame.repeat(2000).as_bytes(), 4096);
     assert!(busy.is_drawn());
     assert!(!busy.snapshot(0).incomplete);
+    // And who does so with a word, every second for a day.
+    let mut patient = screen(60, 200);
+    for _ in 0..86_400 / 24 {
+        patient.feed(b"\x1b[H\x1b[2Jtick", &mut Vec::new());
+    }
+    assert!(patient.is_drawn());
 }
 
 /// A process that has written nothing costs a few words.

@@ -78,3 +78,8 @@ fn top_is_restored_exactly() {
 fn python_is_restored_exactly() {
     check("python");
 }
+
+#[test]
+fn mc_is_restored_exactly() {
+    check("mc");
+}
