@@ -235,7 +235,7 @@ fn the_daemon_has_no_threads_and_no_shared_state() {
 // Calls go down and values come up: a leaf that knew another leaf, or the reactor, would be a knot.
 #[test]
 fn imports_run_one_way() {
-    let leaves = ["child", "logs", "control", "sinks"];
+    let leaves = ["child", "logs", "control", "screen", "sinks"];
     let mut verdict = Verdict::default();
     for source in sources() {
         let own = leaves

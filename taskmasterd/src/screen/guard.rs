@@ -56,8 +56,8 @@ impl Guard {
         self.clean.size = size;
     }
 
-    /// Output is about to come, this long: allows the work that it may cause. What was not used up before is gone.
-    pub(super) fn allow(&mut self, len: usize) {
+    /// Output is about to come, this long: grants the work that it may cause. What was not used up before is gone.
+    pub(super) fn grant(&mut self, len: usize) {
         let least = SCREEN_WORK.max(3 * self.clean.size.cells());
         self.clean.credit = least + len as u64 * SCREEN_WORK_PER_BYTE;
     }

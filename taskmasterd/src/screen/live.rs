@@ -49,11 +49,11 @@ impl Drawing {
     fn new(engine: Engine, size: Size) -> Result<Self, Failed> {
         let model = guarded(|| engine(size))?;
         let mut guard = Guard::new(size);
-        guard.allow(RING_LEN);
+        guard.grant(RING_LEN);
         Ok(Self { guard, model })
     }
 
-    /// Takes in a part of what was allowed.
+    /// Takes in a part of what was granted work for.
     fn feed(&mut self, bytes: &[u8]) -> Result<(), Failed> {
         let text = self.guard.clean(bytes).map_err(|_| Failed)?;
         let model = &mut self.model;
@@ -81,7 +81,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
 
     pub(super) fn feed(&mut self, mut bytes: &[u8], queries: &mut Vec<Query>) {
         if let View::Drawn(drawing) = &mut self.view {
-            drawing.guard.allow(bytes.len());
+            drawing.guard.grant(bytes.len());
         }
         while !bytes.is_empty() {
             let piece = &bytes[..self.marks.next_piece(bytes)];
