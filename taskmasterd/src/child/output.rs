@@ -20,6 +20,11 @@ pub struct CrStripper {
 }
 
 impl CrStripper {
+    /// Whether the last byte was a carriage return that may still have to go.
+    pub fn holds_back(&self) -> bool {
+        self.held
+    }
+
     /// Appends the program's own bytes to `out`.
     pub fn strip(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         let Some((&first, &last)) = bytes.first().zip(bytes.last()) else {

@@ -76,16 +76,23 @@ impl Attachment {
         }
     }
 
-    /// Reads what is there, up to a limit. Says whether the client has closed its end.
+    /// Reads what is there, up to a limit. Says whether the client has closed its end; if it is ending, that end
+    /// is looked for.
     ///
     /// # Errors
     /// The connection is broken.
-    pub fn read(&mut self, stream: &mut UnixStream) -> io::Result<bool> {
+    pub fn read(&mut self, stream: &mut UnixStream, is_ending: bool) -> io::Result<bool> {
         let mut buffer = [0; 16 * 1024];
         while self.incoming.len() < TYPED_LEN_MAX {
             match stream.read(&mut buffer) {
                 Ok(0) => return Ok(true),
-                Ok(n) => self.incoming.extend_from_slice(&buffer[..n]),
+                Ok(n) => {
+                    self.incoming.extend_from_slice(&buffer[..n]);
+                    // A short read has taken all there was; what comes after it is announced anew.
+                    if n < buffer.len() && !is_ending {
+                        return Ok(false);
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),

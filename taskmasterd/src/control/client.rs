@@ -35,6 +35,10 @@ pub struct Client {
     pub attachment: Option<Attachment>,
     /// The output it follows.
     pub follows: Option<Follow>,
+    /// Whether its end is in the stream behind what it sent; nothing announces that once more.
+    pub is_ending: bool,
+    /// Whether the poll says when it has read; only needed while something waits for that.
+    pub awaits_room: bool,
     lines: Lines,
     requests: VecDeque<Result<Request, Box<Response>>>,
     /// The answers of a batch so far, while one is under way.
@@ -115,6 +119,8 @@ impl Client {
             peer,
             attachment: None,
             follows: None,
+            is_ending: false,
+            awaits_room: false,
             lines: Lines::new(REQUEST_LEN_MAX),
             requests: VecDeque::new(),
             batch: None,
@@ -179,7 +185,13 @@ impl Client {
                     }
                     return Ok(false);
                 }
-                Ok(n) => self.lines.push(&buffer[..n]),
+                Ok(n) => {
+                    self.lines.push(&buffer[..n]);
+                    // A short read has taken all there was; what comes after it is announced anew.
+                    if n < buffer.len() && !self.is_ending {
+                        return Ok(false);
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
@@ -255,6 +267,12 @@ impl Client {
     /// Whether the answer that came before the frames is still on its way.
     pub fn owes_answer(&self) -> bool {
         self.out.len() > 0
+    }
+
+    /// Whether something waits until the client has read.
+    pub fn has_unsent(&self) -> bool {
+        let attachment = self.attachment.as_ref();
+        self.out.len() > 0 || attachment.is_some_and(|attachment| attachment.queued() > 0)
     }
 
     /// Whether an answer is owed.

@@ -111,6 +111,7 @@ impl Reactor {
             return;
         };
         let broken = client.flush(now).is_err();
+        self.dirty.insert(token);
         let Some(id) = client.attachment.as_ref().map(|attachment| attachment.id) else {
             return;
         };
@@ -126,7 +127,10 @@ impl Reactor {
             return;
         };
         // What was typed before the end still counts.
-        let ended = attachment.read(&mut client.stream).unwrap_or(true) || broken;
+        let ended = attachment
+            .read(&mut client.stream, client.is_ending)
+            .unwrap_or(true)
+            || broken;
         for _ in 0..REQUESTS_PER_TURN {
             let Some(attachment) = self.attachment(token) else {
                 return;

@@ -79,7 +79,7 @@ impl Reactor {
             let _ = serde_json::to_writer(&mut stream, &refusal).map(|()| stream.write(b"\n"));
             return self.refuse(peer, reason);
         }
-        let interest = Interest::READABLE | Interest::WRITABLE;
+        let interest = Interest::READABLE;
         match self.sources.add(&mut stream, interest, Source::Client) {
             Ok(token) => {
                 self.clients
@@ -130,7 +130,10 @@ impl Reactor {
         self.refused_told_at = Some(self.now);
     }
 
-    pub(super) fn client_ready(&mut self, token: Token, gone: bool) {
+    pub(super) fn client_ready(&mut self, token: Token, gone: bool, ended: bool) {
+        if ended && let Some(client) = self.clients.get_mut(&token) {
+            client.is_ending = true;
+        }
         if gone
             && let Some(client) = self.clients.get_mut(&token)
             && client.attachment.is_none()
@@ -261,6 +264,10 @@ impl Reactor {
             let broken = !client.is_gone() && client.flush(self.now).is_err();
             if broken || client.is_finished() {
                 self.see_off(token);
+            } else if client.awaits_room != client.has_unsent() {
+                client.awaits_room = client.has_unsent();
+                let (stream, wanted) = (&mut client.stream, client.awaits_room);
+                self.sources.want_room_for(token, stream, wanted);
             }
         }
     }

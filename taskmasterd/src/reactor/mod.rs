@@ -258,7 +258,7 @@ impl Reactor {
                 Some(Source::Client) => {
                     let gone =
                         event.is_error() || (event.is_read_closed() && event.is_write_closed());
-                    self.client_ready(token, gone);
+                    self.client_ready(token, gone, event.is_read_closed());
                 }
                 Some(Source::ExecStatus { .. }) => {
                     self.debts.exec_status.insert(token);

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use mio::Token;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::termios::{OutputFlags, tcgetattr};
+use nix::sys::termios::{OutputFlags, Termios, tcgetattr};
 use serde_json::json;
 use shared::api::{self, Stream};
 use shared::rpc::JSONRPC;
@@ -179,15 +179,19 @@ impl Reactor {
 
 /// Takes off the carriage returns that the terminal has put on; one that puts none on is left as it is.
 fn strip(output: &mut Output, bytes: &[u8], stop: Option<Stop>, plain: &mut Vec<u8>) {
-    let puts_on = tcgetattr(&output.fd).map_or(true, |terminal| {
-        terminal
-            .output_flags
-            .contains(OutputFlags::OPOST | OutputFlags::ONLCR)
-    });
     let Some(stripper) = &mut output.terminal else {
         return;
     };
-    if puts_on {
+    // What has no carriage return has none to lose; that spares most output the question.
+    let plain_text = memchr::memchr(b'\r', bytes).is_none() && !stripper.holds_back();
+    let puts_on = |terminal: Termios| {
+        terminal
+            .output_flags
+            .contains(OutputFlags::OPOST | OutputFlags::ONLCR)
+    };
+    if plain_text {
+        plain.extend_from_slice(bytes);
+    } else if tcgetattr(&output.fd).map_or(true, puts_on) {
         stripper.strip(bytes, plain);
     } else {
         stripper.finish(plain);

@@ -114,13 +114,22 @@ impl Sources {
             return;
         }
         output.wants_room = wanted;
+        let fd = output.fd.as_raw_fd();
+        self.want_room_for(token, &mut SourceFd(&fd), wanted);
+    }
+
+    /// The same of a connection. To be told each time somebody has read would wake the reactor for nothing.
+    pub(super) fn want_room_for(
+        &self,
+        token: Token,
+        source: &mut impl mio::event::Source,
+        wanted: bool,
+    ) {
         let interest = match wanted {
             true => Interest::READABLE | Interest::WRITABLE,
             false => Interest::READABLE,
         };
-        let _ = self
-            .registry
-            .reregister(&mut SourceFd(&output.fd.as_raw_fd()), token, interest);
+        let _ = self.registry.reregister(source, token, interest);
     }
 
     pub(super) fn get(&self, token: Token) -> Option<&Source> {

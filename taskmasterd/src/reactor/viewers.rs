@@ -91,6 +91,8 @@ impl Reactor {
             // At once: the next read of a flood must not find the queue of this one.
             if client.flush(now).is_err() {
                 self.see_off(token);
+            } else if client.has_unsent() {
+                self.dirty.insert(token);
             }
         }
     }
