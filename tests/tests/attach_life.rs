@@ -1,7 +1,7 @@
 //! The client attached: what becomes of it as the process, the daemon and the input end.
 
 use harness::fake::{Fake, Sitting, Visitor, ctl, running};
-use harness::{Ctl, SOON, Sandbox, check, eventually, json};
+use harness::{Ctl, SOON, Sandbox, Term, check, eventually, json};
 use shared::api::{Attached, Exited, Restarted, Tty};
 use shared::frame::Frame;
 use shared::state::{Exit, State};
@@ -232,4 +232,64 @@ fn send_and_screen_are_calls_like_others() {
     eventually("the screen as text", SOON, || {
         check(text == "one \\x1b\n\n", || text.clone())
     });
+}
+
+// Between two prompts, on the same terminal: line editing works before and after.
+#[test]
+fn the_shell_attaches_between_two_prompts() {
+    const PROMPT: &str = "taskmaster> ";
+    let sandbox = Sandbox::new();
+    let fake = Fake::new(&sandbox);
+    let words = ctl(&sandbox);
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).env("TERM", "xterm");
+    command.env("HOME", sandbox.dir());
+    let mut term = Term::spawn(&command);
+    fake.accept().refuse(1, "no status today");
+    term.wait_prompt(PROMPT);
+    for lap in 1..=2 {
+        term.type_line(PROMPT, "fg w");
+        let mut visitor = fake.accept();
+        visitor.answer(&json!(running()));
+        let picture = format!("\x1b[?1049hfull screen {lap}");
+        visitor.send(&Frame::Snapshot(picture.into_bytes()));
+        term.wait_for(&format!("full screen {lap}"));
+        term.send("\x03typed\x1d");
+        visitor.wait_frame(&Frame::Detach);
+        assert_eq!(visitor.input(), b"\x03typed");
+        term.wait_prompt(PROMPT);
+    }
+    term.send("quot\x7f\x7fit\r");
+    assert!(term.wait_exit(SOON).success());
+}
+
+#[test]
+fn what_was_asked_for_reaches_the_daemon() {
+    let (mut sitting, visitor) = Sitting::attached(&["--steal", "--history", "9", "--no-replay"]);
+    let params = &visitor.request["params"];
+    let want = json!({
+        "name": "w", "version": 1, "rows": 24, "cols": 80, "xpixel": 0, "ypixel": 0, "term": "xterm",
+        "read_only": false, "steal": true, "no_replay": true, "ignore_size": false, "history": 9,
+    });
+    assert_eq!(params, &want);
+    sitting.term.send("\x1d");
+    sitting.wait_code(0);
+}
+
+// A picture of more than one frame is one picture, and the next is another.
+#[test]
+fn a_long_snapshot_is_painted_as_one() {
+    let (mut sitting, mut visitor) = Sitting::attached(&[]);
+    let wipe = |raw: &[u8]| raw.windows(4).filter(|part| part == b"\x1b[2J").count();
+    let picture = [&b"\x1b[m".repeat(50_000)[..], b"end"].concat();
+    for count in 1..3 {
+        visitor.send(&Frame::Snapshot(picture.clone()));
+        eventually("the picture", SOON, || {
+            let seen = wipe(sitting.term.raw());
+            let ends = sitting.term.raw().ends_with(b"end");
+            check(seen == count && ends, || format!("{seen} pictures"))
+        });
+    }
+    sitting.term.send("\x1d");
+    sitting.wait_code(0);
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::backlog::Backlog;
 use super::tracker::Tracker;
 
 /// How much waits to be painted, in bytes.
@@ -39,8 +40,7 @@ pub(super) enum Lines {
 #[derive(Debug)]
 pub(super) struct Canvas {
     target: Target,
-    waiting: Vec<u8>,
-    painted: usize,
+    waiting: Backlog,
     /// What was switched on by all that was put here.
     put: Tracker,
     /// What was switched on by all that was painted: behind the other by what waits.
@@ -67,8 +67,7 @@ impl Canvas {
     fn on(target: Target) -> Self {
         Self {
             target,
-            waiting: Vec::new(),
-            painted: 0,
+            waiting: Backlog::default(),
             put: Tracker::new(),
             shown: Tracker::new(),
             fresh: true,
@@ -136,12 +135,12 @@ impl Canvas {
     fn put(&mut self, bytes: &[u8]) {
         self.fresh = false;
         self.put.feed(bytes);
-        self.waiting.extend_from_slice(bytes);
+        self.waiting.push(bytes);
     }
 
     /// Whether no more should be put here for now.
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() - self.painted >= WAITING_LEN_MAX
+        self.waiting.len() >= WAITING_LEN_MAX
     }
 
     /// Whether something waits.
@@ -152,7 +151,7 @@ impl Canvas {
     /// Paints what goes without waiting. A pipe must have been found to take something.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         while self.is_behind() {
-            let rest = &self.waiting[self.painted..];
+            let rest = self.waiting.rest();
             let (written, more) = match &mut self.target {
                 Target::Terminal(tty) => (tty.write(rest), true),
                 Target::Plain => (write_plain(&rest[..rest.len().min(PIECE_LEN)]), false),
@@ -171,13 +170,8 @@ impl Canvas {
     }
 
     fn has_painted(&mut self, count: usize) {
-        let end = self.painted + count;
-        self.shown.feed(&self.waiting[self.painted..end]);
-        self.painted = end;
-        if self.painted == self.waiting.len() {
-            self.waiting.clear();
-            self.painted = 0;
-        }
+        self.shown.feed(&self.waiting.rest()[..count]);
+        self.waiting.advance(count);
     }
 
     /// Paints what waits, and makes the terminal as it was: what does not go in a moment does not go at all.
@@ -190,19 +184,17 @@ impl Canvas {
         self.drain(deadline);
         let dropped = self.is_behind();
         self.waiting.clear();
-        self.painted = 0;
         if dropped {
             // Ends whatever sequence was cut in two.
-            self.waiting.push(0x18);
+            self.waiting.push(b"\x18");
         }
-        self.waiting.extend_from_slice(&self.shown.leave());
+        self.waiting.push(&self.shown.leave());
         if self.last != b'\n' {
-            self.waiting.extend_from_slice(b"\r\n");
+            self.waiting.push(b"\r\n");
         }
         self.drain(Instant::now() + LEAVE_PATIENCE / 2);
         let left = !self.is_behind();
         self.waiting.clear();
-        self.painted = 0;
         (self.put, self.shown) = (Tracker::new(), Tracker::new());
         (self.fresh, self.arrived, self.last) = (true, false, b'\n');
         left

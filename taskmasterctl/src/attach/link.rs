@@ -6,6 +6,8 @@ use std::os::unix::net::UnixStream;
 
 use shared::frame::{Decoder, Frame, FrameError};
 
+use super::backlog::Backlog;
+
 /// How much is read at once, in bytes.
 const READ_LEN: usize = 16 * 1024;
 /// How much that was typed waits for a daemon whose process does not read, in bytes. A paste fits, so
@@ -26,9 +28,7 @@ pub(super) enum Lost {
 pub(super) struct Link {
     stream: UnixStream,
     decoder: Decoder,
-    outgoing: Vec<u8>,
-    /// How much of it has gone.
-    gone: usize,
+    outgoing: Backlog,
     /// What came right behind the answer to `attach`.
     early: Vec<u8>,
 }
@@ -39,27 +39,21 @@ impl Link {
         Ok(Self {
             stream,
             decoder: Decoder::default(),
-            outgoing: Vec::new(),
-            gone: 0,
+            outgoing: Backlog::default(),
             early,
         })
     }
 
     /// Sends a frame, now or as soon as it goes.
     pub(super) fn send(&mut self, frame: &Frame) {
-        frame.encode(&mut self.outgoing);
+        frame.encode(self.outgoing.end());
         self.flush();
     }
 
     /// Sends as much as goes. A daemon that has hung up is noticed by who reads.
     pub(super) fn flush(&mut self) {
-        while let Ok(count @ 1..) = self.stream.write(&self.outgoing[self.gone..]) {
-            self.gone += count;
-            if self.gone == self.outgoing.len() {
-                self.outgoing.clear();
-                self.gone = 0;
-                return;
-            }
+        while let Ok(count @ 1..) = self.stream.write(self.outgoing.rest()) {
+            self.outgoing.advance(count);
         }
     }
 
@@ -70,7 +64,7 @@ impl Link {
 
     /// Whether no more should be typed.
     pub(super) fn is_full(&self) -> bool {
-        self.outgoing.len() - self.gone > OUTGOING_LEN_MAX
+        self.outgoing.len() > OUTGOING_LEN_MAX
     }
 
     /// Whether frames may be there without the connection being readable.

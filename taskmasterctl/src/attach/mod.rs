@@ -4,6 +4,7 @@
 //! carries frames, [`life`] knows what to say about the process, [`session`] lets all of it happen at once. What is printed
 //! when it is over is printed here, on a terminal that is in order again.
 
+mod backlog;
 mod canvas;
 mod guardian;
 mod key;
@@ -41,15 +42,23 @@ use session::{End, Session};
 use signals::Signals;
 
 /// What the manual has to say beyond the usage.
-pub(crate) const NOTE: &str = "\
-Everything typed goes to the process, Ctrl-C and Ctrl-Z among it. Ctrl-] detaches and leaves the process
-running; Ctrl-] twice within a fifth of a second types one; three of them detach even inside a paste.
-Another key: --detach-key ctrl-a, or $TASKMASTER_DETACH_KEY; with none only a signal detaches.
-The attachment outlives its process: when that ends, a line tells how and when it is tried again, and the
-same attachment goes on with the new one. A process that is stopped is waited for. When it has ended for
-good, attach leaves with its exit status (128+n after signal n); after a detach with 0.
-With input from a pipe nothing is set up: what is read is typed, and at its end attach detaches, once the
-daemon has taken all of it; output that came until then is printed. To wait for an answer, keep the pipe open.
+pub(crate) const NOTE: &str = "
+Everything typed goes to the process, Ctrl-C and Ctrl-Z among it. Ctrl-] detaches
+and leaves the process running. Ctrl-] twice within a fifth of a second types
+one; inside a paste it is text; three within a second detach wherever they stand.
+For another key set TASKMASTER_DETACH_KEY; with none only a signal detaches.
+
+The attachment outlives its process: when that ends, a line tells how, and when
+it is tried again, and the same attachment goes on with the next one. A process
+that is stopped is waited for. When it has ended for good, attach leaves with its
+exit status, or 128+n after signal n. After a detach the status is 0, after being
+detached by somebody else 1, when the daemon is gone 7.
+
+Where the input is no terminal it is typed as it is, and its end detaches as soon
+as the daemon has taken all of it; output that came until then is printed. To wait
+for an answer, leave the input open. Where the output is no terminal it gets the
+plain bytes. The process's terminal then keeps the size it has.
+
 fg is another word for attach.";
 
 pub(crate) fn attach(job: &mut Job<'_>, args: &[&str]) -> Exit {
