@@ -208,12 +208,14 @@ fn a_stopped_client_gives_the_terminal_back_and_returns_to_it() {
     let mut command = Command::new("sh");
     command.arg("-i").env("PS1", "shell> ").env_remove("ENV");
     command.env("TERM", "xterm").current_dir(sandbox.dir());
-    let mut term = Term::spawn(&command);
+    // What is typed must fit into one row, wherever the binaries are.
     let words: Vec<String> = ctl(&sandbox)
         .iter()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    term.type_line("shell> ", &format!("{} attach w", words.join(" ")));
+    command.env("CTL", words.join(" "));
+    let mut term = Term::spawn(&command);
+    term.type_line("shell> ", "$CTL attach w");
     let mut visitor = fake.accept();
     visitor.answer(&json!(running()));
     visitor.send(&Frame::Snapshot(b"hello".to_vec()));

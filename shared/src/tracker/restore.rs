@@ -121,7 +121,7 @@ impl Tracker {
         }
         out.extend_from_slice(SETTLE.as_bytes());
         state.keyboard.undo_stack(false, &mut out);
-        out.extend_from_slice(b"\x1b[>4m\x1b]8;;\x1b\\");
+        out.extend_from_slice(b"\x1b[=0u\x1b[>4m\x1b]8;;\x1b\\");
         out
     }
 

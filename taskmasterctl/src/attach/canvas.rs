@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::backlog::Backlog;
-use super::tracker::Tracker;
+use shared::tracker::Tracker;
 
 /// How much waits to be painted, in bytes.
 const WAITING_LEN_MAX: usize = 64 * 1024;
@@ -68,8 +68,8 @@ impl Canvas {
         Self {
             target,
             waiting: Backlog::default(),
-            put: Tracker::new(),
-            shown: Tracker::new(),
+            put: Tracker::default(),
+            shown: Tracker::default(),
             fresh: true,
             arrived: false,
             last: b'\n',
@@ -128,13 +128,13 @@ impl Canvas {
         if !self.fresh {
             let leave = self.put.leave();
             self.put(&leave);
-            self.put = Tracker::new();
+            self.put = Tracker::default();
         }
     }
 
     fn put(&mut self, bytes: &[u8]) {
         self.fresh = false;
-        self.put.feed(bytes);
+        self.put.feed(bytes, &mut Vec::new());
         self.waiting.push(bytes);
     }
 
@@ -170,7 +170,8 @@ impl Canvas {
     }
 
     fn has_painted(&mut self, count: usize) {
-        self.shown.feed(&self.waiting.rest()[..count]);
+        self.shown
+            .feed(&self.waiting.rest()[..count], &mut Vec::new());
         self.waiting.advance(count);
     }
 
@@ -192,10 +193,12 @@ impl Canvas {
         if self.last != b'\n' {
             self.waiting.push(b"\r\n");
         }
+        // The cursor may have stood in the middle of what was painted.
+        self.waiting.push(b"\x1b[J");
         self.drain(Instant::now() + LEAVE_PATIENCE / 2);
         let left = !self.is_behind();
         self.waiting.clear();
-        (self.put, self.shown) = (Tracker::new(), Tracker::new());
+        (self.put, self.shown) = (Tracker::default(), Tracker::default());
         (self.fresh, self.arrived, self.last) = (true, false, b'\n');
         left
     }

@@ -14,7 +14,7 @@ use nix::sys::termios::{
     ControlFlags, InputFlags, LocalFlags, OutputFlags, SetArg, Termios, tcgetattr, tcsetattr,
 };
 
-use super::tracker::Tracker;
+use shared::tracker::Tracker;
 
 /// The first word of the hidden mode.
 pub(crate) const WORD: &str = "--guard-terminal";
@@ -79,7 +79,7 @@ fn restore(modes: &str) {
     // that was never entered moves nothing.
     let leave = [
         b"\x18\x1b7\x1b[?1049l",
-        &Tracker::new().leave()[..],
+        &Tracker::default().leave()[..],
         b"\r\n",
     ]
     .concat();

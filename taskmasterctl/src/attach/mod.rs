@@ -15,7 +15,6 @@ mod options;
 mod seat;
 mod session;
 mod signals;
-mod tracker;
 mod tty;
 
 use std::io;
