@@ -92,15 +92,10 @@ pub(crate) fn screen(job: &mut Job<'_>, args: &[&str]) -> Exit {
 }
 
 fn wish(args: &[&str]) -> Result<ScreenParams, String> {
-    let (mut ansi, mut history, mut names) = (false, 0, Vec::new());
-    let mut args = args.iter().copied();
-    while let Some(arg) = args.next() {
+    let (mut ansi, mut names) = (false, Vec::new());
+    for &arg in args {
         match arg {
             "--ansi" => ansi = true,
-            "--history" => {
-                let lines = args.next().and_then(|lines| lines.parse().ok());
-                history = lines.ok_or("--history needs a number of lines")?;
-            }
             _ if arg.starts_with('-') => return Err(format!("bad argument {}", escape(arg))),
             name => names.push(name),
         }
@@ -111,7 +106,6 @@ fn wish(args: &[&str]) -> Result<ScreenParams, String> {
     Ok(ScreenParams {
         name: name.parse()?,
         ansi,
-        history,
     })
 }
 
@@ -131,9 +125,9 @@ mod tests {
 
     #[test]
     fn a_screen_is_of_one_process() {
-        let params = wish(&["--ansi", "web:1", "--history", "5"]).unwrap();
-        assert_eq!((params.ansi, params.history), (true, 5));
+        let params = wish(&["--ansi", "web:1"]).unwrap();
+        assert!(params.ansi && params.name.as_str() == "web:1");
         assert!(wish(&[]).is_err() && wish(&["a", "--frob"]).is_err());
-        assert!(wish(&["a", "--history"]).is_err());
+        assert!(wish(&["a", "b"]).is_err());
     }
 }

@@ -152,9 +152,6 @@ pub struct ScreenParams {
     /// Whether colours and attributes are wanted too, in [`Screen::ansi`].
     #[serde(default)]
     pub ansi: bool,
-    /// How many lines that scrolled off the screen come before it.
-    #[serde(default)]
-    pub history: u32,
 }
 
 /// What `screen` answers: what somebody in front of the terminal would see.

@@ -218,12 +218,8 @@ pub(crate) static VERBS: &[Verb] = &[
         usage: &[
             ("screen <name>", "Print it as text"),
             ("screen --ansi <name>", "With colours and attributes"),
-            (
-                "screen --history N <name>",
-                "With N lines that scrolled off before it",
-            ),
         ],
-        options: &["--ansi", "--history"],
+        options: &["--ansi"],
         completes: Completes::Processes,
         run: typing::screen,
         ..PLAIN

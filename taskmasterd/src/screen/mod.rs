@@ -3,7 +3,7 @@
 //! While a process writes lines of text, the last bytes of its output *are* the screen: a ring holds them, and
 //! nobody draws anything. From the first control that addresses the screen on, an engine draws along
 //! ([`model::ScreenModel`]), and is given up again when only lines have come for a ring's length. What no engine
-//! keeps, such as the mouse modes, a [`Tracker`] knows.
+//! keeps, such as the mouse modes, a [`shared::tracker::Tracker`] knows.
 //!
 //! A [`Screen::snapshot`] makes any terminal show the same. It is made of text, colours, positions and modes, never
 //! of the program's own bytes: these may ask the terminal questions, which would be answered twice. An engine may
