@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use harness::{Value, json};
 use serde::Serialize;
 use shared::api;
+use shared::frame::{Decoder, Frame, FrameError, HEAD_LEN, Size};
 
 use super::{entry, read};
 
@@ -81,6 +82,9 @@ fn everything() -> Vec<(&'static str, Value)> {
             ]),
         ),
         ("tail", tail()),
+        ("attach", attach()),
+        ("send", send()),
+        ("screen", screen()),
         ("clear", json!([names, outcomes])),
         ("pid", json!([names, pids(outcome())])),
         ("avail", available()),
@@ -163,6 +167,117 @@ fn tail() -> Value {
             more: false,
         },
     ])
+}
+
+fn attach() -> Value {
+    json!([
+        api::AttachParams {
+            name: "a".parse().expect("it is a name"),
+            version: api::ATTACH_VERSION,
+            rows: 1,
+            cols: 1,
+            xpixel: 1,
+            ypixel: 1,
+            term: String::new(),
+            read_only: false,
+            steal: false,
+            no_replay: false,
+            ignore_size: false,
+            history: 0,
+        },
+        api::Attached {
+            version: api::ATTACH_VERSION,
+            name: String::new(),
+            tty: api::Tty::Full,
+            pid: None,
+            state: harness::State::Running,
+            leader: true,
+            others: 0,
+        },
+    ])
+}
+
+fn send() -> Value {
+    json!([
+        api::SendParams {
+            name: "a".parse().expect("it is a name"),
+            data: String::new(),
+        },
+        api::Sent { bytes: 1 },
+    ])
+}
+
+fn screen() -> Value {
+    json!([
+        api::ScreenParams {
+            name: "a".parse().expect("it is a name"),
+            ansi: true,
+            history: 0,
+        },
+        api::Screen {
+            name: String::new(),
+            rows: 1,
+            cols: 1,
+            cursor_row: 0,
+            cursor_col: 0,
+            cursor_visible: true,
+            alternate: false,
+            text: vec![],
+            ansi: Some(String::new()),
+        },
+    ])
+}
+
+/// A frame of each type, with all that it can have.
+fn frames() -> Vec<Frame> {
+    vec![
+        Frame::Input(vec![]),
+        Frame::Resize(Size::default()),
+        Frame::Redraw,
+        Frame::Detach,
+        Frame::Snapshot(vec![]),
+        Frame::Output(vec![]),
+        Frame::Stderr(vec![]),
+        Frame::Skipped(0),
+        Frame::Leader(true),
+        Frame::Exited(api::Exited {
+            exit: None,
+            state: harness::State::Running,
+            retry_in_ms: None,
+            gone: false,
+        }),
+        Frame::Restarted(api::Restarted { pid: 1 }),
+        Frame::Detached(String::new()),
+        Frame::Error(String::new()),
+    ]
+}
+
+// Who writes a client has the manual and nothing else.
+#[test]
+fn every_frame_is_in_the_manual_with_its_number() {
+    let page = read("man/taskmaster-protocol.7");
+    let mut wrong = Vec::new();
+    for frame in frames() {
+        let (name, bytes) = (frame.name(), frame.to_bytes());
+        let head = format!("Ic {name} No {}", bytes[0]);
+        let Some(text) = entry(&page, &head) else {
+            wrong.push(format!("{head}: no entry"));
+            continue;
+        };
+        if let Ok(payload) = serde_json::from_slice::<Value>(&bytes[HEAD_LEN..]) {
+            expect_members(text, name, &payload, &mut wrong);
+        }
+    }
+    let mut kinds: Vec<u8> = frames().iter().map(|frame| frame.to_bytes()[0]).collect();
+    let known: Vec<u8> = (0..=u8::MAX).filter(|&kind| is_frame(kind)).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, known, "this test knows other frames");
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+fn is_frame(kind: u8) -> bool {
+    let read = Decoder::default().next(&mut &[kind, 0, 0, 0, 0][..]);
+    !matches!(read, Err(FrameError::Unknown { .. }))
 }
 
 #[test]
