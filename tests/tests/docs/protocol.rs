@@ -82,9 +82,6 @@ fn everything() -> Vec<(&'static str, Value)> {
             ]),
         ),
         ("tail", tail()),
-        ("attach", attach()),
-        ("send", send()),
-        ("screen", screen()),
         ("clear", json!([names, outcomes])),
         ("pid", json!([names, pids(outcome())])),
         ("avail", available()),
@@ -96,6 +93,9 @@ fn everything() -> Vec<(&'static str, Value)> {
             }),
         ),
         ("shutdown", value(api::ShutdownDone { left: 0 })),
+        ("attach", attach()),
+        ("send", send()),
+        ("screen", screen()),
     ]
 }
 
