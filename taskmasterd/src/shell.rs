@@ -1,6 +1,7 @@
 //! `--shell`: the control shell in the daemon's terminal. Leaving it stops the daemon.
 
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,6 +9,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpgrp, tcsetpgrp};
 use taskmasterd::reactor::Shell;
+use taskmasterd::sinks::eventlog::own;
 use taskmasterd::sys;
 
 /// The control shell for the reactor: its end gives the terminal back.
@@ -16,7 +18,10 @@ pub(crate) fn start(socket: &Path) -> Result<Shell, String> {
     let child = spawn(socket)?;
     let ended = Box::new(move || {
         drop(terminal);
-        eprintln!("stopping all programs; Ctrl-C kills what is left");
+        // The terminal may be what has gone; then nobody reads it, and nobody needs to.
+        let text = b"stopping all programs; Ctrl-C kills what is left\n";
+        let stderr = own(io::stderr().as_fd());
+        let _ = stderr.map(|stderr| sys::write_now(stderr.as_fd(), text));
     });
     Ok(Shell { child, ended })
 }

@@ -84,7 +84,8 @@ fn hog(uid: u32) -> Child {
 #[test]
 fn a_user_without_processes_left_is_tried_again_without_spending_retries() {
     skip_unless_root!();
-    let uid = NOBODYS_UID + 1;
+    // Nobody else may run as this user meanwhile, another run of this very test neither.
+    let uid = NOBODYS_UID + std::process::id();
     // The kernel compares with the limit before it counts the newcomer, so that one process is not enough.
     let mut hogs = [hog(uid), hog(uid)];
     let sandbox = Sandbox::new();

@@ -62,7 +62,7 @@ fg is another word for attach.";
 
 pub(crate) fn attach(job: &mut Job<'_>, args: &[&str]) -> Exit {
     if job.json {
-        return job.misused("what attach shows is no JSON; see events and screen");
+        return job.misused("what attach shows is no JSON; see status and screen");
     }
     let usual_key = std::env::var(options::KEY_VARIABLE).ok();
     let options = match options::read(args, usual_key.as_deref()) {

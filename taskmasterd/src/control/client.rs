@@ -161,7 +161,6 @@ impl Client {
     /// Nobody is there any more; what was asked is still carried out, and answered to nobody.
     pub fn hung_up(&mut self) {
         self.read_state = ReadState::Gone;
-        self.follows = None;
         self.out = Outgoing::default();
         self.under_way = None;
     }
@@ -273,6 +272,16 @@ impl Client {
     pub fn has_unsent(&self) -> bool {
         let attachment = self.attachment.as_ref();
         self.out.len() > 0 || attachment.is_some_and(|attachment| attachment.queued() > 0)
+    }
+
+    /// Whether its next request would be looked at.
+    pub fn is_idle(&self) -> bool {
+        self.under_way.is_none() && self.out.len() <= ANSWERS_UNREAD_MAX
+    }
+
+    /// Whether the request under way is one of a batch.
+    pub fn is_in_batch(&self) -> bool {
+        self.batch.is_some()
     }
 
     /// Whether an answer is owed.

@@ -60,6 +60,26 @@ pub fn is_roots_own(directory: &Path) -> bool {
     })
 }
 
+/// The step on the way to `directory` that somebody other than root could turn elsewhere: what is not root's, or
+/// can be written to by others without being sticky, as `/tmp` is. None where there is no such step.
+pub fn led_by_others(directory: &Path) -> Option<PathBuf> {
+    let real = directory.canonicalize().ok();
+    let steps = directory
+        .ancestors()
+        .chain(real.iter().flat_map(|real| real.ancestors()));
+    let is_roots = |step: &&Path| {
+        std::fs::symlink_metadata(step).is_ok_and(|found| {
+            let shared = found.mode() & 0o022 != 0 && !found.is_symlink();
+            found.uid() == 0 && (!shared || found.mode() & 0o1000 != 0)
+        })
+    };
+    let exists = |step: &&Path| std::fs::symlink_metadata(step).is_ok();
+    steps
+        .filter(exists)
+        .find(|step| !is_roots(step))
+        .map(Path::to_owned)
+}
+
 /// What a log file may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {

@@ -156,10 +156,12 @@ impl Reactor {
         if client.attachment.is_some() && !client.owes_answer() {
             return self.serve_attached(token);
         }
-        let broken =
-            !client.is_gone() && (client.flush(self.now).is_err() || client.read().is_err());
-        if broken {
-            return self.see_off(token);
+        let mut has_more = false;
+        if !client.is_gone() {
+            match client.flush(self.now).and_then(|()| client.read()) {
+                Ok(more) => has_more = more,
+                Err(_) => return self.see_off(token),
+            }
         }
         for _ in 0..REQUESTS_PER_TURN {
             let Some(client) = self.clients.get_mut(&token) else {
@@ -170,7 +172,14 @@ impl Reactor {
                     self.carry_out(token, request);
                     self.settle();
                 }
-                Ok(None) => return self.after_serving(token),
+                Ok(None) => {
+                    // What stopped the reading was a limit; nothing announces the rest.
+                    if has_more && client.is_idle() {
+                        self.debts.clients.insert(token);
+                    }
+                    self.dirty.insert(token);
+                    return;
+                }
                 Err(reason) => {
                     let cause = client.peer.cause();
                     let _ = client.flush(self.now);
@@ -185,10 +194,6 @@ impl Reactor {
             }
         }
         self.debts.clients.insert(token);
-    }
-
-    fn after_serving(&mut self, token: Token) {
-        self.dirty.insert(token);
     }
 
     fn carry_out(&mut self, token: Token, request: Request) {
@@ -219,7 +224,14 @@ impl Reactor {
                 self.answer(ticket, outcome);
             }
             Deed::Attach(id, params) => {
-                let outcome = self.attach(token, id, &params);
+                let in_batch = self.clients.get(&token).is_some_and(Client::is_in_batch);
+                let outcome = match in_batch {
+                    true => Err(RpcError::new(
+                        code::INVALID_REQUEST,
+                        "attach: not in a batch; its answer is the last JSON of a connection",
+                    )),
+                    false => self.attach(token, id, &params),
+                };
                 let attached = outcome.is_ok();
                 self.answer(ticket, outcome);
                 if attached {

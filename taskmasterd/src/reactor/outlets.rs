@@ -1,7 +1,7 @@
 //! Where the output of a process goes: its file, the memory, syslog, our own streams; and who follows it.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use mio::Token;
@@ -15,8 +15,9 @@ use crate::child::output::{Lines, Timestamper};
 use crate::config::model::{Identity, Output, Program};
 use crate::core::Mono;
 use crate::logs::file::{LogWriter, Report};
-use crate::logs::open::{Files, OwnFiles, is_roots_own};
+use crate::logs::open::{Files, OwnFiles, is_roots_own, led_by_others};
 use crate::logs::ring::Ring;
+use crate::sinks::eventlog::own;
 use crate::sys::{self, Arena};
 
 use super::news::{News, Speaker};
@@ -47,7 +48,7 @@ enum Sink {
     File(Box<LogWriter>),
     Syslog(Lines),
     /// The daemon's own stream; bytes it cannot take at once are lost.
-    Inherit,
+    Inherit(Option<OwnedFd>),
 }
 
 /// The moment, by both clocks.
@@ -103,14 +104,14 @@ impl Channel {
         let sink = match output {
             Output::Memory => Sink::Memory(Ring::new(Arena::new)),
             Output::Discard | Output::Stdout => Sink::Nowhere,
-            Output::Inherit => Sink::Inherit,
+            Output::Inherit => Sink::Inherit(own_stream(stream)),
             Output::Syslog => Sink::Syslog(Lines::default()),
             Output::File(file) => {
                 timestamps = file.timestamps.then(Timestamper::default);
                 strip_ansi = file.strip_ansi.then(AnsiStripper::default);
                 let files: Box<dyn Files> = match user {
                     Some(user) => Box::new(UserFiles(user.clone())),
-                    None => Box::new(OwnFiles),
+                    None => Box::new(DaemonFiles),
                 };
                 Sink::File(Box::new(LogWriter::new(file, files)))
             }
@@ -129,9 +130,9 @@ impl Channel {
     pub(super) fn write(&mut self, bytes: &[u8], at: At, news: &mut News, who: &Speaker) {
         let mut reports = Vec::new();
         match &mut self.sink {
-            Sink::Nowhere => {}
+            Sink::Nowhere | Sink::Inherit(None) => {}
             Sink::Memory(ring) => ring.push(bytes),
-            Sink::Inherit => inherit(self.stream, bytes),
+            Sink::Inherit(Some(fd)) => inherit(fd, bytes),
             Sink::Syslog(lines) => {
                 let severity = severity_of(self.stream);
                 lines.push(bytes, |line| news.output_line(at.now, who, severity, line));
@@ -182,7 +183,7 @@ impl Channel {
             Sink::File(writer) => writer.tail(n),
             Sink::Nowhere => Err("its output is discarded".into()),
             Sink::Syslog(_) => Err("its output goes to syslog".into()),
-            Sink::Inherit => Err("its output goes to where the daemon's goes".into()),
+            Sink::Inherit(_) => Err("its output goes to where the daemon's goes".into()),
         }
     }
 
@@ -191,7 +192,7 @@ impl Channel {
         match &mut self.sink {
             Sink::Memory(ring) => ring.clear(),
             Sink::File(writer) => writer.clear()?,
-            Sink::Nowhere | Sink::Syslog(_) | Sink::Inherit => {}
+            Sink::Nowhere | Sink::Syslog(_) | Sink::Inherit(_) => {}
         }
         Ok(())
     }
@@ -231,15 +232,18 @@ fn severity_of(stream: Stream) -> Severity {
     }
 }
 
+/// The daemon's own stream of the same name, to write to without waiting.
+fn own_stream(stream: Stream) -> Option<OwnedFd> {
+    match stream {
+        Stream::Stdout => own(io::stdout().as_fd()),
+        Stream::Stderr => own(io::stderr().as_fd()),
+    }
+}
+
 /// As much as the daemon's own stream takes at once. Whoever reads it slowly must not slow the programs down.
-fn inherit(stream: Stream, mut bytes: &[u8]) {
-    let (stdout, stderr) = (io::stdout(), io::stderr());
-    let fd = match stream {
-        Stream::Stdout => std::os::fd::AsFd::as_fd(&stdout),
-        Stream::Stderr => std::os::fd::AsFd::as_fd(&stderr),
-    };
+fn inherit(stream: &OwnedFd, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        match sys::write_now(fd, bytes) {
+        match sys::write_now(stream.as_fd(), bytes) {
             Ok(n) if n > 0 => bytes = &bytes[n..],
             Ok(_) | Err(_) => return,
         }
@@ -262,6 +266,40 @@ impl Files for UserFiles {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let renamed = sys::as_filesystem_user(&self.0, || OwnFiles.rename(from, to));
         or_as_root(to, renamed, || OwnFiles.rename(from, to))
+    }
+}
+
+/// The file system for programs that run as the daemon does. A daemon that is root writes nowhere that somebody
+/// else could have prepared: he would choose which file of root's it is.
+struct DaemonFiles;
+
+impl Files for DaemonFiles {
+    fn uid(&self) -> u32 {
+        OwnFiles.uid()
+    }
+
+    fn open(&self, path: &Path, flags: OFlag, mode: Mode) -> io::Result<OwnedFd> {
+        self.check(path)?;
+        OwnFiles.open(path, flags, mode)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.check(to)?;
+        OwnFiles.rename(from, to)
+    }
+}
+
+impl DaemonFiles {
+    fn check(&self, path: &Path) -> io::Result<()> {
+        match path.parent().and_then(led_by_others) {
+            Some(step) if self.uid() == 0 => {
+                let step = step.display();
+                Err(io::Error::other(format!(
+                    "{step} is not root's alone, and root writes only where nobody else leads"
+                )))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }
 

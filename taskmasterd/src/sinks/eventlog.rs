@@ -4,7 +4,7 @@
 //! a limit, then the oldest are dropped, and the gap has their number. Standard error may be a pipe that
 //! nobody reads and belongs to others too: it is written without waiting and without touching its flags.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -206,12 +206,15 @@ pub fn own_stderr() -> Option<OwnedFd> {
     own(io::stderr().as_fd())
 }
 
-fn own(fd: BorrowedFd<'_>) -> Option<OwnedFd> {
+/// A stream of the daemon's for writing to without waiting, as [`own_stderr`]. A terminal that cannot be opened
+/// anew is none: it takes a byte and waits with the next, whatever it says before.
+pub fn own(fd: BorrowedFd<'_>) -> Option<OwnedFd> {
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
     let flags =
         OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     match open(path.as_str(), flags, Mode::empty()) {
         Ok(anew) => Some(anew),
+        Err(_) if fd.is_terminal() => None,
         Err(_) => fd.try_clone_to_owned().ok(),
     }
 }

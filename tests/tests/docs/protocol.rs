@@ -212,7 +212,6 @@ fn screen() -> Value {
         api::ScreenParams {
             name: "a".parse().expect("it is a name"),
             ansi: true,
-            history: 0,
         },
         api::Screen {
             name: String::new(),
