@@ -83,6 +83,11 @@ impl Term {
         )
     }
 
+    /// Takes the terminal away, as when its window is closed.
+    pub fn hang_up(&mut self) {
+        self.master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY).expect("a terminal can be had");
+    }
+
     /// Presses keys, without looking.
     #[track_caller]
     pub fn send(&mut self, keys: &str) {

@@ -154,3 +154,48 @@ fn in_the_background_a_second_one_says_why_it_is_not_up() {
         check(!proc::alive(daemon.0), || "it lives".into())
     });
 }
+
+// The window is closed: that is a way to leave the shell too, and nothing may be left behind.
+#[test]
+fn a_terminal_that_goes_away_takes_all_programs_with_it() {
+    let sandbox = Sandbox::new();
+    let cmd = sandbox.puppet("p", &["--brief"]);
+    let programs = json!({"p": {"cmd": cmd, "tty": "none", "starttime": "50ms"}});
+    let path = sandbox.write("tm.yaml", config(&sandbox, &programs));
+    let mut command = Command::new(bins::taskmasterd());
+    command.arg("-c").arg(path).arg("--shell");
+    command
+        .env("HOME", sandbox.dir())
+        .env("TERM", "xterm")
+        .current_dir(sandbox.dir());
+    let mut term = Term::spawn(&command);
+    term.wait_prompt(PROMPT);
+    sandbox.ledger("p").wait("ready", 1, SOON);
+    let pid = sandbox.ledger("p").pids("start")[0];
+    term.hang_up();
+    eventually("the end of the program", SOON, || {
+        check(!proc::alive(pid), || "it lives".into())
+    });
+    eventually("the end of the daemon", SOON, || {
+        check(!proc::alive(term.pid()), || "it lives".into())
+    });
+}
+
+// `stdout: inherit` goes to the daemon's own terminal; who stops looking at that one stops nothing else.
+#[test]
+fn a_terminal_that_nobody_reads_stops_no_inherited_stream() {
+    let sandbox = Sandbox::new();
+    let cmd = sandbox.puppet("p", &["--brief", "--flood", "8000000"]);
+    let programs = json!({"p": {"cmd": cmd, "tty": "none", "stdout": "inherit"}});
+    let path = sandbox.write("tm.yaml", config(&sandbox, &programs));
+    let mut command = Command::new(bins::taskmasterd());
+    command.arg("-c").arg(path).current_dir(sandbox.dir());
+    let term = Term::spawn(&command);
+    // The terminal is full long before; the program goes on to its end, and the daemon answers.
+    sandbox.ledger("p").wait("flooded", 1, LATER);
+    let mut rpc = eventually("a daemon that answers", SOON, || {
+        Rpc::connect(&sandbox.path("sock"))
+    });
+    assert_eq!(rpc.status().processes.len(), 1);
+    drop(term);
+}
