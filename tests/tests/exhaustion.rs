@@ -65,14 +65,25 @@ fn without_descriptors_everybody_waits_and_then_goes_on() {
     early.answer(asked).ok();
 }
 
-/// A process that does nothing as that user.
-fn hog(uid: u32) -> Child {
+/// A process that does nothing but be there; it goes with the test, however that ends.
+struct Hog(Child);
+
+impl Drop for Hog {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// One of that user's.
+fn hog(uid: u32) -> Hog {
     let uid = uid.to_string();
     let hog = Command::new("setpriv")
         .args(["--reuid", &uid, "--clear-groups", "sleep", "1000"])
         .spawn()
         .expect("setpriv starts");
-    let pid = i32::try_from(hog.id()).expect("a pid is an i32");
+    let hog = Hog(hog);
+    let pid = i32::try_from(hog.0.id()).expect("a pid is an i32");
     eventually("a process of that user", SOON, || {
         let uids = proc::status(pid, "Uid").unwrap_or_default();
         check(uids.starts_with(&uid), || uids)
@@ -87,7 +98,7 @@ fn a_user_without_processes_left_is_tried_again_without_spending_retries() {
     // Nobody else may run as this user meanwhile, another run of this very test neither.
     let uid = NOBODYS_UID + std::process::id();
     // The kernel compares with the limit before it counts the newcomer, so that one process is not enough.
-    let mut hogs = [hog(uid), hog(uid)];
+    let hogs = [hog(uid), hog(uid)];
     let sandbox = Sandbox::new();
     let cmd = sandbox.puppet("p", &["--brief"]);
     let keys = json!({"cmd": cmd, "user": uid, "group": uid, "limits": {"nproc": 1},
@@ -99,10 +110,7 @@ fn a_user_without_processes_left_is_tried_again_without_spending_retries() {
     assert_eq!(status.failures, 0, "{status:?}");
     pause(Duration::from_millis(1500));
     assert_eq!(daemon.status("p").failures, 0);
-    for hog in &mut hogs {
-        hog.kill().expect("it can be killed");
-        hog.wait().expect("it ends");
-    }
+    drop(hogs);
     daemon.wait_state("p", State::Running);
 }
 
