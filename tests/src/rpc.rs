@@ -34,6 +34,11 @@ impl Rpc {
         })
     }
 
+    /// The connection and what was read of it beyond the last line: for one that speaks JSON no more.
+    pub fn into_parts(self) -> (UnixStream, Vec<u8>) {
+        (self.stream, self.held)
+    }
+
     /// The connection itself, to misuse it.
     pub fn stream(&mut self) -> &mut UnixStream {
         &mut self.stream

@@ -31,6 +31,8 @@ pub type Told = (Option<i32>, State);
 pub struct Attachment {
     /// The process.
     pub id: ProcessId,
+    /// Its shown name when the client came, for when the process is no more.
+    pub name: String,
     /// What it may do.
     pub role: Role,
     /// The size of its terminal, unless that is not to count.
@@ -65,6 +67,7 @@ impl Attachment {
     ) -> Self {
         Self {
             id,
+            name: String::new(),
             role,
             size,
             history,

@@ -72,19 +72,21 @@ impl Reactor {
     }
 
     fn announce_attachment(&mut self, token: Token, id: ProcessId) {
-        let (Some(process), Some(client)) = (self.core.process(id), self.clients.get(&token))
+        let (Some(process), Some(client)) = (self.core.process(id), self.clients.get_mut(&token))
         else {
             return;
         };
-        let read_only = client
-            .attachment
-            .as_ref()
-            .is_some_and(|attachment| attachment.role == Role::Watcher);
+        let Some(attachment) = &mut client.attachment else {
+            return;
+        };
+        attachment.name = process.shown();
+        let read_only = attachment.role == Role::Watcher;
         let kind = EventKind::Attached {
             process: process.shown(),
             read_only,
         };
-        self.tell(kind, client.peer.cause());
+        let cause = client.peer.cause();
+        self.tell(kind, cause);
     }
 
     /// What an attached client is shown first, after the answer.

@@ -302,7 +302,7 @@ impl Reactor {
         if let Some(attachment) = client.attachment.take() {
             self.leave_terminal(token, &attachment);
             let process = self.core.process(attachment.id).map(Process::shown);
-            let process = process.unwrap_or_default();
+            let process = process.unwrap_or(attachment.name);
             self.tell(EventKind::Detached { process }, client.peer.cause());
         }
         self.inbox.push_back(Input::ClientGone {
