@@ -1,0 +1,119 @@
+//! What the daemon does for clients at a terminal that cannot keep up, and with those that misbehave.
+
+use harness::seat::wanting;
+use harness::{Daemon, LATER, Sandbox, Seat, json};
+use shared::api::{AttachParams, Call};
+use shared::frame::Frame;
+use shared::rpc::code;
+
+/// How much the daemon may grow for one client that does not read, in KiB.
+const GROWTH_KIB: u64 = 4 * 1024;
+
+fn cat(more: &str) -> Daemon {
+    let program = json!({"cmd": ["sh", "-c", format!("{more}exec cat")]});
+    Daemon::start(Sandbox::new(), json!({"p": program}))
+}
+
+// The process waits for nobody, and nobody costs more than a queue.
+#[test]
+fn a_client_that_does_not_read_holds_nothing_up_and_is_shown_the_end() {
+    let sandbox = Sandbox::new();
+    let orders = ["--flood", "33554432", "--write-out", "the end"];
+    let cmd = sandbox.puppet("p", &orders);
+    let daemon = Daemon::start(sandbox, json!({"p": {"cmd": cmd, "autostart": false}}));
+    let mut seat = Seat::take(&daemon, "p");
+    let before = daemon.rss_kib();
+    daemon.rpc().start(&["p"]);
+    let ledger = daemon.sandbox().ledger("p");
+    ledger.wait("wrote", 1, LATER);
+    let grown = daemon.rss_kib().saturating_sub(before);
+    assert!(grown < GROWTH_KIB, "grown by {grown} KiB");
+    let is_skipped = |frame: &Frame| matches!(frame, Frame::Skipped(_));
+    seat.until("SKIPPED", is_skipped);
+    let mut shown = String::new();
+    while !shown.ends_with("the end") {
+        shown += &seat.wait_snapshot();
+        let at = shown.find("the end").map(|at| at + "the end".len());
+        shown.truncate(at.unwrap_or(shown.len()));
+    }
+}
+
+#[test]
+fn frames_that_are_wrong_end_their_own_connection_only() {
+    let daemon = cat("");
+    let mut witness = Seat::take(&daemon, "p");
+    let wrong: [&[u8]; 4] = [
+        b"\x01\xff\xff\xff\xff",
+        b"\x63\0\0\0\0",
+        b"\x12\0\0\0\x01x",
+        b"\x02\0\0\0\x01x",
+    ];
+    for bytes in wrong {
+        use std::io::Write;
+        let mut seat = Seat::take(&daemon, "p");
+        seat.stream().write_all(bytes).expect("bytes are taken");
+        let reason = seat.wait_detached();
+        assert!(!reason.is_empty(), "{bytes:?}");
+    }
+    witness.type_in("well\n");
+    witness.wait_output("well\r\nwell\r\n");
+}
+
+#[test]
+fn a_version_nobody_speaks_is_refused_and_the_connection_goes_on() {
+    let daemon = cat("");
+    let mut rpc = daemon.rpc();
+    let params = AttachParams {
+        version: 99,
+        ..wanting("p")
+    };
+    let refused = rpc.call(&Call::Attach(params)).expect_err("a refusal");
+    assert_eq!(refused.code, code::ATTACH_VERSION);
+    assert_eq!(rpc.status().processes.len(), 1);
+    let seat = Seat::on(rpc, wanting("p"));
+    assert!(seat.is_ok(), "the right version is spoken");
+}
+
+#[test]
+fn comings_and_goings_are_in_the_log_with_who_it_was() {
+    let daemon = cat("");
+    let seat = Seat::take(&daemon, "p");
+    let me = format!("pid {}", std::process::id());
+    daemon.wait_log(&["attached to p", "uid", &me]);
+    seat.leave();
+    daemon.wait_log(&["detached from p", "uid", &me]);
+}
+
+#[test]
+fn the_daemon_answers_for_a_terminal_only_while_nobody_types_there() {
+    let ask = r"stty raw -echo; printf '\033[c'; dd bs=1 count=3 2>/dev/null | od -An -tx1; ";
+    let program = json!({"cmd": ["sh", "-c", format!("{ask}echo asked; exec sleep 1000")],
+                         "autostart": false});
+    let daemon = Daemon::start(Sandbox::new(), json!({"p": program}));
+    let watcher = AttachParams {
+        read_only: true,
+        ..wanting("p")
+    };
+    let mut watcher = Seat::take_as(&daemon, watcher);
+    daemon.rpc().start(&["p"]);
+    watcher.wait_output("1b 5b 3f");
+    let mut typist = Seat::take(&daemon, "p");
+    daemon.rpc().restart(&["p"]);
+    typist.wait_output("\x1b[c");
+    typist.type_in("abc");
+    typist.wait_output("61 62 63");
+}
+
+#[test]
+fn what_is_sent_is_on_the_screen() {
+    let daemon = cat("");
+    let sent = daemon.ctl().run(&["send", "p", r"echo hi\n"]);
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    harness::eventually("the text on the screen", LATER, || {
+        let screen = daemon.ctl().run(&["screen", "p"]);
+        let twice = screen.out.matches("echo hi").count() == 2;
+        harness::check(twice, || format!("{screen:?}"))
+    });
+    let screen = daemon.ctl().run(&["--json", "screen", "p"]);
+    assert!(screen.out.contains("echo hi"), "{screen:?}");
+}
