@@ -117,3 +117,31 @@ fn what_is_sent_is_on_the_screen() {
     let screen = daemon.ctl().run(&["--json", "screen", "p"]);
     assert!(screen.out.contains("echo hi"), "{screen:?}");
 }
+
+// What is pasted into a process that does not read waits, up to a limit; its sender may leave all the same.
+#[test]
+fn a_client_whose_typing_is_held_back_can_leave() {
+    use std::io::Write;
+    let program = json!({"cmd": ["sh", "-c", "stty raw -echo; echo ready; exec sleep 1000"]});
+    let daemon = Daemon::start(Sandbox::new(), json!({"p": program}));
+    let mut seat = Seat::take(&daemon, "p");
+    seat.until("a raw terminal", |frame| match frame {
+        Frame::Output(bytes) | Frame::Snapshot(bytes) => {
+            String::from_utf8_lossy(bytes).contains("ready")
+        }
+        _ => false,
+    });
+    let before = daemon.rss_kib();
+    let paste = Frame::Input(vec![b'x'; 32 * 1024]).to_bytes();
+    let stream = seat.stream();
+    let limit = Some(std::time::Duration::from_millis(500));
+    stream.set_write_timeout(limit).expect("a limit can be set");
+    // Far more than all the queues on the way; the connection takes no more at some point.
+    let stuck = (0..256).any(|_| stream.write_all(&paste).is_err());
+    assert!(stuck, "eight megabytes went somewhere");
+    assert_eq!(daemon.rpc().status().processes.len(), 1);
+    let grown = daemon.rss_kib().saturating_sub(before);
+    assert!(grown < GROWTH_KIB, "grown by {grown} KiB");
+    drop(seat);
+    daemon.wait_log(&["detached from p"]);
+}

@@ -37,6 +37,8 @@ pub struct Client {
     pub follows: Option<Follow>,
     /// Whether its end is in the stream behind what it sent; nothing announces that once more.
     pub is_ending: bool,
+    /// Whether nobody is at its other end any more.
+    pub has_left: bool,
     /// Whether the poll says when it has read; only needed while something waits for that.
     pub awaits_room: bool,
     lines: Lines,
@@ -120,6 +122,7 @@ impl Client {
             attachment: None,
             follows: None,
             is_ending: false,
+            has_left: false,
             awaits_room: false,
             lines: Lines::new(REQUEST_LEN_MAX),
             requests: VecDeque::new(),

@@ -119,12 +119,16 @@ impl Reactor {
         };
         self.unpace(token);
         // Who types faster than the process reads waits in his own connection.
-        if self.terminal(id).is_ok_and(|terminal| !terminal.has_room()) {
-            return;
-        }
+        let has_room = self.terminal(id).is_ok_and(|terminal| terminal.has_room());
         let Some(client) = self.clients.get_mut(&token) else {
             return;
         };
+        if !has_room {
+            if client.has_left {
+                self.see_off(token);
+            }
+            return;
+        }
         let Some(attachment) = &mut client.attachment else {
             return;
         };

@@ -134,6 +134,9 @@ impl Reactor {
         if ended && let Some(client) = self.clients.get_mut(&token) {
             client.is_ending = true;
         }
+        if gone && let Some(client) = self.clients.get_mut(&token) {
+            client.has_left = true;
+        }
         if gone
             && let Some(client) = self.clients.get_mut(&token)
             && client.attachment.is_none()
