@@ -9,6 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, Stdio};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::termios::{
     ControlFlags, InputFlags, LocalFlags, OutputFlags, SetArg, Termios, tcgetattr, tcsetattr,
@@ -20,6 +22,9 @@ use shared::tracker::Tracker;
 pub(crate) const WORD: &str = "--guard-terminal";
 /// What the client says when it has put the terminal in order itself.
 const GOODBYE: &[u8] = b".";
+
+/// How long a terminal may take nothing, in milliseconds, before it is given up.
+const ROOM_PATIENCE: u16 = 2000;
 
 /// A guardian on duty.
 #[derive(Debug)]
@@ -83,11 +88,31 @@ fn restore(modes: &str) {
         b"\r\n",
     ]
     .concat();
-    let _ = nix::unistd::write(tty.as_fd(), &leave);
+    write_out(tty.as_fd(), &leave);
     if let Ok(mut now) = tcgetattr(tty.as_fd())
         && read_modes(modes, &mut now).is_some()
     {
         let _ = tcsetattr(tty.as_fd(), SetArg::TCSAFLUSH, &now);
+    }
+}
+
+/// Writes to a terminal that may be full of what the client left, as long as it takes some within a while.
+fn write_out(tty: BorrowedFd<'_>, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match nix::unistd::write(tty, bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                let mut room = [PollFd::new(tty, PollFlags::POLLOUT)];
+                if !matches!(
+                    poll(&mut room, PollTimeout::from(ROOM_PATIENCE)),
+                    Ok(1..) | Err(Errno::EINTR)
+                ) {
+                    return;
+                }
+            }
+            Err(_) => return,
+        }
     }
 }
 
