@@ -99,7 +99,7 @@ pub const ATTACH_QUEUE_LEN_MAX: usize = 256 * 1024;
 /// up is to see every byte.
 pub const ATTACH_PACE_LEN: usize = 128 * 1024;
 /// How long that moment is at most, in milliseconds: a client that has not read by then does not keep up.
-pub const ATTACH_PACE_MS: u64 = 25;
+pub const ATTACH_PACE_MS: u64 = 100;
 /// Screens for a client that is behind are at least this far apart, in milliseconds.
 pub const RESYNC_INTERVAL_MS: u64 = 100;
 /// Typed and not yet taken by the process, in bytes; what is more waits in the connections.

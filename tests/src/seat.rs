@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -46,14 +46,13 @@ pub fn size(rows: u16, cols: u16) -> Size {
     }
 }
 
-/// Rows and columns of the terminal that a process has.
-pub fn window_of(pid: i32) -> (u16, u16) {
+/// Rows and columns of the terminal that a process has; a process that has just been made has none yet.
+pub fn window_of(pid: i32) -> io::Result<(u16, u16)> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NOCTTY);
-    let tty = options.open(format!("/proc/{pid}/fd/0"));
-    let tty = tty.expect("the process has a terminal");
-    let [rows, columns, ..] = sys::window(&tty).expect("a terminal has a size");
-    (rows, columns)
+    let tty = options.open(format!("/proc/{pid}/fd/0"))?;
+    let [rows, columns, ..] = sys::window(&tty)?;
+    Ok((rows, columns))
 }
 
 impl Seat {
@@ -256,7 +255,7 @@ impl Seat {
 pub fn wait_window(pid: i32, rows: u16, columns: u16) {
     let what = format!("{rows} rows and {columns} columns");
     eventually(&what, SOON, || {
-        let is = window_of(pid);
+        let is = window_of(pid).map_err(|error| error.to_string())?;
         check(is == (rows, columns), || format!("{is:?}"))
     });
 }
