@@ -2,33 +2,12 @@
 
 use std::time::Duration;
 
-use harness::puppet::deeds::flood_line;
 use harness::{
-    Daemon, LATER, SOON, Sandbox, State, Value, check, eventually, json, pause, time_ms,
+    Daemon, LATER, SOON, Sandbox, State, check, eventually, flood, json, logged, pause, time_ms,
 };
 use shared::api::Stream;
 
 const MIB: usize = 1024 * 1024;
-
-/// One program with its standard output in `p.out`.
-fn logged(orders: &[&str], keys: Value) -> Daemon {
-    let sandbox = Sandbox::new();
-    let mut program = keys;
-    program["cmd"] = sandbox.puppet("p", orders);
-    if program["stdout"].is_null() {
-        program["stdout"] = json!(sandbox.path("p.out"));
-    }
-    program["starttime"] = json!("50ms");
-    program["autorestart"] = json!("never");
-    Daemon::start(sandbox, json!({"p": program}))
-}
-
-fn flood(bytes: usize) -> Vec<u8> {
-    let lines = bytes.div_ceil(64) as u64;
-    (0..lines)
-        .flat_map(|number| flood_line(number).into_bytes())
-        .collect()
-}
 
 #[track_caller]
 fn wait_file(daemon: &Daemon, name: &str, wanted: &[u8]) {

@@ -287,11 +287,6 @@ impl Client {
         self.batch.is_some()
     }
 
-    /// Whether an answer is owed.
-    pub fn is_waiting(&self) -> bool {
-        self.under_way.is_some()
-    }
-
     fn put(&mut self, response: Response) {
         match &mut self.batch {
             Some(batch) => batch.push(response),
