@@ -52,7 +52,9 @@ impl Link {
 
     /// Sends as much as goes. A daemon that has hung up is noticed by who reads.
     pub(super) fn flush(&mut self) {
-        while let Ok(count @ 1..) = self.stream.write(self.outgoing.rest()) {
+        while self.is_behind()
+            && let Ok(count @ 1..) = self.stream.write(self.outgoing.rest())
+        {
             self.outgoing.advance(count);
         }
     }

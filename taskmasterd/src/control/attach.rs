@@ -85,7 +85,7 @@ impl Attachment {
     /// # Errors
     /// The connection is broken.
     pub fn read(&mut self, stream: &mut UnixStream, is_ending: bool) -> io::Result<bool> {
-        let mut buffer = [0; 16 * 1024];
+        let mut buffer = [0; 4 * 1024];
         while self.incoming.len() < TYPED_LEN_MAX {
             match stream.read(&mut buffer) {
                 Ok(0) => return Ok(true),
