@@ -20,6 +20,29 @@ use super::Reactor;
 use super::news::Speaker;
 use super::sources::{Output, Source};
 
+/// A terminal that gives less than this at once, in bytes, has given all it had; what comes later is announced.
+/// To ask once more would put the kernel's worker between a key and its echo.
+const SHORT_READ_LEN: usize = 1024;
+
+/// What is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// What was announced.
+    News,
+    /// All that a dead process has left, of which nothing more is announced.
+    LastWords,
+}
+
+impl Reading {
+    /// How much at once, in bytes.
+    fn budget(self) -> usize {
+        match self {
+            Self::News => READ_BUDGET,
+            Self::LastWords => LAST_WORDS_LEN_MAX,
+        }
+    }
+}
+
 /// Why reading stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
@@ -46,10 +69,11 @@ impl Reactor {
             {
                 self.flush_typed(*id);
             }
-            match self.read_output(token, READ_BUDGET) {
-                Stop::Empty => {}
+            match self.read_output(token, Reading::News) {
                 Stop::End => self.close_output(token),
-                Stop::Budget if self.should_pace(token) => {}
+                // However much was read: many a little fills a queue too.
+                Stop::Empty | Stop::Budget if self.should_pace(token) => {}
+                Stop::Empty => {}
                 Stop::Budget => {
                     self.debts.outputs.insert(token);
                 }
@@ -60,7 +84,7 @@ impl Reactor {
     /// Reads all that a dead process has written, before its death is told. What it left behind may go on
     /// writing, and is not waited for.
     pub(super) fn last_words(&mut self, token: Token) {
-        let stop = self.read_output(token, LAST_WORDS_LEN_MAX);
+        let stop = self.read_output(token, Reading::LastWords);
         if let Some(Source::Output(output)) = self.sources.get_mut(token) {
             output.orphaned = true;
         }
@@ -73,15 +97,16 @@ impl Reactor {
         }
     }
 
-    fn read_output(&mut self, token: Token, budget: usize) -> Stop {
-        let mut left = budget;
+    fn read_output(&mut self, token: Token, reading: Reading) -> Stop {
+        let mut left = reading.budget();
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(READ_BUDGET, 0);
         let stop = loop {
             let Some(Source::Output(output)) = self.sources.get_mut(token) else {
                 break Stop::Empty;
             };
-            let (filled, stop) = fill(output, &mut buffer[..left.min(READ_BUDGET)]);
+            let room = &mut buffer[..left.min(READ_BUDGET)];
+            let (filled, stop) = fill(output, reading, room);
             let raw = &buffer[..filled];
             let mut plain = Vec::new();
             let is_terminal = output.terminal.is_some();
@@ -89,10 +114,12 @@ impl Reactor {
                 strip(output, raw, stop, &mut plain);
             }
             let (id, pid, stream) = (output.id, output.pid, output.stream);
-            if is_terminal && !output.orphaned {
+            let is_drawn = is_terminal && !output.orphaned;
+            // Who looks on waits for nothing else.
+            self.show(id, stream, raw);
+            if is_drawn {
                 self.draw(id, raw);
             }
-            self.show(id, stream, raw);
             self.deliver(id, pid, stream, if is_terminal { &plain } else { raw });
             left -= filled;
             match stop {
@@ -204,7 +231,7 @@ fn strip(output: &mut Output, bytes: &[u8], stop: Option<Stop>, plain: &mut Vec<
 
 /// Reads until the buffer is full or there is no more. A terminal that nobody has open at the moment is not at
 /// its end while its process lives: the process may open it again.
-fn fill(output: &Output, buffer: &mut [u8]) -> (usize, Option<Stop>) {
+fn fill(output: &Output, reading: Reading, buffer: &mut [u8]) -> (usize, Option<Stop>) {
     let end = if output.terminal.is_some() && !output.orphaned {
         Stop::Empty
     } else {
@@ -215,7 +242,13 @@ fn fill(output: &Output, buffer: &mut [u8]) -> (usize, Option<Stop>) {
         match nix::unistd::read(&output.fd, &mut buffer[filled..]) {
             Ok(0) => return (filled, Some(end)),
             Err(Errno::EIO) if is_hung_up(output.fd.as_fd()) => return (filled, Some(end)),
-            Ok(n) => filled += n,
+            Ok(n) => {
+                filled += n;
+                let is_living_terminal = end == Stop::Empty;
+                if is_living_terminal && reading == Reading::News && n < SHORT_READ_LEN {
+                    return (filled, Some(Stop::Empty));
+                }
+            }
             Err(Errno::EINTR) => {}
             Err(errno) if std::io::Error::from(errno).kind() == ErrorKind::WouldBlock => {
                 return (filled, Some(Stop::Empty));
