@@ -13,7 +13,7 @@ mod attach;
 
 pub use attach::{
     ATTACH_VERSION, AttachParams, Attached, Exited, Restarted, Screen, ScreenParams, SendParams,
-    Sent, TERM_LEN_MAX, Tty,
+    Sent, TERM_LEN_MAX, Tty, Viewer,
 };
 
 /// Declares the methods once: their wire names, their parameters, and the list of them.
@@ -242,6 +242,9 @@ pub struct ProcessStatus {
     pub failures: u32,
     /// Starts since it came into the configuration.
     pub starts: u64,
+    /// Who is at its terminal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attached: Vec<Viewer>,
     /// The user's own words about the program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

@@ -10,6 +10,7 @@ use crate::exit::{self, Deed, Exit};
 use crate::job::{Job, Named};
 use crate::print;
 use crate::term;
+use crate::users;
 use crate::verbs;
 
 pub(crate) fn status(job: &mut Job<'_>, args: &[&str]) -> Exit {
@@ -23,7 +24,11 @@ pub(crate) fn status(job: &mut Job<'_>, args: &[&str]) -> Exit {
     let call = Call::Status(Names {
         names: named.names.clone(),
     });
-    job.show_named(&call, &named, "errors", |answer: &Status, page| {
+    let mut answer = job.ask_named::<Status>(&call, &named, "errors");
+    if let (Ok(status), true) = (&mut answer, job.json) {
+        users::name(status);
+    }
+    job.show_answer(&call, answer, |answer: &Status, page| {
         print::status(answer, page);
         if strays {
             print::strays(&answer.strays, page);

@@ -93,17 +93,28 @@ impl<'a> Job<'a> {
         key: &str,
         word: impl FnOnce(&T, &mut Page) -> Exit,
     ) -> Exit {
+        let answer = self.ask_named::<T>(call, named, key);
+        self.show_answer(call, answer, word)
+    }
+
+    /// Asks such a method; the names that no process could have are in the answer as well.
+    pub(crate) fn ask_named<T: Serialize + Default>(
+        &self,
+        call: &Call,
+        named: &Named,
+        key: &str,
+    ) -> Result<Value, Failure> {
         // Without names the daemon would take all processes to be meant.
         let answer = if named.names.is_empty() && !named.strange.is_empty() {
             Ok(json!(T::default()))
         } else {
             self.session.daemon.ask(call)
         };
-        let answer = answer.map(|answer| named.complete(answer, key));
-        self.show_answer(call, answer, word)
+        answer.map(|answer| named.complete(answer, key))
     }
 
-    fn show_answer<T: DeserializeOwned>(
+    /// Shows an answer as it is or as `word` words it, who also knows the exit code.
+    pub(crate) fn show_answer<T: DeserializeOwned>(
         &mut self,
         call: &Call,
         answer: Result<Value, Failure>,

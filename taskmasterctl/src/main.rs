@@ -16,6 +16,7 @@ mod shell;
 mod tail;
 mod term;
 mod typing;
+mod users;
 mod verbs;
 
 use std::ffi::OsString;

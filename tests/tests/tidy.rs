@@ -27,7 +27,7 @@ const LONGER: &[Longer] = &[
     },
     Longer {
         path: "shared/src/api.rs", // the dictionary of the protocol
-        file_lines: 500,
+        file_lines: 510,
         function_lines: FUNCTION_LINES_MAX,
     },
 ];

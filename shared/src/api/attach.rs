@@ -105,6 +105,30 @@ pub struct Attached {
     pub others: u32,
 }
 
+/// A client that is attached to a process, as `status` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Viewer {
+    /// Its user, by the kernel's word.
+    pub uid: u32,
+    /// That user's name. The daemon does not look names up; `taskmasterctl` does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Its pid when it connected.
+    pub pid: i32,
+    /// The rows of its terminal; 0 where there is none.
+    pub rows: u16,
+    /// Its columns.
+    pub cols: u16,
+    /// What kind of terminal it says that is.
+    pub term: String,
+    /// Whether it only looks.
+    pub read_only: bool,
+    /// Whether the size of the process's terminal is that of its own.
+    pub leader: bool,
+    /// Since when it is attached, in milliseconds since 1970.
+    pub since: u64,
+}
+
 /// The payload of the frame EXITED.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exited {

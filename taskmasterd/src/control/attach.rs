@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
 use mio::net::UnixStream;
+use shared::api::AttachParams;
 use shared::frame::{Decoder, Frame, FrameError, Size};
 use shared::state::State;
 
@@ -35,10 +36,16 @@ pub struct Attachment {
     pub name: String,
     /// What it may do.
     pub role: Role,
-    /// The size of its terminal, unless that is not to count.
-    pub size: Option<Size>,
+    /// The size of its terminal; zero where it has none.
+    pub size: Size,
+    /// Whether that size is not to count.
+    pub ignore_size: bool,
+    /// What kind of terminal it says it has.
+    pub term: String,
     /// How many lines that have scrolled away it wants to see.
     pub history: u32,
+    /// Since when it is attached, in milliseconds since 1970.
+    pub since: u64,
     /// What it knows of the process.
     pub told: Option<Told>,
     decoder: Decoder,
@@ -58,25 +65,38 @@ struct Behind {
 
 impl Attachment {
     /// A new one, with what the client sent before it knew that it is attached.
-    pub fn new(
-        id: ProcessId,
-        role: Role,
-        size: Option<Size>,
-        history: u32,
-        early: Vec<u8>,
-    ) -> Self {
+    pub fn new(id: ProcessId, params: &AttachParams, since: u64, early: Vec<u8>) -> Self {
+        let role = match params.read_only {
+            true => Role::Watcher,
+            false => Role::Typist,
+        };
         Self {
             id,
             name: String::new(),
             role,
-            size,
-            history,
+            size: Size {
+                rows: params.rows,
+                cols: params.cols,
+                xpixel: params.xpixel,
+                ypixel: params.ypixel,
+            },
+            ignore_size: params.ignore_size,
+            term: params.term.clone(),
+            history: params.history,
+            since,
             told: None,
             decoder: Decoder::default(),
             incoming: early,
             outgoing: Outgoing::default(),
             behind: None,
         }
+    }
+
+    /// The size that the terminal of the process gets when this client leads, if it may.
+    pub fn offered_size(&self) -> Option<Size> {
+        let has_size = self.size.rows > 0 && self.size.cols > 0;
+        let counts = self.role == Role::Typist && !self.ignore_size;
+        (has_size && counts).then_some(self.size)
     }
 
     /// Reads what is there, up to a limit. Says whether the client has closed its end; if it is ending, that end
@@ -277,7 +297,8 @@ mod tests {
     use super::*;
 
     fn attachment() -> Attachment {
-        Attachment::new(ProcessId(1), Role::Typist, None, 0, Vec::new())
+        let params = AttachParams::new("p".parse().unwrap());
+        Attachment::new(ProcessId(1), &params, 0, Vec::new())
     }
 
     fn output(len: usize) -> Frame {

@@ -10,11 +10,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use mio::net::UnixStream;
 use serde::Serialize;
 use serde_json::Value;
-use shared::api::Stream;
-use shared::frame::Size;
+use shared::api::{AttachParams, Stream};
 use shared::rpc::{self, Incoming, Lines, REQUEST_LEN_MAX, Request, Response, RpcError, code};
 
-use super::attach::{Attachment, Role};
+use super::attach::Attachment;
 use super::peer::Peer;
 use crate::core::{Mono, ProcessId};
 use crate::limits::{
@@ -137,9 +136,9 @@ impl Client {
     }
 
     /// From here on it speaks frames; what it sent beyond its request is their beginning.
-    pub fn become_attached(&mut self, id: ProcessId, role: Role, size: Option<Size>, history: u32) {
+    pub fn become_attached(&mut self, id: ProcessId, params: &AttachParams, since: u64) {
         let early = self.lines.take_rest();
-        self.attachment = Some(Attachment::new(id, role, size, history, early));
+        self.attachment = Some(Attachment::new(id, params, since, early));
         self.first_request_by = None;
     }
 

@@ -19,8 +19,10 @@ use super::peer::Peer;
 pub enum Deed {
     /// Answer this.
     Answer(Result<Value, RpcError>),
-    /// Answer this, with the strays added.
+    /// Answer this, with the strays added and who is attached.
     Overview(Status),
+    /// Answer this, with who is attached.
+    Status(Status),
     /// Tell the core, which answers when it is done.
     Tell(Input),
     /// Read the configuration again.
@@ -68,7 +70,7 @@ pub fn carry_out(
     };
     match call {
         Call::Status(names) if names.names.is_empty() => Deed::Overview(overview(core, present)),
-        Call::Status(names) => answer(&status(core, &names.names, present)),
+        Call::Status(names) => Deed::Status(status(core, &names.names, present)),
         Call::Start(names) => command(Verb::Start, names),
         Call::Stop(names) => command(Verb::Stop, names),
         Call::Restart(names) => command(Verb::Restart, names),
@@ -219,6 +221,7 @@ fn status_of(process: &Process, present: Present) -> ProcessStatus {
         retry_in_ms: process.next_start().map(|at| at.since(present.now)),
         failures: process.failures,
         starts: process.starts,
+        attached: Vec::new(),
         description: process.spec.description.clone(),
     }
 }

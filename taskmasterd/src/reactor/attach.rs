@@ -3,9 +3,9 @@
 
 use mio::Token;
 use serde_json::Value;
-use shared::api::{ATTACH_VERSION, AttachParams, Attached, Exited, Tty};
+use shared::api::{ATTACH_VERSION, AttachParams, Attached, Exited, TERM_LEN_MAX, Tty};
 use shared::event::EventKind;
-use shared::frame::{Frame, Size};
+use shared::frame::Frame;
 use shared::rpc::{RpcError, code};
 
 use crate::config::model;
@@ -34,6 +34,10 @@ impl Reactor {
             );
             return Err(RpcError::new(code::ATTACH_VERSION, message));
         }
+        if params.term.len() > TERM_LEN_MAX {
+            let message = format!("attach: term: more than {TERM_LEN_MAX} bytes");
+            return Err(RpcError::new(code::INVALID_PARAMS, message));
+        }
         let others = self.terminal(id)?.viewers.clone();
         if params.steal {
             let by = self.clients.get(&token).map_or(0, |client| client.peer.uid);
@@ -48,16 +52,12 @@ impl Reactor {
         }
         terminal.viewers.push(token);
         let others = terminal.viewers.len() - 1;
-        let (role, size) = role_and_size(params);
         let Some(client) = self.clients.get_mut(&token) else {
             return Err(RpcError::new(code::INTERNAL_ERROR, "the client has gone"));
         };
-        client.become_attached(id, role, size, params.history);
+        client.become_attached(id, params, self.unix_ms);
         self.attended.insert(id);
-        let leader = size.is_some();
-        if leader {
-            self.lead(id, token);
-        }
+        self.lead(id, token);
         self.announce_attachment(token, id);
         let process = self.core.process(id).ok_or_else(no_such_process)?;
         to_value(&Attached {
@@ -66,7 +66,7 @@ impl Reactor {
             tty: tty(process),
             pid: process.pid().map(|pid| pid.0),
             state: process.shown_state(),
-            leader,
+            leader: self.leads(id, token),
             others: u32::try_from(others).unwrap_or(u32::MAX),
         })
     }
@@ -167,10 +167,8 @@ impl Reactor {
             }
             Frame::Input(bytes) => self.type_as(token, id, bytes),
             Frame::Resize(size) => {
-                if let Some(own) = &mut attachment.size {
-                    *own = size;
-                    self.lead(id, token);
-                }
+                attachment.size = size;
+                self.lead(id, token);
             }
             Frame::Redraw => self.show_screen(token),
             // The rest is the daemon's to say.
@@ -193,26 +191,27 @@ impl Reactor {
     /// Types for a client. If it is not the leader, its terminal's own words are left out, and what remains makes
     /// it the leader.
     fn type_as(&mut self, token: Token, id: ProcessId, mut bytes: Vec<u8>) {
-        let leads = self
-            .terminal(id)
-            .is_ok_and(|terminal| terminal.leader == Some(token));
-        if !leads {
+        if !self.leads(id, token) {
             bytes = without_reports(&bytes);
-            let has_size = self
-                .attachment(token)
-                .is_some_and(|attachment| attachment.size.is_some());
-            if has_size && !bytes.is_empty() {
+            if !bytes.is_empty() {
                 self.lead(id, token);
             }
         }
         self.type_in(id, &bytes);
     }
 
-    /// The size of this client's terminal is that of the process's from now on.
+    /// Whether the size of this client's terminal is that of the process's.
+    pub(super) fn leads(&self, id: ProcessId, token: Token) -> bool {
+        let outlet = self.outlets.get(&id);
+        let terminal = outlet.and_then(|outlet| outlet.terminal.as_deref());
+        terminal.is_some_and(|terminal| terminal.leader == Some(token))
+    }
+
+    /// The size of this client's terminal is that of the process's from now on, if it may be.
     fn lead(&mut self, id: ProcessId, token: Token) {
         let Some(size) = self
             .attachment(token)
-            .and_then(|attachment| attachment.size)
+            .and_then(|attachment| attachment.offered_size())
         else {
             return;
         };
@@ -313,22 +312,5 @@ fn tty(process: &Process) -> Tty {
         model::Tty::Full => Tty::Full,
         model::Tty::Split => Tty::Split,
         model::Tty::None => Tty::None,
-    }
-}
-
-fn role_and_size(params: &AttachParams) -> (Role, Option<Size>) {
-    let size = Size {
-        rows: params.rows,
-        cols: params.cols,
-        xpixel: params.xpixel,
-        ypixel: params.ypixel,
-    };
-    let has_size = size.rows > 0 && size.cols > 0;
-    match params.read_only {
-        true => (Role::Watcher, None),
-        false => (
-            Role::Typist,
-            (has_size && !params.ignore_size).then_some(size),
-        ),
     }
 }

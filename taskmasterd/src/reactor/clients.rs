@@ -216,6 +216,11 @@ impl Reactor {
             Deed::Answer(outcome) => self.answer(ticket, outcome),
             Deed::Overview(mut status) => {
                 status.strays = self.strays();
+                self.add_viewers(&mut status);
+                self.answer(ticket, to_value(&status));
+            }
+            Deed::Status(mut status) => {
+                self.add_viewers(&mut status);
                 self.answer(ticket, to_value(&status));
             }
             Deed::Tell(input) => self.inbox.push_back(input),

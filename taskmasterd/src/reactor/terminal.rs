@@ -43,11 +43,9 @@ impl Terminal {
 
     /// The size of `size`, within what a terminal can be.
     pub(super) fn fit(&mut self, size: Size) -> Window {
-        let clamp = |number: u16, usual: u16| if number == 0 { usual } else { number.min(1000) };
-        let usual = Window::default();
         self.window = Window {
-            rows: clamp(size.rows, usual.rows),
-            cols: clamp(size.cols, usual.cols),
+            rows: size.rows.min(1000),
+            cols: size.cols.min(1000),
             xpixel: size.xpixel,
             ypixel: size.ypixel,
         };

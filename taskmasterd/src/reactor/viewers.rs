@@ -1,13 +1,14 @@
-//! What attached clients are shown: the screen, what is written to it, ends and beginnings of the process.
+//! What attached clients are shown: the screen, what is written to it, ends and beginnings of the process. And who
+//! they are, for those who ask.
 
 use mio::Token;
-use shared::api::{Exited, Restarted, Stream};
+use shared::api::{Exited, Restarted, Status, Stream, Viewer};
 use shared::frame::Frame;
 use shared::state::State;
 
 use crate::child::pty;
 use crate::config::model;
-use crate::control::attach::Attachment;
+use crate::control::attach::{Attachment, Role};
 use crate::core::{Mono, ProcessId};
 
 use super::Reactor;
@@ -17,6 +18,45 @@ use super::attach::told;
 const SHOWN_OF_PIPE: usize = 4096;
 
 impl Reactor {
+    /// Says who is attached to the processes of an answer, which are sorted.
+    pub(super) fn add_viewers(&self, status: &mut Status) {
+        for &id in &self.attended {
+            let Some(process) = self.core.process(id) else {
+                continue;
+            };
+            let place = (process.name.program.as_str(), process.name.index);
+            let rows = &mut status.processes;
+            let row = rows.binary_search_by_key(&place, |row| (&row.program, row.index));
+            if let Ok(row) = row {
+                rows[row].attached = self.viewers_of(id);
+            }
+        }
+    }
+
+    fn viewers_of(&self, id: ProcessId) -> Vec<Viewer> {
+        let outlet = self.outlets.get(&id);
+        let terminal = outlet.and_then(|outlet| outlet.terminal.as_deref());
+        let tokens = terminal.map_or(&[][..], |terminal| &terminal.viewers);
+        let viewers = tokens.iter().map(|token| self.viewer(*token));
+        viewers.flatten().collect()
+    }
+
+    fn viewer(&self, token: Token) -> Option<Viewer> {
+        let client = self.clients.get(&token)?;
+        let attachment = client.attachment.as_ref()?;
+        Some(Viewer {
+            uid: client.peer.uid,
+            user: None,
+            pid: client.peer.pid,
+            rows: attachment.size.rows,
+            cols: attachment.size.cols,
+            term: attachment.term.clone(),
+            read_only: attachment.role == Role::Watcher,
+            leader: self.leads(attachment.id, token),
+            since: attachment.since,
+        })
+    }
+
     /// Paints the whole screen for one client.
     pub(super) fn show_screen(&mut self, token: Token) {
         let Some(attachment) = self.attachment(token) else {

@@ -118,6 +118,7 @@ fn status(error: api::Outcome) -> api::Status {
             retry_in_ms: None,
             failures: 0,
             starts: 0,
+            attached: vec![viewer()],
             description: Some(String::new()),
         }],
         errors: vec![error],
@@ -126,6 +127,20 @@ fn status(error: api::Outcome) -> api::Status {
             process: None,
             command: String::new(),
         }],
+    }
+}
+
+fn viewer() -> api::Viewer {
+    api::Viewer {
+        uid: 0,
+        user: Some(String::new()),
+        pid: 1,
+        rows: 1,
+        cols: 1,
+        term: String::new(),
+        read_only: false,
+        leader: true,
+        since: 0,
     }
 }
 
