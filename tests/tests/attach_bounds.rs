@@ -84,8 +84,9 @@ fn comings_and_goings_are_in_the_log_with_who_it_was() {
     daemon.wait_log(&["detached from p", "uid", &me]);
 }
 
+// Of the answers only the leader's count; where nobody leads, ours does, or the program would wait for ever.
 #[test]
-fn the_daemon_answers_for_a_terminal_only_while_nobody_types_there() {
+fn the_daemon_answers_for_a_terminal_only_while_nobody_leads_there() {
     let ask = r"stty raw -echo; printf '\033[c'; dd bs=1 count=3 2>/dev/null | od -An -tx1; ";
     let program = json!({"cmd": ["sh", "-c", format!("{ask}echo asked; exec sleep 1000")],
                          "autostart": false});
@@ -97,6 +98,14 @@ fn the_daemon_answers_for_a_terminal_only_while_nobody_types_there() {
     let mut watcher = Seat::take_as(&daemon, watcher);
     daemon.rpc().start(&["p"]);
     watcher.wait_output("1b 5b 3f");
+    let pipe = AttachParams {
+        ignore_size: true,
+        ..wanting("p")
+    };
+    let pipe = Seat::take_as(&daemon, pipe);
+    daemon.rpc().restart(&["p"]);
+    watcher.wait_output("1b 5b 3f");
+    pipe.leave();
     let mut typist = Seat::take(&daemon, "p");
     daemon.rpc().restart(&["p"]);
     typist.wait_output("\x1b[c");

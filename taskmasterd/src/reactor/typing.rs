@@ -7,7 +7,6 @@ use nix::errno::Errno;
 use shared::tracker::Query;
 
 use crate::child::pty::{self, Window};
-use crate::control::attach::Role;
 use crate::core::ProcessId;
 use crate::limits::{ATTACH_PACE_LEN, ATTACH_PACE_MS, TYPED_LEN_MAX};
 
@@ -98,9 +97,11 @@ impl Reactor {
         }
     }
 
-    /// What a program asked its terminal is answered by us while nobody is there whose terminal would.
+    /// What a program asked its terminal is answered by us while nobody is there whose terminal would: only what
+    /// the leader's says reaches the program.
     pub(super) fn answer_queries(&mut self, id: ProcessId, queries: Vec<Query>) {
-        if queries.is_empty() || self.has_typist(id) {
+        let led = |terminal: &mut Terminal| terminal.leader.is_some();
+        if queries.is_empty() || self.terminal(id).is_ok_and(led) {
             return;
         }
         for query in queries {
@@ -110,17 +111,6 @@ impl Reactor {
             let answer = terminal.screen.answer(query);
             self.type_in(id, &answer);
         }
-    }
-
-    fn has_typist(&mut self, id: ProcessId) -> bool {
-        let viewers = self
-            .terminal(id)
-            .map(|terminal| terminal.viewers.clone())
-            .unwrap_or_default();
-        viewers.into_iter().any(|token| {
-            self.attachment(token)
-                .is_some_and(|attachment| attachment.role == Role::Typist)
-        })
     }
 
     /// Whether the reading of `output` should wait a moment for a client that reads but cannot keep up. The moment
