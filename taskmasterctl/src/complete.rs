@@ -167,6 +167,7 @@ mod tests {
         assert_eq!(found("signal HUP a"), ["all"]);
         assert_eq!(found("tail -f web:0 std"), ["stdout", "stderr"]);
         assert_eq!(found("reload --d"), ["--dry-run"]);
+        assert_eq!(found("fg --i"), ["--ignore-size"]);
         assert_eq!(found("help re"), ["restart", "reload", "reread"]);
         assert_eq!(found("version "), [""; 0]);
         assert_eq!(found("frobnicate w"), [""; 0]);

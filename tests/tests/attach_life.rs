@@ -265,15 +265,31 @@ fn the_shell_attaches_between_two_prompts() {
 
 #[test]
 fn what_was_asked_for_reaches_the_daemon() {
-    let (mut sitting, visitor) = Sitting::attached(&["--steal", "--history", "9", "--no-replay"]);
-    let params = &visitor.request["params"];
-    let want = json!({
+    let usual = json!({
         "name": "w", "version": 1, "rows": 24, "cols": 80, "xpixel": 0, "ypixel": 0, "term": "xterm",
-        "read_only": false, "steal": true, "no_replay": true, "ignore_size": false, "history": 9,
+        "read_only": false, "steal": false, "no_replay": false, "ignore_size": false, "history": 0,
     });
-    assert_eq!(params, &want);
-    sitting.term.send("\x1d");
-    sitting.wait_code(0);
+    let cases: [(&[&str], _); 3] = [
+        (&[], json!({})),
+        (
+            &["--steal", "--history", "9"],
+            json!({"steal": true, "history": 9}),
+        ),
+        (
+            &["--no-replay", "--ignore-size", "--read-only"],
+            json!({"no_replay": true, "ignore_size": true, "read_only": true}),
+        ),
+    ];
+    for (words, asked) in cases {
+        let (mut sitting, visitor) = Sitting::attached(words);
+        let mut want = usual.clone();
+        for (key, value) in asked.as_object().into_iter().flatten() {
+            want[key] = value.clone();
+        }
+        assert_eq!(visitor.request["params"], want);
+        sitting.term.send("\x1d");
+        sitting.wait_code(0);
+    }
 }
 
 // A picture of more than one frame is one picture, and the next is another.

@@ -1,6 +1,6 @@
 //! Who is at the terminal of which process, where and how: what `status` tells of those who are attached.
 
-use harness::seat::{size, wanting};
+use harness::seat::{size, wait_window, wanting, window_of};
 use harness::{Daemon, SOON, Sandbox, Seat, State, Value, check, eventually, json};
 use shared::api::{AttachParams, TERM_LEN_MAX, Viewer};
 use shared::frame::Frame;
@@ -120,6 +120,29 @@ fn the_client_adds_the_name_of_the_user_to_the_json() {
         let said = daemon.ctl().run(&["--json", "status"]).out;
         check(!said.contains("attached"), || said.clone())
     });
+}
+
+// Somebody who helps from a small terminal does not make everybody's small.
+#[test]
+fn who_leaves_the_size_alone_types_and_never_leads() {
+    let daemon = daemon();
+    let pid = daemon.pid("p:1");
+    let guest = AttachParams {
+        ignore_size: true,
+        ..from("p:1", "xterm", 10, 40)
+    };
+    let mut guest = Seat::take_as(&daemon, guest);
+    assert!(!guest.attached.leader);
+    let mut host = Seat::take_as(&daemon, from("p:1", "xterm", 30, 100));
+    wait_window(pid, 30, 100);
+    guest.send(&Frame::Resize(size(11, 41)));
+    guest.type_in("typed all the same\n");
+    let seen = host.wait_output("typed all the same\r\ntyped all the same\r\n");
+    assert!(!seen.contains(&Frame::Leader(false)), "{seen:?}");
+    assert_eq!(window_of(pid).ok(), Some((30, 100)));
+    let seen = wait_viewers(&daemon, "attached twice", |seen| seen.len() == 2);
+    let told: Vec<_> = seen.iter().map(|one| (one.rows, one.leader)).collect();
+    assert_eq!(told, [(11, false), (30, true)]);
 }
 
 // It is kept for as long as the client stays.

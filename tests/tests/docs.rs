@@ -150,7 +150,11 @@ fn every_command_of_the_client_has_its_entry() {
     for command in &commands {
         let head = format!("Ic {}", if command == "?" { "?\\&" } else { command });
         let text = entry(&page, &head).unwrap_or_else(|| panic!("{command}: no entry"));
-        let head = text.lines().take(2).collect::<Vec<_>>().join("\n");
+        let mut goes_on = true;
+        let head = text
+            .lines()
+            .take_while(|line| std::mem::replace(&mut goes_on, line.ends_with('\\')));
+        let head: String = head.collect();
         let usage = said(taskmasterctl(), &["help", command]);
         for option in options(&usage) {
             assert!(has_flag(&head, &option), "{command}: {option} is not told");

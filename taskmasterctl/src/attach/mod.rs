@@ -96,7 +96,7 @@ fn params(options: &Options, size: Option<Size>) -> AttachParams {
         read_only: options.read_only,
         steal: options.steal,
         no_replay: options.no_replay,
-        ignore_size: size.is_none(),
+        ignore_size: options.ignore_size || size.is_none(),
         history: options.history,
         ..AttachParams::new(options.name.clone())
     }

@@ -18,13 +18,15 @@ pub(super) struct Options {
     pub(super) steal: bool,
     pub(super) once: bool,
     pub(super) no_replay: bool,
+    pub(super) ignore_size: bool,
 }
 
 /// Reads the words after `attach`; `usual_key` is what the environment says.
 pub(super) fn read(args: &[&str], usual_key: Option<&str>) -> Result<Options, String> {
     let mut key = usual_key.filter(|key| !key.is_empty());
     let (mut history, mut names) = (0, Vec::new());
-    let (mut read_only, mut steal, mut once, mut no_replay) = (false, false, false, false);
+    let (mut read_only, mut steal, mut once) = (false, false, false);
+    let (mut no_replay, mut ignore_size) = (false, false);
     let mut args = args.iter().copied();
     while let Some(arg) = args.next() {
         let (option, mut attached) = match arg.split_once('=') {
@@ -40,6 +42,7 @@ pub(super) fn read(args: &[&str], usual_key: Option<&str>) -> Result<Options, St
             "--steal" => steal = true,
             "--once" => once = true,
             "--no-replay" => no_replay = true,
+            "--ignore-size" => ignore_size = true,
             "--history" => history = lines(value()?)?,
             "--detach-key" => key = Some(value()?),
             _ if option.starts_with('-') => return Err(format!("bad argument {}", escape(arg))),
@@ -60,6 +63,7 @@ pub(super) fn read(args: &[&str], usual_key: Option<&str>) -> Result<Options, St
         steal,
         once,
         no_replay,
+        ignore_size,
     })
 }
 
@@ -102,6 +106,7 @@ mod tests {
             &["a", "--history"],
             &["a", "--history", "many"],
             &["a", "--once=1"],
+            &["a", "--ignore-size=yes"],
             &["a", "--detach-key", "x"],
             &["a:b"],
         ] {

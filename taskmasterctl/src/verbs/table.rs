@@ -171,6 +171,10 @@ pub(crate) static VERBS: &[Verb] = &[
             ("attach --read-only <name>", "Only look"),
             ("attach --steal <name>", "Detach everybody else"),
             (
+                "attach --ignore-size <name>",
+                "Leave the size of the process's terminal alone",
+            ),
+            (
                 "attach --history N <name>",
                 "Begin with N lines that scrolled off the screen",
             ),
@@ -191,6 +195,7 @@ pub(crate) static VERBS: &[Verb] = &[
         options: &[
             "--read-only",
             "--steal",
+            "--ignore-size",
             "--history",
             "--no-replay",
             "--once",
