@@ -9,6 +9,7 @@ mod keyboard;
 mod modes;
 mod parser;
 mod pen;
+mod plain;
 mod restore;
 
 use std::ops::ControlFlow;

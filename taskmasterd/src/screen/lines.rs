@@ -40,7 +40,7 @@ impl Lines<'_> {
         match piece {
             Piece::Text(bytes) => self.text(bytes),
             Piece::Char(byte) => self.text(&[byte]),
-            Piece::Control(control) => self.control(&control),
+            Piece::Control(control) => self.control(control),
             Piece::Escape(..) | Piece::Command(_) => {}
         }
     }
@@ -63,25 +63,15 @@ impl Lines<'_> {
                 self.begin();
             }
         }
-        let shown = |byte: &u8| matches!(byte, 0x08..=0x0d | 0x20..=0x7e | 0x80..);
-        self.out.extend(bytes.iter().copied().filter(shown));
+        Piece::Text(bytes).write_plain(self.out);
     }
 
-    fn control(&mut self, control: &Control<'_>) {
-        let local = matches!(
-            control.last,
-            b'm' | b'K' | b'C' | b'D' | b'G' | b'@' | b'P' | b'X' | b'`' | b'a'
-        );
-        if !control.is_plain() || !local {
-            return;
-        }
-        if control.last == b'm' {
-            self.pen.obey(control);
+    fn control(&mut self, control: Control<'_>) {
+        if control.is_plain() && control.last == b'm' {
+            self.pen.obey(&control);
         }
         if self.skip == 0 {
-            self.out.extend_from_slice(b"\x1b[");
-            self.out.extend_from_slice(control.params);
-            self.out.push(control.last);
+            Piece::Control(control).write_plain(self.out);
         }
     }
 }
