@@ -97,6 +97,24 @@ fn a_full_screen_program_is_shown_on_the_alternate_screen_with_its_text_in_place
     );
 }
 
+#[test]
+fn who_wants_it_plain_is_shown_the_rows_of_a_full_screen_program() {
+    let cmd =
+        r"printf '\033[?1049h\033[2J\033[5;5Hhere\033[?2004h\033[2;1H\033[31mred'; exec sleep 1000";
+    let daemon = daemon(cmd, &json!({}));
+    eventually("the text on the screen", SOON, || {
+        let screen = daemon.ctl().run(&["screen", "p"]);
+        harness::check(screen.out.contains("red"), || format!("{screen:?}"))
+    });
+    let plain = AttachParams {
+        plain: true,
+        ..wanting("p")
+    };
+    let shown = Seat::take_as(&daemon, plain).wait_snapshot();
+    let want = "\x1b[m\r\n\x1b[0;31mred\x1b[0m\r\n\r\n\r\n    here\x1b[0;31m";
+    assert_eq!(shown, want);
+}
+
 // The size is there before the process is: no program ever draws for a terminal that is not there.
 #[test]
 fn a_process_is_born_with_the_size_of_who_leads() {

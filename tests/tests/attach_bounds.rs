@@ -106,6 +106,15 @@ fn the_daemon_answers_for_a_terminal_only_while_nobody_leads_there() {
     daemon.rpc().restart(&["p"]);
     watcher.wait_output("1b 5b 3f");
     pipe.leave();
+    let plain = AttachParams {
+        plain: true,
+        ..wanting("p")
+    };
+    let plain = Seat::take_as(&daemon, plain);
+    assert!(plain.attached.leader);
+    daemon.rpc().restart(&["p"]);
+    watcher.wait_output("1b 5b 3f");
+    plain.leave();
     let mut typist = Seat::take(&daemon, "p");
     daemon.rpc().restart(&["p"]);
     typist.wait_output("\x1b[c");

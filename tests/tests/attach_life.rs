@@ -267,7 +267,8 @@ fn the_shell_attaches_between_two_prompts() {
 fn what_was_asked_for_reaches_the_daemon() {
     let usual = json!({
         "name": "w", "version": 1, "rows": 24, "cols": 80, "xpixel": 0, "ypixel": 0, "term": "xterm",
-        "read_only": false, "steal": false, "no_replay": false, "ignore_size": false, "history": 0,
+        "read_only": false, "steal": false, "no_replay": false, "ignore_size": false, "plain": false,
+        "history": 0,
     });
     let cases: [(&[&str], _); 3] = [
         (&[], json!({})),

@@ -49,6 +49,9 @@ pub struct AttachParams {
     /// Leave the size of the process's terminal alone.
     #[serde(default)]
     pub ignore_size: bool,
+    /// The client shows text and colours only: no snapshot holds anything else, and its terminal answers nothing.
+    #[serde(default)]
+    pub plain: bool,
     /// How many lines that scrolled off the screen come before it.
     #[serde(default)]
     pub history: u32,
@@ -69,6 +72,7 @@ impl AttachParams {
             steal: false,
             no_replay: false,
             ignore_size: false,
+            plain: false,
             history: 0,
         }
     }

@@ -40,6 +40,8 @@ pub struct Attachment {
     pub size: Size,
     /// Whether that size is not to count.
     pub ignore_size: bool,
+    /// Whether its terminal is shown text and colours alone, and so answers nothing.
+    pub plain: bool,
     /// What kind of terminal it says it has.
     pub term: String,
     /// How many lines that have scrolled away it wants to see.
@@ -81,6 +83,7 @@ impl Attachment {
                 ypixel: params.ypixel,
             },
             ignore_size: params.ignore_size,
+            plain: params.plain,
             term: params.term.clone(),
             history: params.history,
             since,

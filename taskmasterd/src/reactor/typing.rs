@@ -100,8 +100,7 @@ impl Reactor {
     /// What a program asked its terminal is answered by us while nobody is there whose terminal would: only what
     /// the leader's says reaches the program.
     pub(super) fn answer_queries(&mut self, id: ProcessId, queries: Vec<Query>) {
-        let led = |terminal: &mut Terminal| terminal.leader.is_some();
-        if queries.is_empty() || self.terminal(id).is_ok_and(led) {
+        if queries.is_empty() || self.has_answerer(id) {
             return;
         }
         for query in queries {
@@ -111,6 +110,12 @@ impl Reactor {
             let answer = terminal.screen.answer(query);
             self.type_in(id, &answer);
         }
+    }
+
+    fn has_answerer(&mut self, id: ProcessId) -> bool {
+        let leader = self.terminal(id).ok().and_then(|terminal| terminal.leader);
+        let leader = leader.and_then(|leader| self.attachment(leader));
+        leader.is_some_and(|leader| !leader.plain)
     }
 
     /// Whether the reading of `output` should wait a moment for a client that reads but cannot keep up. The moment

@@ -62,7 +62,8 @@ impl Reactor {
         let Some(attachment) = self.attachment(token) else {
             return;
         };
-        let (id, history) = (attachment.id, attachment.history);
+        let (id, history) = (attachment.id, attachment.history as usize);
+        let plain = attachment.plain;
         let Some(process) = self.core.process(id) else {
             return;
         };
@@ -78,7 +79,11 @@ impl Reactor {
                 false,
             )
         } else {
-            let snapshot = outlet.terminal().screen.snapshot(history as usize);
+            let screen = &mut outlet.terminal().screen;
+            let snapshot = match plain {
+                true => screen.plain_snapshot(history),
+                false => screen.snapshot(history),
+            };
             (snapshot.bytes, snapshot.incomplete)
         };
         if let Some(attachment) = self.attachment(token) {

@@ -81,11 +81,13 @@ fn write_pen(pen: &Pen, out: &mut String) {
     for (_, code) in attributes.iter().filter(|(on, _)| *on) {
         *out += code;
     }
-    for (color, base) in [(pen.foreground(), 38), (pen.background(), 48)] {
+    for (color, base) in [(pen.foreground(), 30), (pen.background(), 40)] {
         let written = match color {
             None => Ok(()),
-            Some(Color::Indexed(index)) => write!(out, ";{base};5;{index}"),
-            Some(Color::RGB(rgb)) => write!(out, ";{base};2;{};{};{}", rgb.r, rgb.g, rgb.b),
+            Some(Color::Indexed(index @ 0..8)) => write!(out, ";{}", base + index),
+            Some(Color::Indexed(index @ 8..16)) => write!(out, ";{}", base + 52 + index),
+            Some(Color::Indexed(index)) => write!(out, ";{};5;{index}", base + 8),
+            Some(Color::RGB(rgb)) => write!(out, ";{};2;{};{};{}", base + 8, rgb.r, rgb.g, rgb.b),
         };
         written.expect("a string takes all");
     }

@@ -22,6 +22,17 @@ pub(super) fn write_lines(bytes: &[u8], skip: usize, pen: Pen, out: &mut Vec<u8>
     });
 }
 
+/// Appends rows in colour, and leaves the cursor in its column if it is in the last of them that is not blank.
+pub(super) fn write_rows(rows: &[String], (row, col): (usize, usize), out: &mut Vec<u8>) {
+    let drawn = rows.iter().rposition(|row| !row.is_empty()).unwrap_or(0);
+    let last = drawn.max(row).min(rows.len().saturating_sub(1));
+    let shown = rows.iter().take(last + 1).map(String::as_str);
+    out.extend_from_slice(shown.collect::<Vec<_>>().join("\r\n").as_bytes());
+    if row == last && col > 0 {
+        out.extend_from_slice(format!("\r\x1b[{col}C").as_bytes());
+    }
+}
+
 struct Lines<'a> {
     /// How many lines are still left out.
     skip: usize,

@@ -8,7 +8,7 @@ use shared::tracker::{Mode, Query, Side, Tracker};
 
 use super::Snapshot;
 use super::guard::Guard;
-use super::lines::write_lines;
+use super::lines::{write_lines, write_rows};
 use super::marks::Marks;
 use super::model::{Engine, ScreenModel, Size};
 use crate::limits::RING_LEN;
@@ -181,6 +181,28 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         Snapshot { bytes, incomplete }
     }
 
+    pub(super) fn plain_snapshot(&mut self, history_lines: usize) -> Snapshot {
+        let mut bytes = Vec::new();
+        match self.view {
+            View::Lines => {
+                self.write_lines(self.size.rows().saturating_add(history_lines), &mut bytes);
+            }
+            View::Drawn(_) | View::Lost => {
+                bytes.append(&mut self.history(history_lines));
+                bytes.extend_from_slice(b"\x1b[m");
+                let seen = self.look(|model| (model.ansi(), model.cursor()));
+                let (rows, cursor) = seen.unwrap_or_default();
+                write_rows(&rows, cursor, &mut bytes);
+                bytes.extend_from_slice(self.tracker.pen().to_string().as_bytes());
+            }
+        }
+        bytes.extend_from_slice(self.tracker.pending());
+        Snapshot {
+            bytes,
+            incomplete: matches!(self.view, View::Lost),
+        }
+    }
+
     /// What the engine says, if there is one that has not failed.
     fn dump(&mut self) -> Option<String> {
         let View::Drawn(drawing) = &self.view else {
@@ -202,20 +224,25 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         }
     }
 
-    /// Appends lines that came before those on the screen, and scrolls them out.
-    fn write_history(&self, lines: usize, out: &mut Vec<u8>) {
-        if lines == 0 {
-            return;
-        }
+    /// Up to so many lines that came before those on the screen.
+    fn history(&self, lines: usize) -> Vec<u8> {
         let mut history = Vec::new();
-        let rows = self.size.rows();
-        self.write_lines(rows.saturating_add(lines), &mut history);
-        let shown = memchr::memrchr_iter(b'\n', &history).nth(rows - 1);
-        history.truncate(shown.map_or(0, |end| end + 1));
+        if lines > 0 {
+            let rows = self.size.rows();
+            self.write_lines(rows.saturating_add(lines), &mut history);
+            let shown = memchr::memrchr_iter(b'\n', &history).nth(rows - 1);
+            history.truncate(shown.map_or(0, |end| end + 1));
+        }
+        history
+    }
+
+    /// Appends them, and scrolls them out.
+    fn write_history(&self, lines: usize, out: &mut Vec<u8>) {
+        let mut history = self.history(lines);
         if !history.is_empty() {
             out.append(&mut history);
             out.extend_from_slice(b"\x1b[m");
-            out.extend(b"\r\n".repeat(rows));
+            out.extend(b"\r\n".repeat(self.size.rows()));
             out.extend_from_slice(b"\x1b[H");
         }
     }

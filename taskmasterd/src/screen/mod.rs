@@ -100,6 +100,13 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
         }
     }
 
+    /// The same of text and colours alone, line by line, for a terminal that is told nothing else: it is cleared
+    /// already. Where the cursor is above the last line, that cannot be shown.
+    pub fn plain_snapshot(&mut self, history_lines: usize) -> Snapshot {
+        let live = self.live.as_mut();
+        live.map_or_else(Snapshot::default, |live| live.plain_snapshot(history_lines))
+    }
+
     /// The rows shown, without blanks at their ends.
     pub fn text(&mut self) -> Vec<String> {
         self.look(|model| model.text())

@@ -3,6 +3,7 @@
 mod features;
 mod floods;
 mod guards;
+mod plain;
 mod recordings;
 mod referee;
 

@@ -198,6 +198,7 @@ fn attach() -> Value {
             steal: false,
             no_replay: false,
             ignore_size: false,
+            plain: false,
             history: 0,
         },
         api::Attached {
