@@ -1,11 +1,12 @@
 //! `attach`: the terminal of a supervised process, on the user's own, until the key that detaches.
 //!
-//! [`seat`] is the user's terminal, taken over and given back; [`canvas`] paints on it, [`keys`] finds the key, [`link`]
-//! carries frames, [`life`] knows what to say about the process, [`session`] lets all of it happen at once. What is printed
+//! [`seat`] is the user's terminal, taken over and given back; [`canvas`] paints on it what [`filter`] lets through,
+//! [`keys`] finds the key, [`link`] carries frames, [`life`] knows what to say about the process, [`session`] lets all of it happen at once. What is printed
 //! when it is over is printed here, on a terminal that is in order again.
 
 mod backlog;
 mod canvas;
+mod filter;
 mod guardian;
 mod key;
 mod keys;
@@ -97,6 +98,7 @@ fn params(options: &Options, size: Option<Size>) -> AttachParams {
         steal: options.steal,
         no_replay: options.no_replay,
         ignore_size: options.ignore_size || size.is_none(),
+        plain: options.filter,
         history: options.history,
         ..AttachParams::new(options.name.clone())
     }
@@ -127,6 +129,9 @@ fn stay(options: &Options, attached: &Attached, mut seat: Seat, link: Link) -> E
     let scanner = Scanner::new(key);
     let mut session = Session::new(seat, link, signals, scanner, life, attached.tty);
     session.read_only = options.read_only;
+    if options.filter {
+        session.filter();
+    }
     let end = session.run();
     // In this order: the daemon knows at once, the terminal is in order before a signal may end us, and only then
     // a pipe may be waited for.

@@ -19,6 +19,7 @@ pub(super) struct Options {
     pub(super) once: bool,
     pub(super) no_replay: bool,
     pub(super) ignore_size: bool,
+    pub(super) filter: bool,
 }
 
 /// Reads the words after `attach`; `usual_key` is what the environment says.
@@ -26,7 +27,7 @@ pub(super) fn read(args: &[&str], usual_key: Option<&str>) -> Result<Options, St
     let mut key = usual_key.filter(|key| !key.is_empty());
     let (mut history, mut names) = (0, Vec::new());
     let (mut read_only, mut steal, mut once) = (false, false, false);
-    let (mut no_replay, mut ignore_size) = (false, false);
+    let (mut no_replay, mut ignore_size, mut filter) = (false, false, false);
     let mut args = args.iter().copied();
     while let Some(arg) = args.next() {
         let (option, mut attached) = match arg.split_once('=') {
@@ -43,6 +44,7 @@ pub(super) fn read(args: &[&str], usual_key: Option<&str>) -> Result<Options, St
             "--once" => once = true,
             "--no-replay" => no_replay = true,
             "--ignore-size" => ignore_size = true,
+            "--filter" => filter = true,
             "--history" => history = lines(value()?)?,
             "--detach-key" => key = Some(value()?),
             _ if option.starts_with('-') => return Err(format!("bad argument {}", escape(arg))),
@@ -64,6 +66,7 @@ pub(super) fn read(args: &[&str], usual_key: Option<&str>) -> Result<Options, St
         once,
         no_replay,
         ignore_size,
+        filter,
     })
 }
 

@@ -16,6 +16,7 @@ use shared::frame::{FRAME_LEN_MAX, Frame};
 use crate::exit::Exit;
 
 use super::canvas::Lines;
+use super::filter::Filter;
 use super::keys::{Scanner, Then};
 use super::life::{Life, Next};
 use super::link::{Link, Lost};
@@ -49,6 +50,8 @@ pub(super) struct Session {
     pub(super) life: Life,
     pub(super) tty: Tty,
     pub(super) read_only: bool,
+    /// What its output passes through, and its errors.
+    filters: [Filter; 2],
     started: Instant,
     /// Whether all input was sent and only the daemon's goodbye is waited for.
     finishing: bool,
@@ -82,10 +85,16 @@ impl Session {
             life,
             tty,
             read_only: false,
+            filters: [Filter::Open, Filter::Open],
             started: Instant::now(),
             finishing: false,
             in_snapshot: false,
         }
+    }
+
+    /// Nothing but text and colours reaches the terminal from now on.
+    pub(super) fn filter(&mut self) {
+        self.filters = [Filter::plain(), Filter::plain()];
     }
 
     /// Lives until it ends.
@@ -284,7 +293,7 @@ impl Session {
         let continues = std::mem::take(&mut self.in_snapshot);
         match frame {
             Frame::Snapshot(bytes) => self.snapshot(&bytes, continues),
-            Frame::Output(bytes) => self.seat.canvas.output(&bytes, self.lines_of_output()),
+            Frame::Output(bytes) => self.output(&bytes),
             Frame::Stderr(bytes) => self.stderr(&bytes),
             Frame::Exited(news) => match self.life.exited(&news) {
                 Next::Wait(line) => self.seat.canvas.remark(&line),
@@ -294,6 +303,7 @@ impl Session {
                 }
             },
             Frame::Restarted(news) => {
+                self.filters.iter_mut().for_each(Filter::restart);
                 let line = self.life.restarted(news.pid);
                 self.seat.canvas.remark(&line);
             }
@@ -319,8 +329,17 @@ impl Session {
         if let (Some(size), false) = (self.seat.size(), continues) {
             self.seat.canvas.clear(size.rows);
         }
-        self.seat.canvas.output(bytes, self.lines_of_output());
+        if !continues {
+            self.filters[0].restart();
+        }
+        self.output(bytes);
         self.in_snapshot = bytes.len() == FRAME_LEN_MAX;
+    }
+
+    fn output(&mut self, bytes: &[u8]) {
+        let lines = self.lines_of_output();
+        let passed = self.filters[0].pass(bytes);
+        self.seat.canvas.output(&passed, lines);
     }
 
     fn lines_of_output(&self) -> Lines {
@@ -332,11 +351,12 @@ impl Session {
 
     /// Standard error goes where the user sees it: onto the terminal, else to our own standard error.
     fn stderr(&mut self, bytes: &[u8]) {
+        let passed = self.filters[1].pass(bytes);
         if self.seat.canvas.tty().is_some() {
-            self.seat.canvas.output(bytes, Lines::Bare);
+            self.seat.canvas.output(&passed, Lines::Bare);
         } else {
             // Nobody there to read it is no reason to end.
-            let _ = io::stderr().write_all(bytes);
+            let _ = io::stderr().write_all(&passed);
         }
     }
 }

@@ -174,6 +174,7 @@ pub(crate) static VERBS: &[Verb] = &[
                 "attach --ignore-size <name>",
                 "Leave the size of the process's terminal alone",
             ),
+            ("attach --filter <name>", "See text and colours only"),
             (
                 "attach --history N <name>",
                 "Begin with N lines that scrolled off the screen",
@@ -196,6 +197,7 @@ pub(crate) static VERBS: &[Verb] = &[
             "--read-only",
             "--steal",
             "--ignore-size",
+            "--filter",
             "--history",
             "--no-replay",
             "--once",
