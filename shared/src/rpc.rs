@@ -81,6 +81,8 @@ pub mod code {
     pub const ATTACH_VERSION: i64 = 7;
     /// There is no terminal to type at or to look at.
     pub const NO_TERMINAL: i64 = 8;
+    /// The process does not run.
+    pub const NOT_RUNNING: i64 = 9;
 }
 
 impl RpcError {

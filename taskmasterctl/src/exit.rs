@@ -109,6 +109,7 @@ pub(crate) fn of_failure(method: &str, failure: &Failure) -> Exit {
             _ => Exit::NOT_RUNNING,
         },
         Failure::Refused(error) if error.code == code::NOT_ALLOWED => Exit::NOT_ALLOWED,
+        Failure::Refused(error) if error.code == code::NOT_RUNNING => Exit::NOT_RUNNING,
         Failure::Refused(_) | Failure::Unclear(_) | Failure::TooLong => match method {
             "status" => Exit::UNKNOWN,
             _ => Exit::FAILED,

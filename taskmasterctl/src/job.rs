@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use shared::api::{Call, Outcome, Verdict};
+use shared::api::{AttachParams, Call, Outcome, ScreenParams, SendParams, TailParams, Verdict};
 use shared::name::Selector;
 use shared::rpc::{RpcError, code};
+use shared::text::escape;
 
 use crate::call::{self, Failure, Reason};
 use crate::exit::{self, Exit};
@@ -184,6 +185,18 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// Says that no process can be called that.
+    pub(crate) fn nobody(&mut self, name: &str, why: String) -> Exit {
+        if self.json {
+            let error = RpcError::new(code::NO_SUCH_PROCESS, why);
+            let error = json!({"error": error});
+            print::json(&error, term::is_terminal(), &mut self.page);
+        } else {
+            print::refused(name, Verdict::NoSuchProcess.words(), &mut self.page);
+        }
+        Exit::FAILED
+    }
+
     /// Refuses the command as it was typed, and shows how it is used.
     pub(crate) fn misused(&mut self, complaint: &str) -> Exit {
         let text = format!("Error: {complaint}\n{}", self.verb.help());
@@ -215,9 +228,42 @@ fn unreachable(call: &Call, url: &str, reason: &Reason) -> String {
 }
 
 fn refused(call: &Call, error: &RpcError, page: &mut Page) {
-    match (call, error.code) {
+    match (one(call), error.code) {
         (_, code::RELOAD_REFUSED) => print::refused_reload(error, page),
-        (Call::Shutdown(_), code::SHUTTING_DOWN) => page.line("ERROR: already shutting down"),
+        (Some(name), code::NO_SUCH_PROCESS) => {
+            print::refused(name, Verdict::NoSuchProcess.words(), page);
+        }
+        (Some(name), code::NOT_RUNNING) => {
+            print::refused(name, Verdict::NotRunning.words(), page);
+        }
+        (Some(name), code::NO_TERMINAL) => {
+            print::refused(name, "no terminal", page);
+            page.remark(escape(&error.message));
+        }
+        (None, code::SHUTTING_DOWN) if matches!(call, Call::Shutdown(_)) => {
+            page.line("ERROR: already shutting down");
+        }
         _ => print::error(error, page),
+    }
+}
+
+/// The one process that a call is about.
+fn one(call: &Call) -> Option<&str> {
+    match call {
+        Call::Attach(AttachParams { name, .. })
+        | Call::Send(SendParams { name, .. })
+        | Call::Screen(ScreenParams { name, .. })
+        | Call::Tail(TailParams { name, .. }) => Some(name.as_str()),
+        Call::Status(_)
+        | Call::Start(_)
+        | Call::Stop(_)
+        | Call::Restart(_)
+        | Call::Signal(_)
+        | Call::Reload(_)
+        | Call::Clear(_)
+        | Call::Pid(_)
+        | Call::Avail(_)
+        | Call::Version(_)
+        | Call::Shutdown(_) => None,
     }
 }

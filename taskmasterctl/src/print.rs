@@ -217,6 +217,11 @@ pub(crate) fn available(answer: &Available, page: &mut Page) {
     }
 }
 
+/// `web: ERROR (no such process)`, where nothing could be done with the one process that was named.
+pub(crate) fn refused(name: &str, why: &str, page: &mut Page) {
+    page.line(&format!("{}: ERROR ({why})", escape(name)));
+}
+
 /// A message of the daemon's, each line of it escaped.
 pub(crate) fn error(error: &RpcError, page: &mut Page) {
     let lines: Vec<String> = error.message.lines().map(escape).collect();

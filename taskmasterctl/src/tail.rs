@@ -39,10 +39,7 @@ pub(crate) fn tail(job: &mut Job<'_>, args: &[&str]) -> Exit {
         Err(complaint) => return job.misused(&complaint),
     };
     let Ok(name) = wish.name.parse::<Selector>() else {
-        job.page.line(&format!(
-            "{}: ERROR (no such process name)",
-            escape(wish.name)
-        ));
+        print::refused(wish.name, "no such process name", &mut job.page);
         return Exit::FAILED;
     };
     let call = Call::Tail(TailParams {
@@ -165,15 +162,14 @@ fn fail(job: &mut Job<'_>, call: &Call, wish: &Wish<'_>, failure: &Failure) -> E
         Failure::Refused(error) if !job.json => match error.code {
             code::NO_SUCH_PROCESS => "no such process name",
             code::NO_LOG => {
-                job.page.remark(error.message.clone());
+                job.page.remark(escape(&error.message));
                 "no log file"
             }
             _ => return job.fail(call, failure),
         },
         _ => return job.fail(call, failure),
     };
-    job.page
-        .line(&format!("{}: ERROR ({why})", escape(wish.name)));
+    print::refused(wish.name, why, &mut job.page);
     Exit::FAILED
 }
 

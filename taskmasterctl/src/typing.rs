@@ -13,9 +13,13 @@ pub(crate) fn send(job: &mut Job<'_>, args: &[&str]) -> Exit {
     let Some((&name, words @ [_, ..])) = args.split_first() else {
         return job.misused("send requires a process name and a text");
     };
-    let (name, bytes) = match (name.parse(), unescape(&words.join(" "))) {
-        (Ok(name), Ok(bytes)) => (name, bytes),
-        (Err(complaint), _) | (_, Err(complaint)) => return job.misused(&complaint),
+    let bytes = match unescape(&words.join(" ")) {
+        Ok(bytes) => bytes,
+        Err(complaint) => return job.misused(&complaint),
+    };
+    let name = match name.parse() {
+        Ok(selector) => selector,
+        Err(why) => return job.nobody(name, why),
     };
     let data = BASE64_STANDARD.encode(bytes);
     let call = Call::Send(SendParams { name, data });
@@ -68,9 +72,13 @@ fn hex(digit: u8) -> Result<u8, String> {
 }
 
 pub(crate) fn screen(job: &mut Job<'_>, args: &[&str]) -> Exit {
-    let call = match wish(args) {
-        Ok(params) => Call::Screen(params),
+    let (name, ansi) = match wish(args) {
+        Ok(wish) => wish,
         Err(complaint) => return job.misused(&complaint),
+    };
+    let call = match name.parse() {
+        Ok(name) => Call::Screen(ScreenParams { name, ansi }),
+        Err(why) => return job.nobody(name, why),
     };
     job.show(&call, |screen: &Screen, page| {
         let Some(data) = &screen.ansi else {
@@ -91,7 +99,8 @@ pub(crate) fn screen(job: &mut Job<'_>, args: &[&str]) -> Exit {
     })
 }
 
-fn wish(args: &[&str]) -> Result<ScreenParams, String> {
+/// The process, and whether its colours are wanted.
+fn wish<'a>(args: &[&'a str]) -> Result<(&'a str, bool), String> {
     let (mut ansi, mut names) = (false, Vec::new());
     for &arg in args {
         match arg {
@@ -103,10 +112,7 @@ fn wish(args: &[&str]) -> Result<ScreenParams, String> {
     let &[name] = &names[..] else {
         return Err("screen requires one process name".into());
     };
-    Ok(ScreenParams {
-        name: name.parse()?,
-        ansi,
-    })
+    Ok((name, ansi))
 }
 
 #[cfg(test)]
@@ -125,8 +131,7 @@ mod tests {
 
     #[test]
     fn a_screen_is_of_one_process() {
-        let params = wish(&["--ansi", "web:1"]).unwrap();
-        assert!(params.ansi && params.name.as_str() == "web:1");
+        assert_eq!(wish(&["--ansi", "web:1"]), Ok(("web:1", true)));
         assert!(wish(&[]).is_err() && wish(&["a", "--frob"]).is_err());
         assert!(wish(&["a", "b"]).is_err());
     }

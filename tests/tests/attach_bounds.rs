@@ -1,7 +1,7 @@
 //! What the daemon does for clients at a terminal that cannot keep up, and with those that misbehave.
 
 use harness::seat::wanting;
-use harness::{Daemon, LATER, Sandbox, Seat, json};
+use harness::{Daemon, LATER, Sandbox, Seat, State, json};
 use shared::api::{AttachParams, Call};
 use shared::frame::Frame;
 use shared::rpc::code;
@@ -134,6 +134,26 @@ fn what_is_sent_is_on_the_screen() {
     });
     let screen = daemon.ctl().run(&["--json", "screen", "p"]);
     assert!(screen.out.contains("echo hi"), "{screen:?}");
+}
+
+#[test]
+fn what_cannot_be_typed_at_is_named_with_the_reason() {
+    let programs = json!({
+        "off": {"cmd": "cat", "autostart": false},
+        "pipe": {"cmd": "sleep 1000", "tty": "none"},
+    });
+    let daemon = Daemon::start(Sandbox::new(), programs);
+    daemon.wait_state("pipe", State::Running);
+    for (words, text, exit) in [
+        (&["send", "off", "x"][..], "off: ERROR (not running)\n", 7),
+        (&["send", "pipe", "x"], "pipe: ERROR (no terminal)\n", 1),
+        (&["screen", "pipe"], "pipe: ERROR (no terminal)\n", 1),
+        (&["send", "x", "x"], "x: ERROR (no such process)\n", 1),
+        (&["screen", "x"], "x: ERROR (no such process)\n", 1),
+    ] {
+        let said = daemon.ctl().run(words);
+        assert_eq!((said.out.as_str(), said.code), (text, Some(exit)));
+    }
 }
 
 // What is pasted into a process that does not read waits, up to a limit; its sender may leave all the same.

@@ -88,7 +88,7 @@ fn who_is_detached_is_told_why() {
 fn a_refusal_is_worded_as_that_of_any_command() {
     let (mut sitting, mut visitor) = Sitting::new(&[]);
     visitor.refuse(4, "no such process: \"w\"");
-    sitting.term.wait_for("no such process: \"w\"");
+    sitting.term.wait_for("w: ERROR (no such process)");
     sitting.wait_code(1);
 }
 

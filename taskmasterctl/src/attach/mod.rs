@@ -24,6 +24,7 @@ use nix::sys::signal::{Signal, raise};
 use serde::Deserialize;
 use shared::api::{AttachParams, Attached, Call, TERM_LEN_MAX};
 use shared::frame::Size;
+use shared::name::Selector;
 use shared::text::escape;
 
 pub(crate) use guardian::{WORD as GUARDIAN, watch as guard};
@@ -70,18 +71,22 @@ pub(crate) fn attach(job: &mut Job<'_>, args: &[&str]) -> Exit {
         Ok(options) => options,
         Err(complaint) => return job.misused(&complaint),
     };
+    let name = match options.name.parse() {
+        Ok(name) => name,
+        Err(why) => return job.nobody(options.name, why),
+    };
     let seat = match Seat::find() {
         Ok(seat) => seat,
         Err(error) => return broken(&error),
     };
-    let call = Call::Attach(params(&options, seat.size()));
+    let call = Call::Attach(params(name, &options, seat.size()));
     match connect(job, &call) {
         Ok((attached, link)) => stay(&options, &attached, seat, link),
         Err(failure) => job.fail(&call, &failure),
     }
 }
 
-fn params(options: &Options, size: Option<Size>) -> AttachParams {
+fn params(name: Selector, options: &Options<'_>, size: Option<Size>) -> AttachParams {
     let term = std::env::var("TERM").unwrap_or_default();
     let known = size.unwrap_or_default();
     AttachParams {
@@ -100,7 +105,7 @@ fn params(options: &Options, size: Option<Size>) -> AttachParams {
         ignore_size: options.ignore_size || size.is_none(),
         plain: options.filter,
         history: options.history,
-        ..AttachParams::new(options.name.clone())
+        ..AttachParams::new(name)
     }
 }
 
@@ -114,7 +119,7 @@ fn connect(job: &Job<'_>, call: &Call) -> Result<(Attached, Link), Failure> {
 }
 
 /// Stays attached until that ends, and says how it did.
-fn stay(options: &Options, attached: &Attached, mut seat: Seat, link: Link) -> Exit {
+fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) -> Exit {
     let signals = match Signals::hold() {
         Ok(signals) => signals,
         Err(errno) => return broken(&errno.into()),

@@ -1,6 +1,5 @@
 //! What `attach` is asked for.
 
-use shared::name::Selector;
 use shared::text::escape;
 
 use super::key::Key;
@@ -10,8 +9,8 @@ pub(super) const KEY_VARIABLE: &str = "TASKMASTER_DETACH_KEY";
 
 /// The options of `attach`, and its process.
 #[derive(Debug, PartialEq)]
-pub(super) struct Options {
-    pub(super) name: Selector,
+pub(super) struct Options<'a> {
+    pub(super) name: &'a str,
     pub(super) key: Option<Key>,
     pub(super) history: u32,
     pub(super) read_only: bool,
@@ -23,7 +22,10 @@ pub(super) struct Options {
 }
 
 /// Reads the words after `attach`; `usual_key` is what the environment says.
-pub(super) fn read(args: &[&str], usual_key: Option<&str>) -> Result<Options, String> {
+pub(super) fn read<'a>(
+    args: &[&'a str],
+    usual_key: Option<&'a str>,
+) -> Result<Options<'a>, String> {
     let mut key = usual_key.filter(|key| !key.is_empty());
     let (mut history, mut names) = (0, Vec::new());
     let (mut read_only, mut steal, mut once) = (false, false, false);
@@ -58,7 +60,7 @@ pub(super) fn read(args: &[&str], usual_key: Option<&str>) -> Result<Options, St
         return Err("attach requires one process name".into());
     };
     Ok(Options {
-        name: name.parse()?,
+        name,
         key: key.map_or(Ok(Some(Key::USUAL)), Key::read)?,
         history,
         read_only,
@@ -83,7 +85,7 @@ mod tests {
     fn options_stand_anywhere_and_take_their_value_either_way() {
         let args = ["--steal", "web:1", "--history", "20", "--detach-key=ctrl-a"];
         let options = read(&args, None).unwrap();
-        assert_eq!((options.name.as_str(), options.history), ("web:1", 20));
+        assert_eq!((options.name, options.history), ("web:1", 20));
         assert_eq!(options.key.map(Key::byte), Some(1));
         assert!(options.steal && !options.once);
     }
@@ -111,7 +113,6 @@ mod tests {
             &["a", "--once=1"],
             &["a", "--ignore-size=yes"],
             &["a", "--detach-key", "x"],
-            &["a:b"],
         ] {
             assert!(read(args, None).is_err(), "{args:?}");
         }

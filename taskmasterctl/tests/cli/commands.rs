@@ -282,6 +282,40 @@ fn tail_prints_the_bytes() {
 }
 
 #[test]
+fn what_cannot_be_done_with_one_process_is_worded_as_with_several() {
+    for (line, error, text, exit) in [
+        ("send p x", 4, "p: ERROR (no such process)\n", 1),
+        ("screen p", 4, "p: ERROR (no such process)\n", 1),
+        ("attach p", 4, "p: ERROR (no such process)\n", 1),
+        ("send p x", 9, "p: ERROR (not running)\n", 7),
+        ("send p x", 8, "p: ERROR (no terminal)\n", 1),
+        ("screen p", 8, "p: ERROR (no terminal)\n", 1),
+        ("send p x", 6, "ERROR: p does not read\n", 1),
+    ] {
+        let answer = json!({"error": {"code": error, "message": "p does not read"}});
+        let daemon = Fake::answering(answer.clone());
+        assert_eq!(daemon.run(line), (text.into(), exit), "{line} {error}");
+        if !line.starts_with("attach") {
+            let (json, code) = daemon.run(&format!("--json {line}"));
+            let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+            assert_eq!((json, code), (answer, exit), "{line} {error}");
+        }
+    }
+    // What no process can be called is not asked for.
+    let daemon = Fake::result(json!({}));
+    for line in ["send a:b x", "screen a:b", "attach a:b"] {
+        let want = ("a:b: ERROR (no such process)\n".into(), 1);
+        assert_eq!(daemon.run(line), want);
+    }
+    let (json, code) = daemon.run("--json screen a:b");
+    assert!(
+        json.starts_with("{\"error\":{\"code\":4,") && code == 1,
+        "{json}"
+    );
+    assert!(daemon.asked().is_empty());
+}
+
+#[test]
 fn json_is_the_answer_and_the_code_stays() {
     let daemon = Fake::result(json!({"processes": [process("p", "FATAL")], "later": 1}));
     for line in ["--json status", "status --json"] {

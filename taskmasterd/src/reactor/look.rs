@@ -20,15 +20,19 @@ impl Reactor {
         let data = STANDARD.decode(&params.data);
         let data = data
             .map_err(|error| RpcError::new(code::INVALID_PARAMS, format!("send: data: {error}")))?;
+        let process = self.core.process(id).ok_or_else(no_such_process)?;
+        let name = process.shown();
+        if process.pid().is_none() {
+            let message = format!("{name} does not run");
+            return Err(RpcError::new(code::NOT_RUNNING, message));
+        }
         if !self.has_terminal(id) {
-            let message = "it has no terminal to type at: it does not run, or has tty: none";
+            let message = format!("{name} has no terminal to type at (tty: none)");
             return Err(RpcError::new(code::NO_TERMINAL, message));
         }
         if self.terminal(id)?.typed.len() + data.len() > TYPED_LEN_MAX {
-            return Err(RpcError::new(
-                code::BUSY,
-                "it does not read what is typed; try again",
-            ));
+            let message = format!("{name} does not read what is typed; try again");
+            return Err(RpcError::new(code::BUSY, message));
         }
         let bytes = self.type_in(id, &data) as u64;
         to_value(&Sent { bytes })
