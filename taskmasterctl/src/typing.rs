@@ -82,12 +82,14 @@ pub(crate) fn screen(job: &mut Job<'_>, args: &[&str]) -> Exit {
     };
     job.show(&call, |screen: &Screen, page| {
         let Some(data) = &screen.ansi else {
-            screen.text.iter().for_each(|line| page.line(&escape(line)));
+            let used = screen.text.iter().rposition(|line| !line.is_empty());
+            let lines = screen.text.iter().take(used.map_or(0, |last| last + 1));
+            lines.for_each(|line| page.line(&escape(line)));
             return Exit::OK;
         };
         match BASE64_STANDARD.decode(data) {
             Ok(bytes) => {
-                page.bytes(&bytes);
+                page.bytes(bytes.trim_ascii_end());
                 page.line("\x1b[m");
                 Exit::OK
             }

@@ -316,6 +316,20 @@ fn what_cannot_be_done_with_one_process_is_worded_as_with_several() {
 }
 
 #[test]
+fn a_screen_is_printed_up_to_its_last_line_with_something_in_it() {
+    let mut answer = json!({
+        "name": "p", "rows": 5, "cols": 80, "cursor_row": 2, "cursor_col": 0,
+        "cursor_visible": true, "alternate": false, "text": ["", "a\u{1b}[2J", "b", "", ""],
+    });
+    let want = ("\na\\x1b[2J\nb\n".into(), 0);
+    assert_eq!(Fake::result(answer.clone()).run("screen p"), want);
+    // "\n\x1b[31ma\x1b[0m\nb\n\n"
+    answer["ansi"] = json!("ChtbMzFtYRtbMG0KYgoK");
+    let want = ("\n\x1b[31ma\x1b[0m\nb\x1b[m\n".into(), 0);
+    assert_eq!(Fake::result(answer).run("screen --ansi p"), want);
+}
+
+#[test]
 fn json_is_the_answer_and_the_code_stays() {
     let daemon = Fake::result(json!({"processes": [process("p", "FATAL")], "later": 1}));
     for line in ["--json status", "status --json"] {
