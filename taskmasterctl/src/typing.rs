@@ -72,18 +72,27 @@ fn hex(digit: u8) -> Result<u8, String> {
 }
 
 pub(crate) fn screen(job: &mut Job<'_>, args: &[&str]) -> Exit {
-    let (name, ansi) = match wish(args) {
+    let Wish {
+        name,
+        ansi,
+        history,
+    } = match wish(args) {
         Ok(wish) => wish,
         Err(complaint) => return job.misused(&complaint),
     };
     let call = match name.parse() {
-        Ok(name) => Call::Screen(ScreenParams { name, ansi }),
+        Ok(name) => Call::Screen(ScreenParams {
+            name,
+            ansi,
+            history,
+        }),
         Err(why) => return job.nobody(name, why),
     };
     job.show(&call, |screen: &Screen, page| {
         let Some(data) = &screen.ansi else {
             let used = screen.text.iter().rposition(|line| !line.is_empty());
             let lines = screen.text.iter().take(used.map_or(0, |last| last + 1));
+            let lines = screen.history.iter().chain(lines);
             lines.for_each(|line| page.line(&escape(line)));
             return Exit::OK;
         };
@@ -101,12 +110,23 @@ pub(crate) fn screen(job: &mut Job<'_>, args: &[&str]) -> Exit {
     })
 }
 
-/// The process, and whether its colours are wanted.
-fn wish<'a>(args: &[&'a str]) -> Result<(&'a str, bool), String> {
-    let (mut ansi, mut names) = (false, Vec::new());
-    for &arg in args {
+/// What is asked of `screen`.
+#[derive(Debug, PartialEq)]
+struct Wish<'a> {
+    name: &'a str,
+    /// Whether colours are wanted.
+    ansi: bool,
+    /// How many rows above the screen are.
+    history: u32,
+}
+
+fn wish<'a>(args: &[&'a str]) -> Result<Wish<'a>, String> {
+    let (mut ansi, mut history, mut names) = (false, 0, Vec::new());
+    let mut args = args.iter().copied();
+    while let Some(arg) = args.next() {
         match arg {
             "--ansi" => ansi = true,
+            "--history" => history = lines(args.next().ok_or("--history needs a value")?)?,
             _ if arg.starts_with('-') => return Err(format!("bad argument {}", escape(arg))),
             name => names.push(name),
         }
@@ -114,7 +134,17 @@ fn wish<'a>(args: &[&'a str]) -> Result<(&'a str, bool), String> {
     let &[name] = &names[..] else {
         return Err("screen requires one process name".into());
     };
-    Ok((name, ansi))
+    Ok(Wish {
+        name,
+        ansi,
+        history,
+    })
+}
+
+/// A number of lines, as `--history` takes it.
+pub(crate) fn lines(text: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| format!("--history: {} is not a number of lines", escape(text)))
 }
 
 #[cfg(test)]
@@ -133,7 +163,12 @@ mod tests {
 
     #[test]
     fn a_screen_is_of_one_process() {
-        assert_eq!(wish(&["--ansi", "web:1"]), Ok(("web:1", true)));
+        let params = wish(&["--ansi", "web:1", "--history", "9"]).unwrap();
+        assert_eq!(
+            (params.name, params.ansi, params.history),
+            ("web:1", true, 9)
+        );
+        assert!(wish(&["a", "--history"]).is_err() && wish(&["a", "--history", "-1"]).is_err());
         assert!(wish(&[]).is_err() && wish(&["a", "--frob"]).is_err());
         assert!(wish(&["a", "b"]).is_err());
     }

@@ -139,6 +139,20 @@ fn what_is_sent_is_on_the_screen() {
 }
 
 #[test]
+fn what_scrolled_off_the_screen_is_shown_when_asked_for() {
+    let daemon = cat("seq 100; ");
+    let seen = |words: &[&str]| daemon.ctl().run(&[&["screen", "p"], words].concat()).out;
+    harness::eventually("all of it", LATER, || {
+        let screen = seen(&[]);
+        harness::check(screen.ends_with("\n100\n"), || screen.clone())
+    });
+    let numbers = |from: u32| (from..=100).map(|n| format!("{n}\n")).collect::<String>();
+    assert_eq!(seen(&[]), numbers(78));
+    assert_eq!(seen(&["--history", "5"]), numbers(73));
+    assert_eq!(seen(&["--history", "1000"]), numbers(1));
+}
+
+#[test]
 fn what_cannot_be_typed_at_is_named_with_the_reason() {
     let programs = json!({
         "off": {"cmd": "cat", "autostart": false},

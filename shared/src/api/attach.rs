@@ -180,6 +180,9 @@ pub struct ScreenParams {
     /// Whether colours and attributes are wanted too, in [`Screen::ansi`].
     #[serde(default)]
     pub ansi: bool,
+    /// How many rows that scrolled off the screen are wanted too, in [`Screen::history`].
+    #[serde(default)]
+    pub history: u32,
 }
 
 /// What `screen` answers: what somebody in front of the terminal would see.
@@ -201,7 +204,10 @@ pub struct Screen {
     pub alternate: bool,
     /// The lines, without the blanks at their ends.
     pub text: Vec<String>,
-    /// The same with colours and attributes, in base64, where it was asked for.
+    /// The rows that scrolled off above them, as far as they are kept and were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<String>,
+    /// All of them with colours and attributes, in base64, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ansi: Option<String>,
 }

@@ -2,6 +2,8 @@
 
 use shared::text::escape;
 
+use crate::typing::lines;
+
 use super::key::Key;
 
 /// The environment variable that names another key.
@@ -70,11 +72,6 @@ pub(super) fn read<'a>(
         ignore_size,
         filter,
     })
-}
-
-fn lines(text: &str) -> Result<u32, String> {
-    text.parse()
-        .map_err(|_| format!("--history: {} is not a number of lines", escape(text)))
 }
 
 #[cfg(test)]

@@ -225,8 +225,12 @@ pub(crate) static VERBS: &[Verb] = &[
         usage: &[
             ("screen <name>", "Print it as text"),
             ("screen --ansi <name>", "With colours and attributes"),
+            (
+                "screen --history N <name>",
+                "With N lines that scrolled off it",
+            ),
         ],
-        options: &["--ansi"],
+        options: &["--ansi", "--history"],
         completes: Completes::Processes,
         run: typing::screen,
         ..PLAIN

@@ -323,6 +323,12 @@ fn a_screen_is_printed_up_to_its_last_line_with_something_in_it() {
     });
     let want = ("\na\\x1b[2J\nb\n".into(), 0);
     assert_eq!(Fake::result(answer.clone()).run("screen p"), want);
+    answer["history"] = json!(["above", ""]);
+    let daemon = Fake::result(answer.clone());
+    let want = ("above\n\n\na\\x1b[2J\nb\n".into(), 0);
+    assert_eq!(daemon.run("screen --history 2 p"), want);
+    let params = json!({"name": "p", "ansi": false, "history": 2});
+    assert_eq!(daemon.asked()[0]["params"], params);
     // "\n\x1b[31ma\x1b[0m\nb\n\n"
     answer["ansi"] = json!("ChtbMzFtYRtbMG0KYgoK");
     let want = ("\n\x1b[31ma\x1b[0m\nb\x1b[m\n".into(), 0);

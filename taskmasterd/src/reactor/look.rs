@@ -54,9 +54,11 @@ impl Reactor {
         let number = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
         let (rows, cols) = screen.size();
         let (cursor_row, cursor_col) = screen.cursor();
-        let ansi = params
-            .ansi
-            .then(|| STANDARD.encode(screen.ansi().join("\n")));
+        let lines = params.history as usize;
+        let ansi = params.ansi.then(|| {
+            let rows = [screen.ansi_above(lines), screen.ansi()].concat();
+            STANDARD.encode(rows.join("\n"))
+        });
         to_value(&api::Screen {
             name,
             rows: number(rows),
@@ -66,6 +68,7 @@ impl Reactor {
             cursor_visible: screen.is_cursor_visible(),
             alternate: screen.is_alternate(),
             text: screen.text(),
+            history: screen.text_above(lines),
             ansi,
         })
     }

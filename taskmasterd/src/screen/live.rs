@@ -258,6 +258,37 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         }
     }
 
+    /// At most so many rows above those on the screen: what a taller terminal would show there.
+    pub(super) fn look_above(
+        &mut self,
+        lines: usize,
+        rows_of: impl Fn(&dyn ScreenModel) -> Vec<String>,
+    ) -> Vec<String> {
+        let rows = self.size.rows().saturating_add(lines);
+        let mut bytes = Vec::new();
+        let below = match self.view {
+            View::Lines => {
+                self.write_lines(rows, &mut bytes);
+                self.look(|model| model.cursor().0).unwrap_or(0)
+            }
+            View::Drawn(_) | View::Lost => {
+                bytes = self.history(lines);
+                0
+            }
+        };
+        let tall = Size::new(
+            u16::try_from(rows).unwrap_or(u16::MAX),
+            u16::try_from(self.size.cols()).unwrap_or(u16::MAX),
+        );
+        let shown = Drawing::new(self.engine, tall).and_then(|mut drawing| {
+            drawing.feed(&bytes)?;
+            guarded(|| (rows_of(&*drawing.model), drawing.model.cursor().0))
+        });
+        let (mut above, row) = shown.unwrap_or_default();
+        above.truncate(row.saturating_sub(below));
+        above.split_off(above.len().saturating_sub(lines))
+    }
+
     pub(super) fn shows_cursor(&self) -> bool {
         self.tracker.has(Mode::Cursor)
     }

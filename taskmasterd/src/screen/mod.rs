@@ -117,6 +117,25 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
         self.look(|model| model.ansi())
     }
 
+    /// The rows that scrolled off above those shown, at most so many.
+    pub fn text_above(&mut self, lines: usize) -> Vec<String> {
+        self.look_above(lines, |model| model.text())
+    }
+
+    /// The same in colour.
+    pub fn ansi_above(&mut self, lines: usize) -> Vec<String> {
+        self.look_above(lines, |model| model.ansi())
+    }
+
+    fn look_above(
+        &mut self,
+        lines: usize,
+        rows: impl Fn(&dyn ScreenModel) -> Vec<String>,
+    ) -> Vec<String> {
+        let live = self.live.as_mut().filter(|_| lines > 0);
+        live.map_or_else(Vec::new, |live| live.look_above(lines, rows))
+    }
+
     /// The row and the column of the cursor, from 0.
     pub fn cursor(&mut self) -> (usize, usize) {
         self.look(|model| model.cursor())

@@ -296,6 +296,36 @@ fn history_has_lines_and_nothing_that_was_drawn() {
     );
 }
 
+/// The rows above the screen go on where it begins, wrapped ones among them, and are no more than was asked for.
+#[test]
+fn the_rows_above_the_screen_go_on_where_it_begins() {
+    let long = "wide ".repeat(12);
+    let lines: String = (0..400)
+        .map(|line| format!("line {line} {long}\r\n"))
+        .collect();
+    let mut truth = Referee::new(ROWS, COLS);
+    truth.feed(lines.as_bytes());
+    let text = |row: &String| row.split('|').next().unwrap_or_default().to_owned();
+    let history: Vec<String> = truth.history().iter().map(text).collect();
+    let mut screen = fed(ROWS, COLS, lines.as_bytes(), 13);
+    for asked in [1, 5, 40] {
+        let above = screen.text_above(asked);
+        assert_eq!(above, history[history.len() - asked..], "{asked}");
+    }
+    assert_eq!(screen.text_above(0), [""; 0]);
+    assert_eq!(screen.text_above(usize::MAX).len(), 500 - ROWS as usize);
+    let mut drawn = fed(ROWS, COLS, format!("{lines}\x1b[H\x1b[2J").as_bytes(), 13);
+    let above = drawn.text_above(3);
+    assert!(
+        above.len() == 3 && above.concat().contains("line 39"),
+        "{above:?}"
+    );
+    let mut short = fed(ROWS, COLS, b"one\r\n\x1b[31mtwo\r\n", 13);
+    assert_eq!(short.text_above(9), [""; 0]);
+    let mut red = fed(2, COLS, b"\x1b[31mone\r\ntwo\r\nthree", 13);
+    assert_eq!(red.ansi_above(9), ["\x1b[0;31mone\x1b[0m"]);
+}
+
 /// An engine is there while it is needed: not for lines, and not for ever.
 #[test]
 fn an_engine_draws_only_as_long_as_it_has_to() {

@@ -228,6 +228,7 @@ fn screen() -> Value {
         api::ScreenParams {
             name: "a".parse().expect("it is a name"),
             ansi: true,
+            history: 1,
         },
         api::Screen {
             name: String::new(),
@@ -238,6 +239,7 @@ fn screen() -> Value {
             cursor_visible: true,
             alternate: false,
             text: vec![],
+            history: vec![String::new()],
             ansi: Some(String::new()),
         },
     ])
