@@ -45,7 +45,10 @@
 //!
 //! * In the core: a system call, a clock, a random number, a look at a file, an iteration in no particular order.
 //! * In the reactor: a decision about a process; waiting. No look-up of users or hosts, no connect, no fsync, no
-//!   write that can block. What is slow is a child process: [`child::helper`].
+//!   write that can block. What is slow is a child process: [`child::helper`]. One wait remains, and is in the
+//!   manual: a log on a file system that does not answer at all. The kernel has no write to a file that does not
+//!   wait for it, and a writer apart could not promise that the last words of the dead are in the log before
+//!   their death is told.
 //! * Outside the reactor: `Instant::now`, `SystemTime::now`, and, but for the control socket's own types, mio.
 //! * Outside [`sys`] and the child side of `child::spawn`: `unsafe`.
 //! * Between birth and exec: an allocation, a lock, a look-up, a word written that is not the child's own. It may be
