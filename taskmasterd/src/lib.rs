@@ -16,8 +16,9 @@
 //!    `clients` serves the control socket, `reload` has the configuration read by a helper. At the terminals of
 //!    processes, `attach` seats a client, `typing` takes what is typed in, `viewers` shows what is written.
 //! 4. The leaves, which know neither the reactor nor each other: [`child`] makes a process, [`logs`] keeps output,
-//!    [`control`] speaks the protocol, [`screen`] knows what a terminal shows, [`sinks`] take events, [`sys`] is the
-//!    few calls that need `unsafe`, [`ring`] a buffer of the last bytes.
+//!    [`control`] speaks the protocol, [`screen`] knows what a terminal shows, [`sinks`] take events. Below them,
+//!    [`sys`] is the few calls that need `unsafe`, [`files`] opens what may be written to, [`ring`] is a buffer of
+//!    the last bytes.
 //! 5. [`limits`] has every bound, with its reason. What client and daemon must agree on is the crate `shared`.
 //!
 //! Imports run one way: `config::model` ← `core` ← `reactor` → the leaves. A test reads the sources and holds it.
@@ -61,6 +62,7 @@ pub mod reactor;
 
 pub mod child;
 pub mod control;
+pub mod files;
 pub mod logs;
 pub mod ring;
 pub mod screen;

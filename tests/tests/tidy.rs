@@ -98,6 +98,7 @@ fn the_core_is_pure() {
         "crate::control",
         "crate::sinks",
         "crate::sys",
+        "crate::files",
         "crate::reactor",
         "config::file",
         "config::check",

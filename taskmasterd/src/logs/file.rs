@@ -5,16 +5,18 @@
 //! later ones at most once a minute; the file is tried again at most once a second, as output comes. Neither a
 //! reopening nor a rotation that fails loses a byte: the file that is open goes on being written.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::unistd::{ftruncate, write};
 
-use super::open::{self, Files, Kind, Open, numbered, reason};
 use crate::config::model::LogFile;
 use crate::core::Mono;
-use crate::limits::{LOG_RETRY_MS, LOG_TROUBLE_MS};
+use crate::files::{self, Files, Kind, Open, open_to_read, reason};
+use crate::limits::{LOG_RETRY_MS, LOG_TROUBLE_MS, TAIL_LEN_MAX};
 
 /// What the user should know about a log file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +127,7 @@ impl LogWriter {
 
     /// The last `n` bytes of the file, at most 64 KiB, and whether there are others before them.
     pub fn tail(&self, n: usize) -> Result<(Vec<u8>, bool), String> {
-        open::tail(self.files.as_ref(), &self.path, n)
+        tail(self.files.as_ref(), &self.path, n)
     }
 
     /// Empties the file.
@@ -140,7 +142,7 @@ impl LogWriter {
     }
 
     fn open(&self) -> Result<Open, String> {
-        open::open_to_append(self.files.as_ref(), &self.path)
+        files::open_to_append(self.files.as_ref(), &self.path)
     }
 
     /// How many of the bytes the file took, and why not all of them.
@@ -267,6 +269,34 @@ fn append(file: &Open, bytes: &[u8]) -> (usize, Option<io::Error>) {
         }
     }
     (taken, None)
+}
+
+/// The last `n` bytes of a log file, at most [`TAIL_LEN_MAX`], and whether there are others before them.
+fn tail(files: &dyn Files, path: &Path, n: usize) -> Result<(Vec<u8>, bool), String> {
+    let file = open_to_read(files, path)?;
+    let n = n.min(TAIL_LEN_MAX) as u64;
+    let start = file.len.saturating_sub(n);
+    let mut bytes = vec![0; (file.len - start) as usize];
+    let mut read = 0;
+    let fd = File::from(file.fd);
+    while read < bytes.len() {
+        match fd.read_at(&mut bytes[read..], start + read as u64) {
+            // Somebody made it shorter just now.
+            Ok(0) => break,
+            Ok(count) => read += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(reason(&error)),
+        }
+    }
+    bytes.truncate(read);
+    Ok((bytes, start > 0))
+}
+
+/// `path` with `.n` behind it.
+fn numbered(path: &Path, n: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{n}"));
+    name.into()
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
 
 use super::*;
-use crate::logs::open::OwnFiles;
-use crate::logs::tests::Dir;
+use crate::files::OwnFiles;
+use crate::files::tests::Dir;
 
 fn settings(path: PathBuf, max_size: Option<u64>, keep: u32) -> LogFile {
     LogFile {
@@ -337,4 +337,21 @@ fn the_null_device_takes_everything() {
     assert_eq!(log.clear(), Ok(()));
     assert_eq!(log.tail(10), Ok((vec![], false)));
     assert_eq!((log.written(), log.lost()), (4, 0));
+}
+
+#[test]
+fn a_tail_says_whether_there_is_more() {
+    let dir = Dir::new("tail");
+    let path = dir.path("log");
+    fs::write(&path, "0123456789").unwrap();
+    let last = |n| tail(&OwnFiles, &path, n).unwrap();
+    assert_eq!(last(3), (b"789".to_vec(), true));
+    assert_eq!(last(10), (b"0123456789".to_vec(), false));
+    assert_eq!(last(usize::MAX), (b"0123456789".to_vec(), false));
+    assert_eq!(last(0), (vec![], true));
+    fs::write(&path, vec![b'x'; TAIL_LEN_MAX + 1]).unwrap();
+    assert_eq!(last(usize::MAX).0.len(), TAIL_LEN_MAX);
+    assert!(tail(&OwnFiles, &dir.path("none"), 1).is_err());
+    let null = tail(&OwnFiles, Path::new("/dev/null"), 9);
+    assert_eq!(null, Ok((vec![], false)));
 }

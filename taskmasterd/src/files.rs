@@ -6,10 +6,8 @@
 //! else is refused by name. The look before the opening spares devices that act on being opened, and says
 //! what a path is; the look after it is the one that counts.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -17,8 +15,6 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, major, minor};
 use nix::unistd::{Uid, geteuid};
-
-use crate::limits::TAIL_LEN_MAX;
 
 /// The file system, with the rights of one user.
 pub trait Files {
@@ -82,7 +78,7 @@ pub fn led_by_others(directory: &Path) -> Option<PathBuf> {
 
 /// What a log file may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A regular file.
     Regular,
     /// The null device.
@@ -91,11 +87,11 @@ pub(super) enum Kind {
 
 /// A file that is open.
 #[derive(Debug)]
-pub(super) struct Open {
-    pub(super) fd: OwnedFd,
-    pub(super) kind: Kind,
+pub(crate) struct Open {
+    pub(crate) fd: OwnedFd,
+    pub(crate) kind: Kind,
     /// How long it is.
-    pub(super) len: u64,
+    pub(crate) len: u64,
 }
 
 const SAFELY: OFlag = OFlag::O_NOFOLLOW
@@ -104,13 +100,13 @@ const SAFELY: OFlag = OFlag::O_NOFOLLOW
     .union(OFlag::O_NOCTTY);
 
 /// Opens a log file to append to, and makes it where there is none; the error is the reason, without the path.
-pub(super) fn open_to_append(files: &dyn Files, path: &Path) -> Result<Open, String> {
+pub(crate) fn open_to_append(files: &dyn Files, path: &Path) -> Result<Open, String> {
     let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT;
     open(files, path, flags)
 }
 
 /// Opens a log file to read what was written.
-fn open_to_read(files: &dyn Files, path: &Path) -> Result<Open, String> {
+pub(crate) fn open_to_read(files: &dyn Files, path: &Path) -> Result<Open, String> {
     open(files, path, OFlag::O_RDONLY)
 }
 
@@ -162,36 +158,8 @@ fn judge_owner(status: &FileStat, uid: u32) -> Result<(), String> {
     }
 }
 
-/// The last `n` bytes of a log file, at most [`TAIL_LEN_MAX`], and whether there are others before them.
-pub(super) fn tail(files: &dyn Files, path: &Path, n: usize) -> Result<(Vec<u8>, bool), String> {
-    let file = open_to_read(files, path)?;
-    let n = n.min(TAIL_LEN_MAX) as u64;
-    let start = file.len.saturating_sub(n);
-    let mut bytes = vec![0; (file.len - start) as usize];
-    let mut read = 0;
-    let fd = File::from(file.fd);
-    while read < bytes.len() {
-        match fd.read_at(&mut bytes[read..], start + read as u64) {
-            // Somebody made it shorter just now.
-            Ok(0) => break,
-            Ok(count) => read += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(reason(&error)),
-        }
-    }
-    bytes.truncate(read);
-    Ok((bytes, start > 0))
-}
-
-/// `path` with `.n` behind it.
-pub(super) fn numbered(path: &Path, n: u32) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{n}"));
-    name.into()
-}
-
 /// What the kernel said, as a fragment.
-pub(super) fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(errno) => Errno::from_raw(errno).desc().to_ascii_lowercase(),
         None => error.to_string(),
@@ -199,115 +167,4 @@ pub(super) fn reason(error: &io::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-    use std::os::unix::net::UnixListener;
-
-    use nix::unistd::mkfifo;
-
-    use super::*;
-    use crate::logs::tests::Dir;
-
-    fn refusal(path: &Path) -> String {
-        open_to_append(&OwnFiles, path).unwrap_err()
-    }
-
-    #[test]
-    fn what_is_no_log_file_is_refused_by_its_kind_and_nothing_hangs() {
-        let dir = Dir::new("kinds");
-        let [target, link, dangling, fifo, socket] =
-            ["target", "link", "dangling", "fifo", "socket"].map(|name| dir.path(name));
-        fs::write(&target, "precious").unwrap();
-        symlink(&target, &link).unwrap();
-        symlink(dir.path("nothing"), &dangling).unwrap();
-        mkfifo(&fifo, Mode::from_bits_truncate(0o600)).unwrap();
-        let _listener = UnixListener::bind(&socket).unwrap();
-
-        assert_eq!(refusal(&link), "a symlink, not a regular file");
-        assert_eq!(refusal(&dangling), "a symlink, not a regular file");
-        assert_eq!(refusal(&fifo), "a FIFO, not a regular file");
-        let _reader =
-            nix::fcntl::open(&fifo, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty()).unwrap();
-        assert_eq!(refusal(&fifo), "a FIFO, not a regular file");
-        assert_eq!(refusal(&socket), "a socket, not a regular file");
-        assert_eq!(refusal(&dir.path("")), "a directory, not a regular file");
-        assert_eq!(
-            refusal(Path::new("/dev/zero")),
-            "a device, not a regular file"
-        );
-        assert_eq!(refusal(&dir.path("no/file")), "no such file or directory");
-        assert_eq!(fs::read(&target).unwrap(), b"precious");
-        assert!(!dir.path("nothing").exists());
-    }
-
-    #[test]
-    fn the_null_device_is_a_log_file() {
-        let open = open_to_append(&OwnFiles, Path::new("/dev/null")).unwrap();
-        assert_eq!(open.kind, Kind::Null);
-        assert_eq!(
-            tail(&OwnFiles, Path::new("/dev/null"), 9),
-            Ok((vec![], false))
-        );
-    }
-
-    /// Files with the daemon's rights, for another user.
-    struct For(u32);
-
-    impl Files for For {
-        fn uid(&self) -> u32 {
-            self.0
-        }
-        fn open(&self, path: &Path, flags: OFlag, mode: Mode) -> io::Result<OwnedFd> {
-            OwnFiles.open(path, flags, mode)
-        }
-        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-            OwnFiles.rename(from, to)
-        }
-    }
-
-    #[test]
-    fn a_hard_link_that_somebody_may_have_planted_is_refused() {
-        let dir = Dir::new("links");
-        let (target, link) = (dir.path("target"), dir.path("link"));
-        fs::write(&target, "precious").unwrap();
-        assert!(open_to_append(&For(12_345), &target).is_ok());
-        fs::hard_link(&target, &link).unwrap();
-        let refused = open_to_append(&For(12_345), &link).unwrap_err();
-        assert_eq!(refused, "the file has 2 hard links");
-        assert_eq!(
-            open_to_append(&OwnFiles, &link).is_err(),
-            geteuid().is_root()
-        );
-        assert_eq!(fs::read(&target).unwrap(), b"precious");
-    }
-
-    #[test]
-    fn a_file_of_a_third_user_is_refused() {
-        if !geteuid().is_root() {
-            return eprintln!("skipped: needs root");
-        }
-        let dir = Dir::new("owner");
-        let path = dir.path("log");
-        fs::write(&path, "").unwrap();
-        std::os::unix::fs::chown(&path, Some(4321), None).unwrap();
-        assert!(open_to_append(&For(4321), &path).is_ok());
-        let refused = open_to_append(&For(12_345), &path).unwrap_err();
-        assert_eq!(refused, "the file belongs to uid 4321, not to uid 12345");
-    }
-
-    #[test]
-    fn a_tail_says_whether_there_is_more() {
-        let dir = Dir::new("tail");
-        let path = dir.path("log");
-        fs::write(&path, "0123456789").unwrap();
-        let last = |n| tail(&OwnFiles, &path, n).unwrap();
-        assert_eq!(last(3), (b"789".to_vec(), true));
-        assert_eq!(last(10), (b"0123456789".to_vec(), false));
-        assert_eq!(last(usize::MAX), (b"0123456789".to_vec(), false));
-        assert_eq!(last(0), (vec![], true));
-        fs::write(&path, vec![b'x'; TAIL_LEN_MAX + 1]).unwrap();
-        assert_eq!(last(usize::MAX).0.len(), TAIL_LEN_MAX);
-        assert!(tail(&OwnFiles, &dir.path("none"), 1).is_err());
-    }
-}
+pub(crate) mod tests;
