@@ -6,15 +6,18 @@
 //! else is refused by name. The look before the opening spares devices that act on being opened, and says
 //! what a path is; the look after it is the one that counts.
 
+pub mod way;
+
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, major, minor};
 use nix::unistd::{Uid, geteuid};
+
+use way::{Lead, Why, led_by_others};
 
 /// The file system, with the rights of one user.
 pub trait Files {
@@ -44,36 +47,48 @@ impl Files for OwnFiles {
     }
 }
 
-/// Whether nobody but root can change what is in `directory`: it and all above it are root's, no symlink is on
-/// the way, and none can be written to by others (above it a sticky directory such as `/tmp` will do).
-pub fn is_roots_own(directory: &Path) -> bool {
-    directory.ancestors().enumerate().all(|(above, part)| {
-        std::fs::symlink_metadata(part).is_ok_and(|found| {
-            let shared = found.mode() & 0o022 != 0;
-            let sticky = found.mode() & 0o1000 != 0;
-            found.is_dir() && found.uid() == 0 && (!shared || (sticky && above > 0))
-        })
-    })
+/// The file system for what the daemon writes by itself. One that is root writes nowhere that somebody else could
+/// have prepared: he would choose which file of root's it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DaemonFiles;
+
+impl Files for DaemonFiles {
+    fn uid(&self) -> u32 {
+        OwnFiles.uid()
+    }
+
+    fn open(&self, path: &Path, flags: OFlag, mode: Mode) -> io::Result<OwnedFd> {
+        refuse_to_be_led(path)?;
+        OwnFiles.open(path, flags, mode)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        refuse_to_be_led(to)?;
+        OwnFiles.rename(from, to)
+    }
 }
 
-/// The step on the way to `directory` that somebody other than root could turn elsewhere: what is not root's, or
-/// can be written to by others without being sticky, as `/tmp` is. None where there is no such step.
-pub fn led_by_others(directory: &Path) -> Option<PathBuf> {
-    let real = directory.canonicalize().ok();
-    let steps = directory
-        .ancestors()
-        .chain(real.iter().flat_map(|real| real.ancestors()));
-    let is_roots = |step: &&Path| {
-        std::fs::symlink_metadata(step).is_ok_and(|found| {
-            let shared = found.mode() & 0o022 != 0 && !found.is_symlink();
-            found.uid() == 0 && (!shared || found.mode() & 0o1000 != 0)
-        })
+fn refuse_to_be_led(path: &Path) -> io::Result<()> {
+    let lead = path.parent().and_then(|directory| {
+        // Whoever leads an ordinary user has him write no more than that user's own.
+        let is_root = geteuid().is_root();
+        is_root.then(|| led_by_others(directory, 0)).flatten()
+    });
+    let Some(Lead { step, why }) = lead else {
+        return Ok(());
     };
-    let exists = |step: &&Path| std::fs::symlink_metadata(step).is_ok();
-    steps
-        .filter(exists)
-        .find(|step| !is_roots(step))
-        .map(Path::to_owned)
+    let step = step.display();
+    let (fact, cure) = match why {
+        Why::Owner { uid, link: false } => (format!("belongs to uid {uid}"), "chown root"),
+        Why::Owner { uid, link: true } => (format!("belongs to uid {uid}"), "chown -h root"),
+        Why::Mode(mode) => (
+            format!("can be written to by others (mode {mode:04o})"),
+            "chmod go-w",
+        ),
+    };
+    Err(io::Error::other(format!(
+        "{step} {fact}, and root writes only where nobody else leads; {cure} {step}, or name another path"
+    )))
 }
 
 /// What a log file may be.

@@ -6,6 +6,8 @@ use std::os::unix::net::UnixListener;
 
 use nix::unistd::mkfifo;
 
+use std::path::PathBuf;
+
 use super::*;
 
 /// A directory for one test, removed with it.

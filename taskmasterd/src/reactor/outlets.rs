@@ -14,7 +14,8 @@ use crate::child::ansi::AnsiStripper;
 use crate::child::output::{Lines, Timestamper};
 use crate::config::model::{Identity, Output, Program};
 use crate::core::Mono;
-use crate::files::{Files, OwnFiles, is_roots_own, led_by_others};
+use crate::files::way::is_roots_own;
+use crate::files::{DaemonFiles, Files, OwnFiles};
 use crate::logs::file::{LogWriter, Report};
 use crate::logs::ring::Ring;
 use crate::sinks::eventlog::own;
@@ -266,40 +267,6 @@ impl Files for UserFiles {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let renamed = sys::as_filesystem_user(&self.0, || OwnFiles.rename(from, to));
         or_as_root(to, renamed, || OwnFiles.rename(from, to))
-    }
-}
-
-/// The file system for programs that run as the daemon does. A daemon that is root writes nowhere that somebody
-/// else could have prepared: he would choose which file of root's it is.
-struct DaemonFiles;
-
-impl Files for DaemonFiles {
-    fn uid(&self) -> u32 {
-        OwnFiles.uid()
-    }
-
-    fn open(&self, path: &Path, flags: OFlag, mode: Mode) -> io::Result<OwnedFd> {
-        self.check(path)?;
-        OwnFiles.open(path, flags, mode)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.check(to)?;
-        OwnFiles.rename(from, to)
-    }
-}
-
-impl DaemonFiles {
-    fn check(&self, path: &Path) -> io::Result<()> {
-        match path.parent().and_then(led_by_others) {
-            Some(step) if self.uid() == 0 => {
-                let step = step.display();
-                Err(io::Error::other(format!(
-                    "{step} is not root's alone, and root writes only where nobody else leads"
-                )))
-            }
-            Some(_) | None => Ok(()),
-        }
     }
 }
 
