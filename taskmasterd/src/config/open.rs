@@ -2,10 +2,10 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::files::way::{Lead, Why, judge, led_by_others};
 use crate::limits::CONFIG_LEN_MAX;
 
 /// Whether it matters who else could have written a file.
@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path, trust: Trust) -> Result<String, String> {
         return Err(format!("is {}, not a file", kind(&about)));
     }
     if trust == Trust::RootOnly {
-        distrust(path, &file, &about)?;
+        distrust(path, &about)?;
     }
     decode(contents(&file)?)
 }
@@ -89,58 +89,28 @@ fn line_of(bytes: &[u8], index: usize) -> usize {
     1 + bytes[..index].iter().filter(|&&byte| byte == b'\n').count()
 }
 
-/// Refuses a file that others than root could write or replace, and says which part of its path lets them.
-///
-/// The opened file itself is judged by its descriptor. The path to it is judged twice: as it was given, for
-/// the symbolic links in it, and as the kernel resolved it.
-fn distrust(path: &Path, file: &File, about: &Metadata) -> Result<(), String> {
+/// Refuses a file that others than root could write or replace, and says which part of its path lets them. The
+/// file itself is judged as it was opened.
+fn distrust(path: &Path, about: &Metadata) -> Result<(), String> {
     let given = std::path::absolute(path)
         .map_err(|error| format!("has no absolute path: {}", words(&error)))?;
-    judge(&given, about)?;
-    let resolved = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
-        .map_err(|error| format!("cannot be traced to its directory: {}", words(&error)))?;
-    for step in given.ancestors().chain(resolved.ancestors().skip(1)) {
-        judge_step(step)?;
-    }
-    Ok(())
-}
-
-fn judge_step(step: &Path) -> Result<(), String> {
-    let cannot = |error| format!("{}: cannot be examined: {}", step.display(), words(&error));
-    let about = step.symlink_metadata().map_err(cannot)?;
-    if about.is_symlink() {
-        // The mode of a link means nothing; who owns it can point it elsewhere.
-        return owned_by_root(step, &about);
-    }
-    if about.is_dir() {
-        return judge(step, &about);
-    }
-    Ok(())
-}
-
-fn judge(step: &Path, about: &Metadata) -> Result<(), String> {
-    owned_by_root(step, about)?;
-    let sticky = about.is_dir() && about.mode() & libc::S_ISVTX != 0;
-    if about.mode() & 0o022 != 0 && !sticky {
-        let shown = quoted(step);
-        return Err(format!(
-            "others can write {shown} (mode {:04o}) and so command root; run: chmod go-w {shown}",
-            about.mode() & 0o7777
-        ));
-    }
-    Ok(())
-}
-
-fn owned_by_root(step: &Path, about: &Metadata) -> Result<(), String> {
-    if about.uid() == 0 {
+    let root = 0;
+    let lead = judge(&given, about, root).or_else(|| led_by_others(&given, root));
+    let Some(Lead { step, why }) = lead else {
         return Ok(());
-    }
-    let shown = quoted(step);
-    let option = if about.is_symlink() { "-h " } else { "" };
-    Err(format!(
-        "{shown} belongs to uid {}, who so commands root; run: chown {option}root {shown}",
-        about.uid()
-    ))
+    };
+    let shown = quoted(&step);
+    Err(match why {
+        Why::Owner { uid, link } => {
+            let option = if link { "-h " } else { "" };
+            format!(
+                "{shown} belongs to uid {uid}, who so commands root; run: chown {option}root {shown}"
+            )
+        }
+        Why::Mode(mode) => format!(
+            "others can write {shown} (mode {mode:04o}) and so command root; run: chmod go-w {shown}"
+        ),
+    })
 }
 
 fn quoted(path: &Path) -> String {

@@ -34,7 +34,7 @@ pub enum Why {
 pub fn led_by_others(path: &Path, uid: u32) -> Option<Lead> {
     let path = std::path::absolute(path).ok()?;
     let mut here = PathBuf::from("/");
-    let mut lead = judge(here.clone(), &symlink_metadata(&here).ok()?, uid);
+    let mut lead = judge(&here, &symlink_metadata(&here).ok()?, uid);
     let mut ahead = steps_of(&path);
     let mut links = 0;
     while let (None, Some(name)) = (&lead, ahead.pop()) {
@@ -45,7 +45,7 @@ pub fn led_by_others(path: &Path, uid: u32) -> Option<Lead> {
         }
         let step = here.join(name);
         let found = symlink_metadata(&step).ok()?;
-        lead = judge(step.clone(), &found, uid);
+        lead = judge(&step, &found, uid);
         if !found.is_symlink() {
             here = step;
             continue;
@@ -71,7 +71,8 @@ fn steps_of(path: &Path) -> Vec<OsString> {
     names
 }
 
-fn judge(step: PathBuf, found: &Metadata, uid: u32) -> Option<Lead> {
+/// The step itself, as it was found: whether somebody other than root and the user `uid` has it in hand.
+pub fn judge(step: &Path, found: &Metadata, uid: u32) -> Option<Lead> {
     let (owner, mode) = (found.uid(), found.mode() & 0o7777);
     let sticky = found.is_dir() && mode & 0o1000 != 0;
     let why = if owner != 0 && owner != uid {
@@ -85,7 +86,10 @@ fn judge(step: PathBuf, found: &Metadata, uid: u32) -> Option<Lead> {
     } else {
         return None;
     };
-    Some(Lead { step, why })
+    Some(Lead {
+        step: step.to_owned(),
+        why,
+    })
 }
 
 /// Whether nobody but root can change what is in `directory`: it and all above it are root's, no symlink is on
