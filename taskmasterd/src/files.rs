@@ -1,4 +1,4 @@
-//! Opening a log file so that nobody can use it to hurt us or others.
+//! Opening a log file, a program's or the daemon's own, so that nobody can use it to hurt us or others.
 //!
 //! A path in the configuration may lie in a directory that somebody else can write: there it may be a symlink
 //! to a file of root's, a FIFO that nobody reads, a device. A log is opened with the rights of the user it is
@@ -157,7 +157,7 @@ fn judge(status: &FileStat, uid: u32) -> Result<Kind, String> {
         SFlag::S_IFDIR => "directory",
         _ => "device",
     };
-    Err(format!("a {name}, not a regular file"))
+    Err(format!("a {name}, not a regular file; name another path"))
 }
 
 /// A regular file must be the user's or the daemon's. A hard link may have been made by anybody who wants that
@@ -167,8 +167,13 @@ fn judge_owner(status: &FileStat, uid: u32) -> Result<(), String> {
     let ours = owner == uid || owner == geteuid().as_raw();
     let planted = status.st_nlink > 1 && (owner != uid || Uid::from_raw(uid).is_root());
     match (ours, planted) {
-        (false, _) => Err(format!("the file belongs to uid {owner}, not to uid {uid}")),
-        (true, true) => Err(format!("the file has {} hard links", status.st_nlink)),
+        (false, _) => Err(format!(
+            "the file belongs to uid {owner}, not to uid {uid}; chown it, or name another path"
+        )),
+        (true, true) => Err(format!(
+            "the file has {} hard links, and may be somebody else's; name another path",
+            status.st_nlink
+        )),
         (true, false) => Ok(()),
     }
 }

@@ -3,8 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use harness::{Daemon, SOON, Sandbox, State, User, check, eventually, json, skip_unless_root};
+use harness::{
+    Daemon, SOON, Sandbox, State, User, bins, check, eventually, json, skip_unless_root,
+};
 
 /// A directory of that user's own.
 fn directory_of(sandbox: &Sandbox, name: &str, user: &User) -> PathBuf {
@@ -128,4 +131,45 @@ fn a_log_swapped_for_a_link_is_not_followed_at_a_reopening() {
     });
     assert_eq!(fs::read(&precious).expect("a file"), b"precious\n");
     assert_eq!(daemon.status("p").pid, pid);
+}
+
+// The event log of a root daemon is written by root: the daemon does not start with one that a user could have led
+// elsewhere, and says what and why.
+#[test]
+fn an_event_log_that_a_user_could_lead_elsewhere_ends_the_start() {
+    skip_unless_root!();
+    let user = User::new();
+    let sandbox = Sandbox::new();
+    let own = directory_of(&sandbox, "own", &user);
+    let open = sandbox.open_dir("open");
+    let precious = sandbox.write("precious", "precious\n");
+    let [link, fifo, hard, up] = ["link", "fifo", "hard", "up"].map(|name| sandbox.path(name));
+    symlink(&precious, &link).expect("a symlink can be made");
+    symlink(&own, &up).expect("a symlink can be made");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO can be made");
+    fs::hard_link(&precious, &hard).expect("a hard link can be made");
+    let [own_cure, open_cure] = [("chown root", &own), ("chmod go-w", &open)]
+        .map(|(cure, dir)| format!("{cure} {}", dir.display()));
+    let cases = [
+        (own.join("tm.log"), &own_cure),
+        (up.join("tm.log"), &own_cure),
+        (open.join("tm.log"), &open_cure),
+        (link, &"symlink".into()),
+        (fifo, &"FIFO".into()),
+        (hard, &"hard links".into()),
+    ];
+    for (path, words) in cases {
+        let text = json!({"socket": sandbox.path("sock"), "log": path, "programs": {}});
+        let file = sandbox.write("tm.yaml", text.to_string());
+        let mut command = Command::new(bins::taskmasterd());
+        let output = command.arg("-c").arg(file).output();
+        let output = output.expect("taskmasterd starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        let begin = format!("the event log cannot be opened: {}: ", path.display());
+        let told = said.contains(&begin) && said.contains(words.as_str());
+        assert!(told && said.contains("name another path"), "{said}");
+    }
+    assert_eq!(fs::read(&precious).expect("a file"), b"precious\n");
+    assert!(!own.join("tm.log").exists() && !open.join("tm.log").exists());
 }

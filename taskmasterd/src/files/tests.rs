@@ -47,17 +47,35 @@ fn what_is_no_log_file_is_refused_by_its_kind_and_nothing_hangs() {
     mkfifo(&fifo, Mode::from_bits_truncate(0o600)).unwrap();
     let _listener = UnixListener::bind(&socket).unwrap();
 
-    assert_eq!(refusal(&link), "a symlink, not a regular file");
-    assert_eq!(refusal(&dangling), "a symlink, not a regular file");
-    assert_eq!(refusal(&fifo), "a FIFO, not a regular file");
+    assert_eq!(
+        refusal(&link),
+        "a symlink, not a regular file; name another path"
+    );
+    assert_eq!(
+        refusal(&dangling),
+        "a symlink, not a regular file; name another path"
+    );
+    assert_eq!(
+        refusal(&fifo),
+        "a FIFO, not a regular file; name another path"
+    );
     let _reader =
         nix::fcntl::open(&fifo, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty()).unwrap();
-    assert_eq!(refusal(&fifo), "a FIFO, not a regular file");
-    assert_eq!(refusal(&socket), "a socket, not a regular file");
-    assert_eq!(refusal(&dir.path("")), "a directory, not a regular file");
+    assert_eq!(
+        refusal(&fifo),
+        "a FIFO, not a regular file; name another path"
+    );
+    assert_eq!(
+        refusal(&socket),
+        "a socket, not a regular file; name another path"
+    );
+    assert_eq!(
+        refusal(&dir.path("")),
+        "a directory, not a regular file; name another path"
+    );
     assert_eq!(
         refusal(Path::new("/dev/zero")),
-        "a device, not a regular file"
+        "a device, not a regular file; name another path"
     );
     assert_eq!(refusal(&dir.path("no/file")), "no such file or directory");
     assert_eq!(fs::read(&target).unwrap(), b"precious");
@@ -93,7 +111,10 @@ fn a_hard_link_that_somebody_may_have_planted_is_refused() {
     assert!(open_to_append(&For(12_345), &target).is_ok());
     fs::hard_link(&target, &link).unwrap();
     let refused = open_to_append(&For(12_345), &link).unwrap_err();
-    assert_eq!(refused, "the file has 2 hard links");
+    assert_eq!(
+        refused,
+        "the file has 2 hard links, and may be somebody else's; name another path"
+    );
     assert_eq!(
         open_to_append(&OwnFiles, &link).is_err(),
         geteuid().is_root()
@@ -112,5 +133,8 @@ fn a_file_of_a_third_user_is_refused() {
     std::os::unix::fs::chown(&path, Some(4321), None).unwrap();
     assert!(open_to_append(&For(4321), &path).is_ok());
     let refused = open_to_append(&For(12_345), &path).unwrap_err();
-    assert_eq!(refused, "the file belongs to uid 4321, not to uid 12345");
+    assert_eq!(
+        refused,
+        "the file belongs to uid 4321, not to uid 12345; chown it, or name another path"
+    );
 }

@@ -6,18 +6,19 @@
 
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::{Mode, SFlag, fstat, major, minor};
+use nix::sys::stat::Mode;
 use nix::unistd::write;
 use shared::event::{Event, Severity};
 use shared::text::timestamp;
 
 use super::queue::Queue;
 use crate::core::Mono;
+use crate::files::{DaemonFiles, open_to_append, reason};
 use crate::limits::LOG_RETRY_MS;
 
 /// What a pipe that is ready takes at once, without waiting.
@@ -104,12 +105,13 @@ impl EventLog {
 
 impl LogFile {
     fn open(&self) -> Result<OwnedFd, String> {
-        open_to_append(&self.path).map_err(|reason| {
-            format!(
-                "the event log cannot be opened: {}: {reason}",
-                self.path.display()
-            )
-        })
+        match open_to_append(&DaemonFiles, &self.path) {
+            Ok(open) => Ok(open.fd),
+            Err(reason) => {
+                let path = self.path.display();
+                Err(format!("the event log cannot be opened: {path}: {reason}"))
+            }
+        }
     }
 
     fn flush(&mut self, now: Mono, gap: impl Fn(u64) -> String) -> Option<String> {
@@ -137,7 +139,8 @@ impl LogFile {
         let done = self.queue.drain(gap, |bytes| write_some(fd, bytes));
         done.map_err(|errno| {
             let path = self.path.display();
-            format!("the event log cannot be written: {path}: {}", said(errno))
+            let reason = reason(&errno.into());
+            format!("the event log cannot be written: {path}: {reason}")
         })
     }
 }
@@ -149,34 +152,6 @@ fn gap(at: u64, count: u64) -> String {
         "{} {severity} {count} events were not written",
         timestamp(at)
     )
-}
-
-fn said(errno: Errno) -> String {
-    errno.desc().to_ascii_lowercase()
-}
-
-/// Opens a regular file, or the null device, and neither waits nor follows.
-fn open_to_append(path: &Path) -> Result<OwnedFd, String> {
-    let flags = OFlag::O_WRONLY
-        | OFlag::O_APPEND
-        | OFlag::O_CREAT
-        | OFlag::O_NOFOLLOW
-        | OFlag::O_NONBLOCK
-        | OFlag::O_NOCTTY
-        | OFlag::O_CLOEXEC;
-    let fd = open(path, flags, Mode::from_bits_truncate(0o640)).map_err(|errno| match errno {
-        Errno::ELOOP => "a symlink, not a regular file".to_owned(),
-        Errno::ENXIO => "a FIFO or a socket, not a regular file".to_owned(),
-        errno => said(errno),
-    })?;
-    let status = fstat(&fd).map_err(said)?;
-    let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
-    let null = (major(status.st_rdev), minor(status.st_rdev)) == (1, 3);
-    match kind {
-        SFlag::S_IFREG => Ok(fd),
-        SFlag::S_IFCHR if null => Ok(fd),
-        _ => Err("not a regular file".to_owned()),
-    }
 }
 
 fn write_some(fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {

@@ -10,29 +10,8 @@ use nix::unistd::mkfifo;
 use shared::event::{Cause, EventKind};
 
 use super::*;
+use crate::files::tests::Dir;
 use crate::limits::EVENT_QUEUE_LEN_MAX;
-
-/// A directory for one test, removed with it.
-struct Dir(PathBuf);
-
-impl Dir {
-    fn new(name: &str) -> Self {
-        let unique = format!("taskmaster-events-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(unique);
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn notice(seq: u64, text: &str) -> Event {
     Event {
@@ -45,7 +24,7 @@ fn notice(seq: u64, text: &str) -> Event {
 
 #[test]
 fn each_event_is_one_line() {
-    let dir = Dir::new("line");
+    let dir = Dir::new("events-line");
     let mut log = EventLog::new(Some(dir.path("log")), None);
     log.push(&notice(1, "hello"));
     log.push(&notice(
@@ -63,7 +42,7 @@ fn each_event_is_one_line() {
 
 #[test]
 fn what_could_not_be_written_is_kept_and_then_counted() {
-    let dir = Dir::new("gap");
+    let dir = Dir::new("events-gap");
     let path = dir.path("sub/log");
     let mut log = EventLog::new(Some(path.clone()), None);
     log.push(&notice(0, "first"));
@@ -90,13 +69,13 @@ fn what_could_not_be_written_is_kept_and_then_counted() {
 
 #[test]
 fn a_renamed_file_is_let_go_of_at_a_reopening() {
-    let dir = Dir::new("reopen");
+    let dir = Dir::new("events-reopen");
     let mut log = EventLog::new(Some(dir.path("log")), None);
     log.push(&notice(1, "one"));
     log.flush(Mono(0));
     fs::rename(dir.path("log"), dir.path("log.1")).unwrap();
     fs::create_dir(dir.path("log")).unwrap();
-    assert!(log.reopen().unwrap_err().ends_with("log: is a directory"));
+    assert!(log.reopen().unwrap_err().ends_with("name another path"));
     log.push(&notice(2, "two"));
     assert_eq!(log.flush(Mono(0)), None);
     fs::remove_dir(dir.path("log")).unwrap();
@@ -107,24 +86,25 @@ fn a_renamed_file_is_let_go_of_at_a_reopening() {
     assert_eq!((lines("log.1"), lines("log")), (2, 1));
 }
 
+// The kinds are told apart in the tests of `files`; here it counts that nothing else opens the event log.
 #[test]
 fn what_is_no_regular_file_is_refused_and_nothing_hangs() {
-    let dir = Dir::new("kinds");
+    let dir = Dir::new("events-kinds");
+    fs::write(dir.path("target"), "precious").unwrap();
     symlink(dir.path("target"), dir.path("link")).unwrap();
     mkfifo(&dir.path("fifo"), Mode::from_bits_truncate(0o600)).unwrap();
-    for (name, reason) in [
-        ("link", "a symlink, not a regular file"),
-        ("fifo", "a FIFO or a socket, not a regular file"),
-        ("", "is a directory"),
-    ] {
-        assert_eq!(open_to_append(&dir.path(name)).unwrap_err(), reason);
+    for (name, kind) in [("link", "symlink"), ("fifo", "FIFO"), ("", "directory")] {
+        let path = dir.path(name);
+        let refused = EventLog::new(Some(path.clone()), None).reopen();
+        let path = path.display();
+        let reason = format!("{path}: a {kind}, not a regular file; name another path");
+        let wanted = format!("the event log cannot be opened: {reason}");
+        assert_eq!(refused, Err(wanted));
     }
-    let reading = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
-    let _reader = open(&dir.path("fifo"), reading, Mode::empty()).unwrap();
-    let refused = open_to_append(&dir.path("fifo")).unwrap_err();
-    assert_eq!(refused, "not a regular file");
-    assert!(open_to_append(Path::new("/dev/null")).is_ok());
-    assert!(open_to_append(Path::new("/dev/zero")).is_err());
+    assert_eq!(fs::read(dir.path("target")).unwrap(), b"precious");
+    let open = |path: &str| EventLog::new(Some(path.into()), None).reopen();
+    assert_eq!(open("/dev/null"), Ok(()));
+    assert!(open("/dev/zero").is_err());
 }
 
 fn pipe() -> (PipeReader, PipeWriter) {
