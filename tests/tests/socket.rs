@@ -1,12 +1,18 @@
 //! The control socket: it lives as long as the daemon, and nobody else's file is ever touched.
 
 use std::fs;
-use std::io::IoSlice;
+use std::io::{IoSlice, Read};
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use harness::{Daemon, Rpc, SOON, Sandbox, State, eventually, json, throughout};
+use harness::{
+    Daemon, LATER, NOBODYS_UID, Rpc, SOON, Sandbox, State, User, bins, eventually, json,
+    skip_unless_root, throughout,
+};
 use nix::sys::signal::Signal;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
@@ -97,4 +103,97 @@ fn descriptors_sent_along_are_not_kept() {
     };
     throughout("descriptors as before", Duration::from_millis(100), kept);
     assert_eq!(daemon.rpc().status().processes.len(), 1);
+}
+
+/// How a daemon with its socket at `path`, run by `before`, ended: its code and what it said. One that comes up
+/// is told to shut down.
+fn tried(sandbox: &Sandbox, path: &Path, before: &[String]) -> (Option<i32>, String) {
+    let text = json!({"socket": path, "programs": {}});
+    let file = sandbox.write("tm.yaml", text.to_string());
+    let daemon = bins::taskmasterd().display().to_string();
+    let words = [before, &[daemon, "-c".into(), file.display().to_string()]].concat();
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).stdin(Stdio::null());
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut asked = false;
+    let status = eventually("the end of a daemon", LATER, || {
+        if !asked && let Ok(mut rpc) = Rpc::connect(path) {
+            rpc.shutdown().expect("a daemon shuts down");
+            asked = true;
+        }
+        child.try_wait().ok().flatten().ok_or("it runs")
+    });
+    let mut said = String::new();
+    let stderr = child.stderr.as_mut().expect("a pipe");
+    stderr.read_to_string(&mut said).expect("it is text");
+    (status.code(), said)
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode can be set");
+}
+
+// Who can write to a directory above, can put a whole tree of his own in the place of ours.
+#[test]
+fn a_socket_is_not_made_where_others_lead() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.path("a/b")).expect("directories can be made");
+    let path = sandbox.path("a/b/made/sock");
+    for step in ["a", "a/b"] {
+        set_mode(&sandbox.path("a"), 0o755);
+        set_mode(&sandbox.path("a/b"), 0o755);
+        set_mode(&sandbox.path(step), 0o777);
+        let (code, said) = tried(&sandbox, &path, &[]);
+        assert_eq!(code, Some(1), "{said}");
+        let path = path.display();
+        let begin = format!("the control socket cannot be {path}: ");
+        let cure = format!("chmod go-w {}, or put", sandbox.text(step));
+        assert!(said.contains(&begin) && said.contains(&cure), "{said}");
+        assert!(!sandbox.path("a/b/made").exists(), "made on the way");
+        // As /tmp is: what is ours there nobody else may rename or remove.
+        set_mode(&sandbox.path(step), 0o1777);
+        let (code, said) = tried(&sandbox, &sandbox.path("a/b/sock"), &[]);
+        assert_eq!(code, Some(0), "{said}");
+    }
+}
+
+// An ordinary user has his socket in /tmp, in a directory of his there, or at home; in another's home he has not.
+#[test]
+fn an_ordinary_users_socket_is_in_tmp_or_at_home_and_not_at_anothers() {
+    skip_unless_root!();
+    let user = User::new();
+    let sandbox = Sandbox::new();
+    let (tmp, home, others) = (
+        sandbox.open_dir("tmp"),
+        sandbox.open_dir("home"),
+        sandbox.open_dir("others"),
+    );
+    set_mode(&tmp, 0o1777);
+    for (dir, uid) in [(&home, user.uid), (&others, NOBODYS_UID)] {
+        set_mode(dir, 0o755);
+        chown(dir, Some(uid), None).expect("root can give files away");
+    }
+    let before = ["setpriv", "--clear-groups"].map(str::to_owned);
+    let ids = [
+        format!("--reuid={}", user.uid),
+        format!("--regid={}", user.gid),
+    ];
+    let before = [&before[..], &ids].concat();
+    for path in [
+        tmp.join("sock"),
+        tmp.join("dir/sock"),
+        home.join("run/tm/sock"),
+    ] {
+        let (code, said) = tried(&sandbox, &path, &before);
+        assert_eq!(code, Some(0), "{said}");
+    }
+    let inner = others.join("his");
+    fs::create_dir(&inner).expect("a directory can be made");
+    chown(&inner, Some(user.uid), None).expect("root can give files away");
+    for before in [&before[..], &[]] {
+        let (code, said) = tried(&sandbox, &inner.join("sock"), before);
+        assert_eq!(code, Some(1), "{said}");
+        let words = format!("{} belongs to uid {NOBODYS_UID}, who", others.display());
+        assert!(said.contains(&words), "{said}");
+    }
 }

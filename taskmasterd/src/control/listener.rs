@@ -12,6 +12,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, chown, geteuid};
 
 use crate::config::model::Socket;
+use crate::files::way::{Lead, Why, led_by_others};
 
 /// A bound control socket and the lock that makes it ours. Dropping it removes both files.
 #[derive(Debug)]
@@ -31,18 +32,17 @@ impl Listener {
     /// Binds `path`.
     ///
     /// # Errors
-    /// A daemon that is there already, a directory that others may write to, a file at the path that is no
+    /// A daemon that is there already, a way to the path on which others lead, a file at the path that is no
     /// stale socket, or what the kernel says; each with the path in it.
     pub fn bind(path: &Path, settings: &Socket) -> Result<Self, String> {
         let about = |error: io::Error| {
             format!("cannot make the control socket {}: {error}", path.display())
         };
-        let directory = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let directory = directory_of(path);
+        // Nobody leads us to make one at a place he chooses, nor was one made by somebody else meanwhile.
+        check_way(path, directory)?;
         make_directory(directory)?;
-        check_directory(directory)?;
+        check_way(path, directory)?;
         let lock = lock(path)?;
         clear_stale(path)?;
         let (socket, made) = make(path, settings).map_err(about)?;
@@ -74,6 +74,7 @@ impl Listener {
         if self.is_in_place() {
             return Ok(false);
         }
+        check_way(&self.path, directory_of(&self.path))?;
         clear_stale(&self.path)?;
         let made = make(&self.path, &self.settings);
         (self.socket, self.made) = made.map_err(|error| {
@@ -97,6 +98,12 @@ impl Drop for Listener {
     }
 }
 
+fn directory_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
 /// Makes the directory of a default socket, with a mode that only its owner can write to.
 fn make_directory(directory: &Path) -> Result<(), String> {
     if directory.exists() {
@@ -110,23 +117,22 @@ fn make_directory(directory: &Path) -> Result<(), String> {
     made.map_err(|error| format!("cannot make the directory {}: {error}", directory.display()))
 }
 
-/// Where others can write, they can put a socket of their own in place of ours.
-fn check_directory(directory: &Path) -> Result<(), String> {
-    let about = |error: io::Error| format!("cannot look at {}: {error}", directory.display());
-    let found = fs::metadata(directory).map_err(about)?;
-    let (mode, owner) = (found.mode(), found.uid());
-    let shown = directory.display();
-    if mode & 0o022 != 0 && mode & 0o1000 == 0 {
-        return Err(format!(
-            "{shown} can be written to by others; chmod go-w {shown}, or put the socket elsewhere"
-        ));
-    }
-    if owner != 0 && owner != geteuid().as_raw() {
-        return Err(format!(
-            "{shown} belongs to uid {owner}, who could replace the socket; put it elsewhere"
-        ));
-    }
-    Ok(())
+/// Where others lead to `directory`, they can put a socket of their own in place of the one at `path`.
+fn check_way(path: &Path, directory: &Path) -> Result<(), String> {
+    let Some(Lead { step, why }) = led_by_others(directory, geteuid().as_raw()) else {
+        return Ok(());
+    };
+    let (path, step) = (path.display(), step.display());
+    let reason = match why {
+        Why::Owner { uid, link: _ } => {
+            format!("{step} belongs to uid {uid}, who could replace it; put the socket elsewhere")
+        }
+        Why::Mode(mode) => format!(
+            "{step} can be written to by others (mode {mode:04o}), who could replace it; chmod go-w {step}, or \
+             put the socket elsewhere"
+        ),
+    };
+    Err(format!("the control socket cannot be {path}: {reason}"))
 }
 
 fn lock_path(path: &Path) -> PathBuf {
