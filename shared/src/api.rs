@@ -236,7 +236,7 @@ pub struct ProcessStatus {
     pub reason: Option<String>,
     /// Why, in full: stage, errno, what was tried.
     pub detail: Option<String>,
-    /// Until the next try, in milliseconds, where one is due.
+    /// Until it is started again, in milliseconds, where that is due: in BACKOFF, and in EXITED with a delay.
     pub retry_in_ms: Option<u64>,
     /// Starts that failed in a row.
     pub failures: u32,

@@ -10,7 +10,7 @@ use shared::api::{
 };
 use shared::rpc::RpcError;
 use shared::state::State;
-use shared::text::{escape, uptime};
+use shared::text::{duration, escape, uptime};
 
 use crate::term::Page;
 
@@ -65,12 +65,21 @@ fn description(process: &ProcessStatus) -> String {
             Some(reason) => escape(reason),
             None => format!("unknown error (try \"tail {}\")", escape(&process.name)),
         },
-        State::Stopped | State::Exited => match process.ended_at {
-            Some(at) => local_time(at),
-            None => "Not started".into(),
-        },
+        State::Stopped | State::Exited => {
+            let ended = process.ended_at;
+            let ended = ended.map_or("Not started".into(), local_time);
+            match process.retry_in_ms {
+                Some(ms) => format!("{ended}, starting again in {}", whole_seconds(ms)),
+                None => ended,
+            }
+        }
         State::Starting | State::Stopping | State::Unknown => String::new(),
     }
+}
+
+/// `2 s`: a time that goes by while it is read, rounded up.
+fn whole_seconds(ms: u64) -> String {
+    duration(ms.div_ceil(1000).saturating_mul(1000))
 }
 
 /// `Jun 26 11:42 PM`, in the user's time zone.
@@ -309,6 +318,9 @@ mod tests {
             shape == "Nov 99 99:99 AM" || shape == "Nov 99 99:99 PM",
             "{shown}"
         );
+        process.retry_in_ms = Some(1001);
+        let waiting = format!("{shown}, starting again in 2 s");
+        assert_eq!(description(&process), waiting);
     }
 
     #[test]

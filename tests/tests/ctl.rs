@@ -72,6 +72,37 @@ fn the_client_speaks_as_supervisorctl_does() {
     assert_eq!(said(&["reload"]), (String::new(), Some(0)));
 }
 
+// It looks down and is not: who sees it must not start it by hand, nor think that it is forgotten.
+#[test]
+fn a_process_that_waits_to_start_again_says_how_long() {
+    let sandbox = Sandbox::new();
+    let cmd = sandbox.puppet("p", &["--brief", "--plan", "exit:0"]);
+    let keys = json!({"cmd": cmd, "starttime": 0, "autorestart": "always", "restart_delay": "90s"});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    daemon.wait_state("p", State::Exited);
+    let ctl = daemon.ctl();
+    let shown = ctl.run(&["status"]).out;
+    let (_, wait) = shown.split_once("M, starting again in ").expect(&shown);
+    let seconds: u64 = wait
+        .trim_end()
+        .trim_end_matches(" s")
+        .parse()
+        .expect(&shown);
+    assert!((1..=90).contains(&seconds), "{shown}");
+    let json: Value =
+        serde_json::from_str(&ctl.run(&["--json", "status"]).out).expect("it is JSON");
+    let wait = json["processes"][0]["retry_in_ms"]
+        .as_u64()
+        .expect("a time");
+    assert!(wait <= 90_000, "{json}");
+    daemon.rpc().stop(&["p"]);
+    let shown = ctl.run(&["status"]).out;
+    assert!(
+        shown.contains("STOPPED") && !shown.contains("again"),
+        "{shown}"
+    );
+}
+
 #[test]
 fn json_is_json_on_every_command() {
     let daemon = daemon(Sandbox::new());
