@@ -26,11 +26,11 @@ impl ProgramName {
 }
 
 impl FromStr for ProgramName {
+    /// What is wrong with it, less the text itself.
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-        let shown = crate::text::escape(text);
         if text.is_empty() {
             return Err("a program needs a name".into());
         }
@@ -43,11 +43,11 @@ impl FromStr for ProgramName {
         if let Some(c) = text.chars().find(|&c| !allowed(c)) {
             let c = crate::text::escape(&c.to_string());
             return Err(format!(
-                "\"{c}\" cannot be part of the name \"{shown}\"; use letters, digits, _ . and -"
+                "\"{c}\" cannot be part of a name; use letters, digits, _ . and -"
             ));
         }
         if text == "all" {
-            return Err("\"all\" means every program; choose another name".into());
+            return Err("means every program; choose another name".into());
         }
         Ok(Self(text.into()))
     }

@@ -202,7 +202,14 @@ impl Loader<'_> {
     fn program(&mut self, entry: &Entry, defaults: &[Entry]) {
         let name: ProgramName = match entry.key.parse() {
             Ok(name) => name,
-            Err(what) => return self.report.problem(entry.at, what),
+            Err(what) => {
+                let name = if entry.key.is_empty() {
+                    "\"\""
+                } else {
+                    &entry.key
+                };
+                return self.report.problem(entry.at, format!("{name}: {what}"));
+            }
         };
         let Some(own) = entry.node.map() else {
             let what = format!(
