@@ -20,6 +20,8 @@ pub const INCLUDES_MAX: usize = 1000;
 pub const PROBLEMS_MAX: usize = 100;
 /// Retries, restarts and priorities a key may name: as good as endless, and far from where numbers wrap.
 pub const COUNT_MAX: u32 = 1_000_000_000;
+/// Restarts that a `restart_limit` may allow: the core remembers when each was.
+pub const RESTARTS_NOTED_MAX: u32 = 10_000;
 /// Rotated files of one log: each rotation renames all of them.
 pub const LOGS_KEPT_MAX: u32 = 1000;
 /// The longest time a key may name, in milliseconds: a year.

@@ -14,7 +14,7 @@ use super::{environment, keys, quantity, words};
 use crate::config::model::{
     Autorestart, Identity, Launch, Limit, Program, Resource, RestartLimit, Tty,
 };
-use crate::limits::{COUNT_MAX, NUMPROCS_MAX};
+use crate::limits::{COUNT_MAX, NUMPROCS_MAX, RESTARTS_NOTED_MAX};
 
 /// The entries of a program, and what reading them needs.
 pub(super) struct Keys<'a> {
@@ -252,10 +252,8 @@ fn restart_limit(keys: &mut Keys<'_>) -> Option<RestartLimit> {
     for entry in entries {
         let key = format!("restart_limit.{}", entry.key);
         match entry.key.as_str() {
-            "burst" => {
-                burst = keys.take(&key, &entry.node, |node| values::count(node, COUNT_MAX));
-            }
-            "interval" => interval_ms = keys.take(&key, &entry.node, quantity::time),
+            "burst" => burst = keys.take(&key, &entry.node, burst_of),
+            "interval" => interval_ms = keys.take(&key, &entry.node, interval_of),
             other => {
                 let what = keys::unknown(other, ["burst", "interval"].into_iter());
                 keys.problem(entry.at, &key, &what);
@@ -271,6 +269,25 @@ fn restart_limit(keys: &mut Keys<'_>) -> Option<RestartLimit> {
         burst: burst?,
         interval_ms: interval_ms?,
     })
+}
+
+/// How many restarts. None at all is what another key says; elsewhere 0 means that there is no limit.
+fn burst_of(node: &Node) -> Parsed<u32> {
+    match values::count(node, RESTARTS_NOTED_MAX)? {
+        0 => Err(
+            "0 allows no restart; write autorestart: never for that, or leave restart_limit out \
+                  for no limit"
+                .into(),
+        ),
+        burst => Ok(burst),
+    }
+}
+
+fn interval_of(node: &Node) -> Parsed<u64> {
+    match quantity::time(node)? {
+        0 => Err("no restart falls within 0; leave restart_limit out for no limit".into()),
+        ms => Ok(ms),
+    }
 }
 
 fn limits(keys: &mut Keys<'_>) -> BTreeMap<Resource, Limit> {

@@ -163,6 +163,19 @@ const BAD_VALUES: &[(&str, &str)] = &[
         "4:21: web.restart_limit: interval is missing",
     ),
     (
+        "restart_limit: {burst: 0, interval: 1m}",
+        "4:28: web.restart_limit.burst: 0 allows no restart; write autorestart: never for that, or leave \
+            restart_limit out for no limit",
+    ),
+    (
+        "restart_limit: {burst: 5, interval: 0}",
+        "4:41: web.restart_limit.interval: no restart falls within 0; leave restart_limit out for no limit",
+    ),
+    (
+        "restart_limit: {burst: 10001, interval: 1m}",
+        "4:28: web.restart_limit.burst: 10001 is not a whole number from 0 to 10000",
+    ),
+    (
         "fatal_state_report_address: nowhere",
         "4:33: web.fatal_state_report_address: \"nowhere\" is not host:port",
     ),
