@@ -230,7 +230,7 @@ fn send_and_screen_are_calls_like_others() {
         .expect("it ends");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     eventually("the screen as text", SOON, || {
-        check(text == "one \\x1b\n\n", || text.clone())
+        check(text == "one \\x1b\n", || text.clone())
     });
 }
 
