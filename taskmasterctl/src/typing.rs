@@ -127,6 +127,7 @@ fn wish<'a>(args: &[&'a str]) -> Result<Wish<'a>, String> {
         match arg {
             "--ansi" => ansi = true,
             "--history" => history = lines(args.next().ok_or("--history needs a value")?)?,
+            _ if arg.starts_with("--history=") => history = lines(&arg["--history=".len()..])?,
             _ if arg.starts_with('-') => return Err(format!("bad argument {}", escape(arg))),
             name => names.push(name),
         }
@@ -163,11 +164,11 @@ mod tests {
 
     #[test]
     fn a_screen_is_of_one_process() {
-        let params = wish(&["--ansi", "web:1", "--history", "9"]).unwrap();
-        assert_eq!(
-            (params.name, params.ansi, params.history),
-            ("web:1", true, 9)
-        );
+        for words in [&["--history", "9"][..], &["--history=9"]] {
+            let words = [words, &["--ansi", "web:1"]].concat();
+            let asked = wish(&words).unwrap();
+            assert_eq!((asked.name, asked.ansi, asked.history), ("web:1", true, 9));
+        }
         assert!(wish(&["a", "--history"]).is_err() && wish(&["a", "--history", "-1"]).is_err());
         assert!(wish(&[]).is_err() && wish(&["a", "--frob"]).is_err());
         assert!(wish(&["a", "b"]).is_err());

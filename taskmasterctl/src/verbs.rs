@@ -35,6 +35,8 @@ pub(crate) struct Verb {
     /// What else there is to know.
     note: &'static str,
     pub(crate) options: &'static [&'static str],
+    /// Those of the options that take a value, which may stand behind a sign too: `--history=9`.
+    valued: &'static [&'static str],
     pub(crate) completes: Completes,
     /// What the shell asks before it does it.
     pub(crate) confirm: Option<&'static str>,
@@ -144,7 +146,11 @@ fn is_strange(verb: &Verb, arg: &str) -> bool {
     let numeric = arg[1.min(arg.len())..]
         .bytes()
         .all(|byte| byte.is_ascii_digit());
-    arg.starts_with('-') && !numeric && !verb.options.contains(&arg) && verb.name != "tail"
+    let known = match arg.split_once('=') {
+        Some((option, _)) => verb.valued.contains(&option),
+        None => verb.options.contains(&arg),
+    };
+    arg.starts_with('-') && !numeric && !known && verb.name != "tail"
 }
 
 fn unknown(line: &[&str]) -> Exit {
@@ -172,8 +178,19 @@ mod tests {
     }
 
     #[test]
+    fn a_sign_stands_behind_options_with_a_value_alone() {
+        let strange = |verb, arg| is_strange(find(verb).unwrap(), arg);
+        assert!(!strange("attach", "--history=9") && !strange("screen", "--history=9"));
+        assert!(!strange("attach", "--history") && !strange("tail", "-100"));
+        assert!(strange("attach", "--once=1") && strange("status", "--strays=1"));
+        assert!(strange("start", "--frob") && strange("start", "--frob=1"));
+    }
+
+    #[test]
     fn every_command_has_help() {
         for verb in VERBS {
+            let optional = |valued| verb.options.contains(valued);
+            assert!(verb.valued.iter().all(optional));
             assert!(!verb.meaning.is_empty() && verb.help().starts_with(verb.name));
             assert!(overview().contains(verb.meaning));
         }

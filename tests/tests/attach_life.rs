@@ -273,7 +273,7 @@ fn what_was_asked_for_reaches_the_daemon() {
     let cases: [(&[&str], _); 3] = [
         (&[], json!({})),
         (
-            &["--steal", "--history", "9"],
+            &["--steal", "--history=9"],
             json!({"steal": true, "history": 9}),
         ),
         (

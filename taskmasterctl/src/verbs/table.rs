@@ -15,6 +15,7 @@ const PLAIN: Verb = Verb {
     usage: &[],
     note: "",
     options: &[],
+    valued: &[],
     completes: Completes::Nothing,
     confirm: None,
     run: deeds::nothing,
@@ -203,6 +204,7 @@ pub(crate) static VERBS: &[Verb] = &[
             "--once",
             "--detach-key",
         ],
+        valued: &["--history", "--detach-key"],
         completes: Completes::Processes,
         run: attach::attach,
         ..PLAIN
@@ -231,6 +233,7 @@ pub(crate) static VERBS: &[Verb] = &[
             ),
         ],
         options: &["--ansi", "--history"],
+        valued: &["--history"],
         completes: Completes::Processes,
         run: typing::screen,
         ..PLAIN
