@@ -110,6 +110,66 @@ fn a_step_that_fails_is_named_and_nothing_is_executed() {
     assert_eq!(daemon.status("p").state, State::Running);
 }
 
+// The child's first call of this kind; the daemon makes some of its own when it opens the terminal, the first of
+// which fails too and is another start's failure. All that are born under strace count for themselves.
+#[test]
+fn a_terminal_that_is_not_to_be_had_is_a_failed_start() {
+    skip_unless_strace!();
+    let sandbox = Sandbox::new();
+    let keys = json!({"cmd": sandbox.puppet("p", &["--brief"]), "startretries": 0, "tty": "full",
+                      "starttime": "50ms", "autostart": false});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    let fds = daemon.fds().len();
+    let strace = Strace::inject(&daemon, "ioctl:error=EPERM:when=1", None);
+    for words in [
+        &["terminal", "(EPERM)"][..],
+        &["take control of the terminal", "(EPERM)"],
+    ] {
+        daemon.rpc().start(&["p"]);
+        let status = daemon.wait_state("p", State::Fatal);
+        let detail = status.detail.unwrap_or_default();
+        assert!(words.iter().all(|word| detail.contains(word)), "{detail}");
+    }
+    drop(strace);
+    assert!(daemon.sandbox().ledger("p").facts().is_empty(), "it ran");
+    no_more_than(&daemon, fds, "failed starts");
+    daemon.rpc().start(&["p"]);
+    assert_eq!(daemon.status("p").state, State::Running);
+}
+
+// A log is no step of a start: the program runs without, what it wrote is counted, and the log comes back.
+#[test]
+fn a_log_that_cannot_be_opened_keeps_no_program_from_running() {
+    skip_unless_strace!();
+    for (error, words) in [("EIO", "i/o error"), ("EMFILE", "too many open files")] {
+        let sandbox = Sandbox::new();
+        let path = sandbox.text("p.out");
+        let keys = json!({"cmd": sandbox.puppet("p", &["--tick", "20ms"]), "autostart": false,
+                          "starttime": "50ms", "startretries": 0, "stdout": path});
+        let daemon = Daemon::start(sandbox, json!({"p": keys}));
+        let inject = format!("openat:error={error}");
+        let strace = Strace::inject(&daemon, &inject, Some(&path));
+        daemon.rpc().start(&["p"]);
+        let status = daemon.status("p");
+        assert_eq!(
+            (status.state, status.failures),
+            (State::Running, 0),
+            "{error}"
+        );
+        daemon.wait_log(&["output of p", "cannot be written", &path, words]);
+        assert!(daemon.sandbox().read("p.out").is_empty());
+        drop(strace);
+        daemon.wait_log(&["output of p", "again", "bytes were lost"]);
+        eventually("a line in the log", SOON, || {
+            let log = daemon.sandbox().read("p.out");
+            check(log.contains(&b'\n'), || format!("{log:?}"))
+        });
+        let fds = daemon.fds().into_iter();
+        let open = fds.filter(|(_, target)| target == &path).count();
+        assert_eq!(open, 1, "{error}: {:?}", daemon.fds());
+    }
+}
+
 /// Things that ran out: waited for, told, and not held against the program.
 const WANTS: [Step; 5] = [
     Step {
