@@ -4,7 +4,7 @@
 //! on a terminal somebody else has left in disorder, has to end up like the one that got everything.
 
 use super::fed;
-use super::referee::{Referee, assert_same};
+use harness::referee::{Referee, assert_same};
 
 const ROWS: u16 = 10;
 const COLS: u16 = 40;

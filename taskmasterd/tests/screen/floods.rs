@@ -5,8 +5,8 @@
 use shared::tracker::{STRING_LEN_MAX, Tracker};
 use taskmasterd::screen::Screen;
 
-use super::referee::Referee;
 use super::screen;
+use harness::referee::Referee;
 
 /// The bytes of one kind of flood.
 const LEN: usize = 300_000;

@@ -3,8 +3,8 @@
 use taskmasterd::screen::Screen;
 use taskmasterd::screen::model::{ScreenModel, Size};
 
-use super::referee::Referee;
 use super::{fed, screen};
+use harness::referee::Referee;
 
 /// An engine that panics when it sees the word, wherever it is asked to do so.
 struct Fragile(String);

@@ -5,7 +5,6 @@ mod floods;
 mod guards;
 mod plain;
 mod recordings;
-mod referee;
 
 use taskmasterd::screen::Screen;
 

@@ -1,7 +1,7 @@
 //! The screen for a terminal that is told nothing but text and colours.
 
-use super::referee::{Referee, assert_same};
 use super::{fed, screen};
+use harness::referee::{Referee, assert_same};
 
 /// What a terminal of ten rows shows that was clear and got the plain picture, then `after`.
 fn shown(before: &[u8], history: usize, after: &[u8]) -> Referee {

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use super::fed;
-use super::referee::{Referee, assert_same};
+use harness::referee::{Referee, assert_same};
 
 const ROWS: u16 = 30;
 const COLS: u16 = 100;

@@ -54,7 +54,7 @@ impl EventListener for Window {
 }
 
 /// A terminal.
-pub(crate) struct Referee {
+pub struct Referee {
     terminal: Term<Window>,
     parser: Processor,
     window: Window,
@@ -62,7 +62,8 @@ pub(crate) struct Referee {
 }
 
 impl Referee {
-    pub(crate) fn new(rows: u16, cols: u16) -> Self {
+    /// A fresh one.
+    pub fn new(rows: u16, cols: u16) -> Self {
         let (size, window) = (Size(rows.into(), cols.into()), Window::default());
         let config = Config {
             scrolling_history: 1000,
@@ -77,41 +78,58 @@ impl Referee {
         }
     }
 
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> &mut Self {
+    /// Takes in output.
+    pub fn feed(&mut self, bytes: &[u8]) -> &mut Self {
         self.parser.advance(&mut self.terminal, bytes);
         self
     }
 
     /// What the terminal has answered to the program.
-    pub(crate) fn answers(&self) -> String {
+    pub fn answers(&self) -> String {
         self.window.answers.borrow().clone()
     }
 
     /// All that can be seen, and all that decides what will be: a line for each row of text, with what is
     /// remarkable about its cells, then the cursor, the modes and the title.
-    pub(crate) fn seen(&self) -> String {
+    pub fn seen(&self) -> String {
         let mut seen = String::new();
         for row in 0..self.size.0 {
             writeln!(seen, "{row:3} {}", self.row(row as i32)).expect("memory");
         }
         let cursor = &self.terminal.grid().cursor;
-        let (point, pen) = (cursor.point, &cursor.template);
-        let place = (point.line.0, point.column.0, cursor.input_needs_wrap);
-        writeln!(seen, "cursor {place:?} {:?}", self.terminal.cursor_style()).expect("memory");
-        writeln!(seen, "pen {:?} {:?} {:?}", pen.fg, pen.bg, pen.flags).expect("memory");
-        writeln!(
-            seen,
-            "link {:?}",
-            pen.hyperlink().map(|link| link.uri().to_owned())
-        )
-        .expect("memory");
-        writeln!(seen, "modes {:?}", self.terminal.mode()).expect("memory");
+        let place = (
+            cursor.point.line.0,
+            cursor.point.column.0,
+            cursor.input_needs_wrap,
+        );
+        writeln!(seen, "cursor {place:?}").expect("memory");
+        seen += &self.settings();
         writeln!(seen, "title {:?}", self.window.title.borrow()).expect("memory");
         seen
     }
 
+    /// What a program has set, and has to set back: the shape of the cursor, the pen, the link, the modes.
+    pub fn settings(&self) -> String {
+        let pen = &self.terminal.grid().cursor.template;
+        let link = pen.hyperlink().map(|link| link.uri().to_owned());
+        let (shape, modes) = (self.terminal.cursor_style(), self.terminal.mode());
+        format!(
+            "shape {shape:?}\npen {:?} {:?} {:?}\nlink {link:?}\nmodes {modes:?}\n",
+            pen.fg, pen.bg, pen.flags
+        )
+    }
+
+    /// The text of the rows shown.
+    pub fn text(&self) -> String {
+        let cell = |row: i32, col| self.terminal.grid()[Line(row)][Column(col)].c;
+        let row = |row| (0..self.size.1).map(move |col| cell(row, col));
+        let rows = (0..self.size.0 as i32).map(|number| row(number).collect::<String>());
+        let rows: Vec<String> = rows.map(|row| row.trim_end().to_owned()).collect();
+        rows.join("\n").trim_end().to_owned()
+    }
+
     /// The lines that were scrolled out, the oldest first.
-    pub(crate) fn history(&self) -> Vec<String> {
+    pub fn history(&self) -> Vec<String> {
         let lines = self.terminal.grid().history_size() as i32;
         (-lines..0).map(|row| self.row(row)).collect()
     }
@@ -143,7 +161,8 @@ impl Referee {
 }
 
 /// Fails with the first lines that differ.
-pub(crate) fn assert_same(truth: &str, shown: &str, what: &str) {
+#[track_caller]
+pub fn assert_same(truth: &str, shown: &str, what: &str) {
     let differing = truth.lines().zip(shown.lines()).filter(|(a, b)| a != b);
     let differing: Vec<String> = differing
         .map(|(truth, shown)| format!("-{truth}\n+{shown}"))
