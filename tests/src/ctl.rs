@@ -34,6 +34,12 @@ impl Ctl {
         command
     }
 
+    /// The command as a shell reads it.
+    pub fn words(&self) -> String {
+        let program = bins::taskmasterctl().display();
+        format!("{program} -s {}", self.socket.display())
+    }
+
     /// Runs it to its end.
     #[track_caller]
     pub fn run(&self, words: &[&str]) -> Said {

@@ -1,15 +1,8 @@
-//! A daemon that does what a test says, to see what the client does on a terminal.
-//!
-//! A [`Sitting`] is a shell script on a terminal of its own that runs `taskmasterctl attach w`, tells its exit code,
-//! and then repeats whatever is typed. The test plays the daemon, frame by frame, through a [`Visitor`].
+//! A daemon that does what a test says, frame by frame, to see what the client does.
 
-use std::ffi::OsString;
-use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::Command;
 
-use nix::sys::signal::Signal;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use serde_json::{Value, json};
 use shared::api::{Attached, Tty};
@@ -17,8 +10,8 @@ use shared::frame::{Decoder, Frame};
 use shared::rpc::{Lines, REQUEST_LEN_MAX};
 use shared::state::State;
 
+use crate::Sandbox;
 use crate::wait::{SOON, check, eventually};
-use crate::{Sandbox, Term, bins, proc};
 
 /// The socket of a daemon that a test plays.
 pub struct Fake {
@@ -188,94 +181,4 @@ impl Visitor {
             check(self.gone, || format!("{:?}", self.frames))
         });
     }
-}
-
-/// Somebody at a terminal, and the daemon that a test plays.
-pub struct Sitting {
-    pub sandbox: Sandbox,
-    pub fake: Fake,
-    pub term: Term,
-    /// The modes of the terminal before the client came.
-    pub before: String,
-}
-
-impl Sitting {
-    /// Starts `taskmasterctl attach` with these words, and waits for its request.
-    #[track_caller]
-    pub fn new(words: &[&str]) -> (Self, Visitor) {
-        Self::with(words, "")
-    }
-
-    /// The same with something behind the command in the script, as a redirection.
-    #[track_caller]
-    pub fn with(words: &[&str], behind: &str) -> (Self, Visitor) {
-        let sandbox = Sandbox::new();
-        let fake = Fake::new(&sandbox);
-        let script = format!(
-            "echo ready; read go; \"$@\" {behind}; echo \"code=$?\"; echo shell; exec cat -v"
-        );
-        let mut command = Command::new("sh");
-        command.args(["-c", &script, "sh"]);
-        command.args(attach(&sandbox)).args(words);
-        command.env("TERM", "xterm").current_dir(sandbox.dir());
-        let mut term = Term::spawn(&command);
-        term.wait_for("ready");
-        let before = term.modes();
-        term.send("\r");
-        let visitor = fake.accept();
-        let sitting = Self {
-            sandbox,
-            fake,
-            term,
-            before,
-        };
-        (sitting, visitor)
-    }
-
-    /// The same, attached to a process that runs.
-    #[track_caller]
-    pub fn attached(words: &[&str]) -> (Self, Visitor) {
-        let (mut sitting, mut visitor) = Self::new(words);
-        visitor.answer(&json!(running()));
-        visitor.send(&Frame::Snapshot(b"hello".to_vec()));
-        sitting.term.wait_for("hello");
-        (sitting, visitor)
-    }
-
-    /// Waits until the client has ended with this code and the terminal is as it was.
-    #[track_caller]
-    pub fn wait_code(&mut self, code: i32) {
-        self.term.wait_for(&format!("code={code}\n"));
-        self.term.wait_for("shell");
-        assert_eq!(self.term.modes(), self.before, "modes of the terminal");
-        self.assert_blocking();
-    }
-
-    /// Checks that the shell's own descriptors wait when they are read.
-    #[track_caller]
-    pub fn assert_blocking(&self) {
-        let info = fs::read_to_string(format!("/proc/{}/fdinfo/0", self.term.pid()));
-        let info = info.expect("the shell has an input");
-        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-        let flags = u32::from_str_radix(flags.unwrap_or("").trim(), 8).expect("flags are octal");
-        assert_eq!(flags & libc::O_NONBLOCK.cast_unsigned(), 0, "{info}");
-    }
-
-    /// Sends the client a signal.
-    pub fn signal(&self, visitor: &Visitor, signal: Signal) {
-        proc::signal(visitor.pid, signal);
-    }
-}
-
-/// `taskmasterctl -s SOCKET`, word by word.
-pub fn ctl(sandbox: &Sandbox) -> Vec<OsString> {
-    let program = bins::taskmasterctl().into();
-    vec![program, "-s".into(), sandbox.path("socket").into()]
-}
-
-fn attach(sandbox: &Sandbox) -> Vec<OsString> {
-    let mut words = ctl(sandbox);
-    words.push("attach".into());
-    words.push("w".into());
-    words
 }

@@ -1,7 +1,6 @@
 //! `attach --filter`: text and colours reach the user's terminal, and nothing that it would obey or answer.
 
-use harness::fake::Sitting;
-use harness::{Daemon, SOON, Sandbox, Term, check, eventually, json};
+use harness::{Daemon, SOON, Sandbox, Sitting, Term, check, eventually, json};
 use shared::frame::Frame;
 
 /// What speaks to the terminal and is nobody's text: the clipboard, questions, a title, device strings, modes, places.

@@ -1,7 +1,7 @@
 //! The client attached: what is typed, and the key that detaches.
 
-use harness::fake::{Sitting, Visitor};
-use harness::{SOON, check, eventually, throughout};
+use harness::fake::Visitor;
+use harness::{SOON, Sitting, check, eventually, throughout};
 use shared::frame::Frame;
 use std::time::Duration;
 

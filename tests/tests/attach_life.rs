@@ -1,7 +1,7 @@
 //! The client attached: what becomes of it as the process, the daemon and the input end.
 
-use harness::fake::{Fake, Sitting, Visitor, ctl, running};
-use harness::{Ctl, SOON, Sandbox, Term, check, eventually, json};
+use harness::fake::{Fake, Visitor, running};
+use harness::{Ctl, SOON, Sandbox, Sitting, Term, check, eventually, json};
 use shared::api::{Attached, Exited, Restarted, Tty};
 use shared::frame::Frame;
 use shared::state::{Exit, State};
@@ -134,9 +134,8 @@ fn lines_of_a_pipe_begin_at_the_left() {
 
 /// Runs the client without a terminal.
 fn piped(sandbox: &Sandbox, words: &[&str]) -> Command {
-    let all = ctl(sandbox);
-    let mut command = Command::new(&all[0]);
-    command.args(&all[1..]).args(words);
+    let mut command = Ctl::new(&sandbox.path("socket")).command();
+    command.args(words);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command
 }
@@ -240,9 +239,8 @@ fn the_shell_attaches_between_two_prompts() {
     const PROMPT: &str = "taskmaster> ";
     let sandbox = Sandbox::new();
     let fake = Fake::new(&sandbox);
-    let words = ctl(&sandbox);
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).env("TERM", "xterm");
+    let mut command = Ctl::new(&sandbox.path("socket")).command();
+    command.env("TERM", "xterm");
     command.env("HOME", sandbox.dir());
     let mut term = Term::spawn(&command);
     fake.accept().refuse(1, "no status today");

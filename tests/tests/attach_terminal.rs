@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use harness::fake::{Fake, Sitting, ctl, running};
-use harness::{SOON, Sandbox, Term, check, eventually, json, proc, throughout};
+use harness::fake::{Fake, running};
+use harness::{Ctl, SOON, Sandbox, Sitting, Term, check, eventually, json, proc, throughout};
 use nix::sys::signal::Signal;
 use shared::frame::{Frame, Size};
 
@@ -98,7 +98,7 @@ fn signals_that_end_the_client_leave_the_terminal_in_order() {
     ] {
         let (mut sitting, mut visitor) = Sitting::attached(&[]);
         let mark = dirty(&mut sitting, &mut visitor);
-        sitting.signal(&visitor, signal);
+        sitting.signal(signal);
         visitor.wait_frame(&Frame::Detach);
         sitting.wait_code(code);
         assert_switched_off(&since(&mut sitting, mark));
@@ -110,7 +110,7 @@ fn signals_that_end_the_client_leave_the_terminal_in_order() {
 fn a_killed_client_leaves_the_terminal_in_order() {
     let (mut sitting, mut visitor) = Sitting::attached(&[]);
     let mark = dirty(&mut sitting, &mut visitor);
-    sitting.signal(&visitor, Signal::SIGKILL);
+    sitting.signal(Signal::SIGKILL);
     sitting.term.wait_for("code=137");
     eventually("the terminal as it was", SOON, || {
         let now = sitting.term.modes();
@@ -209,11 +209,7 @@ fn a_stopped_client_gives_the_terminal_back_and_returns_to_it() {
     command.arg("-i").env("PS1", "shell> ").env_remove("ENV");
     command.env("TERM", "xterm").current_dir(sandbox.dir());
     // What is typed must fit into one row, wherever the binaries are.
-    let words: Vec<String> = ctl(&sandbox)
-        .iter()
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
-    command.env("CTL", words.join(" "));
+    command.env("CTL", Ctl::new(&sandbox.path("socket")).words());
     let mut term = Term::spawn(&command);
     term.type_line("shell> ", "$CTL attach w");
     let mut visitor = fake.accept();
