@@ -52,7 +52,8 @@ impl Life {
         self.runs = false;
         self.state = news.state;
         let what = format!("{} {}", self.name, ending(news));
-        let over = self.once || news.gone || (is_final(news) && !known);
+        // What was over before we came is no end.
+        let over = news.gone || (!known && (self.once || is_final(news)));
         if over {
             let why = match (news.gone, news.exit, news.state) {
                 (true, _, _) => " and will not come back",
@@ -188,5 +189,11 @@ mod tests {
         let next = waiting.exited(&news(None, State::Stopped, None));
         assert_eq!(next, Next::Wait(line.into()));
         assert_eq!(life(State::Running, false).opening(), None);
+        let mut once = life(State::Stopped, true);
+        let next = once.exited(&news(None, State::Stopped, None));
+        assert_eq!(next, Next::Wait(line.into()));
+        once.restarted(12);
+        let ended = once.exited(&news(Some(Ending::Code(4)), State::Backoff, Some(1000)));
+        assert_eq!(left(ended).1, 4);
     }
 }
