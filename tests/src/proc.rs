@@ -1,6 +1,7 @@
 //! What the kernel says about processes: the oracle that knows nothing of the daemon.
 
 use std::fs;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -97,6 +98,13 @@ pub fn wakeups(pid: i32) -> u64 {
 pub fn cpu_ms(pid: i32) -> u64 {
     // The kernel counts in hundredths of a second on every Linux of today.
     stat(pid).map_or(0, |stat| (stat.utime + stat.stime) * 10)
+}
+
+/// How long this thread has been ready to run and had no processor.
+pub fn waited_for_cpu() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let waited = text.split_whitespace().nth(1);
+    Duration::from_nanos(waited.and_then(|ns| ns.parse().ok()).unwrap_or(0))
 }
 
 /// Its open descriptors: number and what it leads to.

@@ -13,8 +13,11 @@ use shared::rpc::RpcError;
 
 use crate::daemon::Daemon;
 use crate::rpc::Rpc;
-use crate::sys;
 use crate::wait::{LATER, SOON, check, eventually};
+use crate::{proc, sys};
+
+/// How long a client may be kept from reading and still be one that reads: half of what the daemon waits for it.
+const STARVED: Duration = Duration::from_millis(50);
 
 /// An attached connection.
 pub struct Seat {
@@ -22,6 +25,9 @@ pub struct Seat {
     decoder: Decoder,
     held: Vec<u8>,
     next: VecDeque<Frame>,
+    /// How long this thread had waited for a processor at the last frame.
+    waited: Duration,
+    starved: bool,
     /// What the daemon answered.
     pub attached: Attached,
 }
@@ -84,14 +90,21 @@ impl Seat {
         let answer = rpc.call(&Call::Attach(params))?;
         let attached = serde_json::from_value(answer).expect("an answer has its form");
         let (stream, held) = rpc.into_parts();
-        let (decoder, next) = (Decoder::default(), VecDeque::new());
         Ok(Self {
             stream,
-            decoder,
+            decoder: Decoder::default(),
             held,
-            next,
+            next: VecDeque::new(),
+            waited: proc::waited_for_cpu(),
+            starved: false,
             attached,
         })
+    }
+
+    /// Whether, since it was last asked, the machine has kept this client from reading for so long that the daemon
+    /// may have taken it for one that does not.
+    pub fn was_starved(&mut self) -> bool {
+        std::mem::take(&mut self.starved)
     }
 
     /// The connection itself.
@@ -117,6 +130,14 @@ impl Seat {
     /// # Errors
     /// Nothing came in time, or what came is no frame.
     pub fn next(&mut self, limit: Duration) -> Result<Option<Frame>, String> {
+        let next = self.read_next(limit);
+        let waited = proc::waited_for_cpu();
+        self.starved |= waited.saturating_sub(self.waited) > STARVED;
+        self.waited = waited;
+        next
+    }
+
+    fn read_next(&mut self, limit: Duration) -> Result<Option<Frame>, String> {
         let until = Instant::now() + limit;
         loop {
             if let Some(frame) = self.next.pop_front() {

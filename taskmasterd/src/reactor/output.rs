@@ -58,9 +58,6 @@ impl Reactor {
     /// A budget's worth from each source that has something.
     pub(super) fn take_in_output(&mut self) {
         for token in std::mem::take(&mut self.debts.outputs) {
-            if self.paced.contains_key(&token) {
-                continue;
-            }
             if let Some(Source::Output(Output {
                 id,
                 terminal: Some(_),
@@ -69,11 +66,12 @@ impl Reactor {
             {
                 self.flush_typed(*id);
             }
+            if self.is_paced(token) {
+                continue;
+            }
             match self.read_output(token, Reading::News) {
-                Stop::End => self.close_output(token),
-                // However much was read: many a little fills a queue too.
-                Stop::Empty | Stop::Budget if self.should_pace(token) => {}
                 Stop::Empty => {}
+                Stop::End => self.close_output(token),
                 Stop::Budget => {
                     self.debts.outputs.insert(token);
                 }
@@ -194,6 +192,7 @@ impl Reactor {
             return;
         };
         self.debts.outputs.remove(&token);
+        self.paced.remove(&token);
         let at = self.at();
         if let Some(outlet) = self.outlets.get_mut(&output.id) {
             let who = Speaker::of(&self.core, output.id, output.pid);

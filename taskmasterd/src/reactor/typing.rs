@@ -118,9 +118,12 @@ impl Reactor {
         leader.is_some_and(|leader| !leader.plain)
     }
 
-    /// Whether the reading of `output` should wait a moment for a client that reads but cannot keep up. The moment
-    /// is short, and whoever uses it up falls behind: the process waits for nobody who does not read.
-    pub(super) fn should_pace(&mut self, output: Token) -> bool {
+    /// Whether the reading of `output` waits a moment for a client that reads but cannot keep up. The moment is
+    /// short, and whoever uses it up falls behind: the process waits for nobody who does not read.
+    pub(super) fn is_paced(&mut self, output: Token) -> bool {
+        if self.paced.contains_key(&output) {
+            return true;
+        }
         let Some(Source::Output(super::sources::Output { id, .. })) = self.sources.get(output)
         else {
             return false;
@@ -177,7 +180,13 @@ impl Reactor {
         for (output, viewer) in late {
             self.paced.remove(&output);
             self.debts.outputs.insert(output);
-            if let Some(attachment) = self.attachment(viewer) {
+            // What it has read while we were not looking counts.
+            if let Some(client) = self.clients.get_mut(&viewer) {
+                let _ = client.flush(now);
+            }
+            if let Some(attachment) = self.attachment(viewer)
+                && attachment.queued() > ATTACH_PACE_LEN
+            {
                 attachment.fall_behind(now, 0);
             }
         }
