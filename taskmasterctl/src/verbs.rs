@@ -143,14 +143,15 @@ pub(crate) fn dispatch(session: &Session, words: &[&str]) -> Exit {
 
 /// Whether `arg` looks like an option that the command does not have. A number is one for `tail`.
 fn is_strange(verb: &Verb, arg: &str) -> bool {
-    let numeric = arg[1.min(arg.len())..]
-        .bytes()
-        .all(|byte| byte.is_ascii_digit());
+    let Some(behind_dash) = arg.strip_prefix('-') else {
+        return false;
+    };
+    let numeric = behind_dash.bytes().all(|byte| byte.is_ascii_digit());
     let known = match arg.split_once('=') {
         Some((option, _)) => verb.valued.contains(&option),
         None => verb.options.contains(&arg),
     };
-    arg.starts_with('-') && !numeric && !known && verb.name != "tail"
+    !numeric && !known && verb.name != "tail"
 }
 
 fn unknown(line: &[&str]) -> Exit {
@@ -184,6 +185,7 @@ mod tests {
         assert!(!strange("attach", "--history") && !strange("tail", "-100"));
         assert!(strange("attach", "--once=1") && strange("status", "--strays=1"));
         assert!(strange("start", "--frob") && strange("start", "--frob=1"));
+        assert!(strange("start", "-ü") && !strange("start", "über") && !strange("start", ""));
     }
 
     #[test]
