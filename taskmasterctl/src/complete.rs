@@ -82,6 +82,13 @@ fn selectors(processes: &[ProcessStatus]) -> Vec<String> {
     names
 }
 
+/// The words before the one that is being typed, and that one. Only blanks part words: names hold `:`, `*` and `-`.
+fn at_cursor(typed: &str) -> (Vec<&str>, &str) {
+    let word = typed.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let before = typed.strip_suffix(word).unwrap_or_default();
+    (before.split_whitespace().collect(), word)
+}
+
 /// What can stand where `word` begins, after the words `before`.
 fn candidates(before: &[&str], word: &str, names: impl FnOnce() -> Vec<String>) -> Vec<String> {
     let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
@@ -123,14 +130,12 @@ impl Completer for Completion<'_> {
         _: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
         let typed = line.get(..pos).unwrap_or_default();
-        // Only blanks part words: names hold `:`, `*` and `-`.
-        let start = typed.rfind(char::is_whitespace).map_or(0, |at| at + 1);
-        let before: Vec<&str> = typed[..start].split_whitespace().collect();
-        let mut found = candidates(&before, &typed[start..], || self.names());
+        let (before, word) = at_cursor(typed);
+        let mut found = candidates(&before, word, || self.names());
         if let [only] = &mut found[..] {
             only.push(' ');
         }
-        Ok((start, found))
+        Ok((typed.len() - word.len(), found))
     }
 }
 
@@ -154,9 +159,8 @@ mod tests {
                 .map(String::from)
                 .to_vec()
         };
-        let start = line.rfind(' ').map_or(0, |at| at + 1);
-        let before: Vec<&str> = line[..start].split_whitespace().collect();
-        candidates(&before, &line[start..], names)
+        let (before, word) = at_cursor(line);
+        candidates(&before, word, names)
     }
 
     #[test]
@@ -171,6 +175,18 @@ mod tests {
         assert_eq!(found("help re"), ["restart", "reload", "reread"]);
         assert_eq!(found("version "), [""; 0]);
         assert_eq!(found("frobnicate w"), [""; 0]);
+    }
+
+    // Blanks of more than one byte come with pasted text; completion once cut them in two, and that was the end.
+    #[test]
+    fn every_blank_parts_words() {
+        for blank in ["\u{a0}", "\u{3000}", "\u{85}", "\t"] {
+            let line = format!("stop{blank}web:");
+            assert_eq!(found(&line), ["web:*", "web:0", "web:1"], "{blank:?}");
+            assert_eq!(at_cursor(&format!("stop{blank}")), (vec!["stop"], ""));
+        }
+        assert_eq!(found("stop ü"), [""; 0]);
+        assert_eq!(at_cursor(""), (vec![], ""));
     }
 
     #[test]
