@@ -30,6 +30,9 @@ pub(crate) fn start(socket: &Path) -> Result<Shell, String> {
 /// typed there is the shell's and not the daemon's.
 fn spawn(socket: &Path) -> Result<sys::Child, String> {
     let program = find();
+    // The shell of the user knows our process group only: it would not see the control shell stop at a Ctrl-Z,
+    // and nobody would ever continue it. What is ignored stays ignored in what is started.
+    sys::ignore(Signal::SIGTSTP).map_err(|error| error.to_string())?;
     let mut command = Command::new(&program);
     command.arg("-s").arg(socket).process_group(0);
     let shell = command

@@ -18,6 +18,7 @@ use std::ptr::{self, NonNull};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::Winsize;
+use nix::sys::signal::{self, SigHandler, Signal};
 use nix::unistd::{Gid, Uid, geteuid, setfsgid, setfsuid};
 use shared::state::Exit;
 
@@ -155,6 +156,13 @@ fn exit(code: i32, status: i32) -> Exit {
 /// Makes orphans among our descendants our children, so that none is out of sight.
 pub fn set_subreaper() -> io::Result<()> {
     Ok(nix::sys::prctl::set_child_subreaper(true)?)
+}
+
+/// Ignores `signal`, here and in what is started by other means than [`crate::child`].
+pub fn ignore(signal: Signal) -> io::Result<()> {
+    // SAFETY: ignoring a signal is no code of ours, so none can run at a bad time.
+    let done = unsafe { signal::signal(signal, SigHandler::SigIgn) };
+    done.map(|_| ()).map_err(io::Error::from)
 }
 
 /// Opens the slave of a PTY without its path, which another mount namespace may have covered.

@@ -81,6 +81,14 @@ fn sandbox_with_program() -> (Sandbox, PathBuf) {
     (sandbox, file)
 }
 
+fn with_shell(sandbox: &Sandbox, file: &Path) -> Command {
+    let mut command = Command::new(bins::taskmasterd());
+    command.arg("-c").arg(file).arg("--shell");
+    command.env("HOME", sandbox.dir()).env("TERM", "xterm");
+    command.current_dir(sandbox.dir());
+    command
+}
+
 // The caller's exit code is the news that it is up; the end of the caller's terminal is no news for the daemon.
 #[test]
 fn in_the_background_it_is_up_when_the_caller_returns_and_outlives_him() {
@@ -158,17 +166,8 @@ fn in_the_background_a_second_one_says_why_it_is_not_up() {
 // The window is closed: that is a way to leave the shell too, and nothing may be left behind.
 #[test]
 fn a_terminal_that_goes_away_takes_all_programs_with_it() {
-    let sandbox = Sandbox::new();
-    let cmd = sandbox.puppet("p", &["--brief"]);
-    let programs = json!({"p": {"cmd": cmd, "tty": "none", "starttime": "50ms"}});
-    let path = sandbox.write("tm.yaml", config(&sandbox, &programs));
-    let mut command = Command::new(bins::taskmasterd());
-    command.arg("-c").arg(path).arg("--shell");
-    command
-        .env("HOME", sandbox.dir())
-        .env("TERM", "xterm")
-        .current_dir(sandbox.dir());
-    let mut term = Term::spawn(&command);
+    let (sandbox, file) = sandbox_with_program();
+    let mut term = Term::spawn(&with_shell(&sandbox, &file));
     term.wait_prompt(PROMPT);
     sandbox.ledger("p").wait("ready", 1, SOON);
     let pid = sandbox.ledger("p").pids("start")[0];
@@ -179,6 +178,26 @@ fn a_terminal_that_goes_away_takes_all_programs_with_it() {
     eventually("the end of the daemon", SOON, || {
         check(!proc::alive(term.pid()), || "it lives".into())
     });
+}
+
+// The terminal belongs to the control shell, and the user's own shell does not know of it: were it stopped,
+// nobody could continue it, and the terminal would be dead.
+#[test]
+fn the_control_shell_is_not_stopped_by_keys() {
+    let (sandbox, file) = sandbox_with_program();
+    let mut term = Term::spawn(&with_shell(&sandbox, &file));
+    sandbox.ledger("p").wait("ready", 1, SOON);
+    term.wait_prompt(PROMPT);
+    term.send("\x1a");
+    term.type_line(PROMPT, "version");
+    term.wait_for(env!("CARGO_PKG_VERSION"));
+    term.type_line(PROMPT, "tail -f p");
+    term.wait_for("==> Press Ctrl-C to exit <==");
+    term.send("\x1a");
+    term.wait_for("^Z");
+    term.send("\x03");
+    term.type_line(PROMPT, "exit");
+    assert!(term.wait_exit(LATER).success());
 }
 
 // `stdout: inherit` goes to the daemon's own terminal; who stops looking at that one stops nothing else.
