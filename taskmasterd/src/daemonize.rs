@@ -8,7 +8,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode, Stdio};
 
+use taskmasterd::files::reason;
+
 use crate::options::DAEMONIZED;
+use crate::say::complain;
 
 /// What the daemon says when it is up.
 const READY: &str = "ready\n";
@@ -18,7 +21,10 @@ pub(crate) fn launch() -> ExitCode {
     match try_launch() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("taskmasterd: cannot go into the background: {error}");
+            complain(format_args!(
+                "taskmasterd: cannot go into the background: {}",
+                reason(&error)
+            ));
             ExitCode::FAILURE
         }
     }
@@ -41,10 +47,10 @@ fn try_launch() -> io::Result<ExitCode> {
     }
     let status = daemon.wait()?;
     if let Some(signal) = status.signal() {
-        eprintln!(
+        complain(format_args!(
             "taskmasterd: the daemon was killed by {} as it started",
             shared::signal::name(signal)
-        );
+        ));
     }
     Ok(status
         .code()

@@ -1,7 +1,7 @@
 //! `--demo`: a configuration to try taskmaster with, in a directory that is gone afterwards.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
@@ -24,7 +24,9 @@ impl Demo {
 
     /// Says what is about to be seen.
     pub(crate) fn welcome(&self) {
-        println!(
+        // Who does not read it misses nothing that he needs.
+        let _ = writeln!(
+            io::stdout(),
             "Five processes of {} are supervised now, and this is their control shell.\n\
              Try: status, tail -f ticker, restart worker:*, help. Leave with exit, which stops them.\n",
             self.config().display()

@@ -179,7 +179,7 @@ fn judge_owner(status: &FileStat, uid: u32) -> Result<(), String> {
 }
 
 /// What the kernel said, as a fragment.
-pub(crate) fn reason(error: &io::Error) -> String {
+pub fn reason(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(errno) => Errno::from_raw(errno).desc().to_ascii_lowercase(),
         None => error.to_string(),

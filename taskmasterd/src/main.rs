@@ -3,6 +3,7 @@
 mod daemonize;
 mod demo;
 mod options;
+mod say;
 mod shell;
 
 use std::fmt::Display;
@@ -21,6 +22,7 @@ use taskmasterd::sinks::eventlog::{EventLog, own_stderr};
 use taskmasterd::sys;
 
 use options::{Mode as RunMode, Options, Order};
+use say::complain;
 
 /// The exit code of a configuration or a command line that is wrong, as supervisor has it.
 const EXIT_USAGE: u8 = 2;
@@ -31,14 +33,13 @@ fn main() -> ExitCode {
         return help(arguments.next().map(PathBuf::from));
     }
     match options::parse() {
-        Ok(Order::Say(text)) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
+        Ok(Order::Say(text)) => say::answer(&text),
         Ok(Order::Check(path)) => check(&path),
         Ok(Order::Run(options)) => run(options),
         Err(problem) => {
-            eprintln!("taskmasterd: {problem}\nFor help, use taskmasterd --help");
+            complain(format_args!(
+                "taskmasterd: {problem}\nFor help, use taskmasterd --help"
+            ));
             ExitCode::from(EXIT_USAGE)
         }
     }
@@ -66,13 +67,12 @@ fn check(path: &Path) -> ExitCode {
     match read(path) {
         Ok(config) => {
             for warning in &config.warnings {
-                eprintln!("warning: {warning}");
+                complain(format_args!("warning: {warning}"));
             }
-            print!("{}", describe(&config));
-            ExitCode::SUCCESS
+            say::answer(&describe(&config))
         }
         Err(problems) => {
-            eprintln!("{problems}");
+            complain(problems);
             ExitCode::from(EXIT_USAGE)
         }
     }
@@ -85,7 +85,7 @@ fn run(options: Options) -> ExitCode {
     match supervise(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, problem)) => {
-            eprintln!("taskmasterd: {problem}");
+            complain(format_args!("taskmasterd: {problem}"));
             ExitCode::from(code)
         }
     }
@@ -122,7 +122,7 @@ fn supervise(options: Options) -> Result<(), (u8, String)> {
     let mut log = EventLog::new(config.log.clone(), stderr);
     log.reopen().map_err(|error| (EXIT_USAGE, error))?;
     if options.mode != RunMode::Foreground && config.log.is_none() && config.syslog.is_none() {
-        eprintln!("taskmasterd: warning: neither log nor syslog is set; events are told to nobody");
+        complain("taskmasterd: warning: neither log nor syslog is set; events are told to nobody");
     }
     let equipment = Equipment {
         config,

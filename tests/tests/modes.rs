@@ -54,6 +54,45 @@ fn a_demonstration_runs_and_leaves_nothing() {
     });
 }
 
+// `taskmasterd --check | head -1` is over when head is; a full disk is told, and is no success.
+#[test]
+fn an_answer_that_nobody_takes_ends_it_without_a_panic() {
+    let sandbox = Sandbox::new();
+    let program = json!({"cmd": "true"});
+    let programs: serde_json::Map<_, _> = (0..200)
+        .map(|n| (format!("p{n}"), program.clone()))
+        .collect();
+    let file = sandbox.write("tm.yaml", config(&sandbox, &json!(programs)));
+    let wrong = sandbox.write("wrong.yaml", "programs: 1\n");
+    let run = |words: &[&str], stdout: Stdio, stderr: Stdio| {
+        let mut command = Command::new(bins::taskmasterd());
+        command.args(words).stdin(Stdio::null());
+        command.stdout(stdout).stderr(stderr);
+        let child = command.spawn().expect("taskmasterd starts");
+        let output = child.wait_with_output().expect("taskmasterd ends");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    let closed = || {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be had");
+        drop(reader);
+        Stdio::from(writer)
+    };
+    let full = || Stdio::from(fs::File::create("/dev/full").expect("a full device"));
+    let check = ["--check", "-c", file.to_str().expect("UTF-8")];
+    let refused = ["--check", "-c", wrong.to_str().expect("UTF-8")];
+    for words in [&check[..], &["--help"]] {
+        let (code, said) = run(words, closed(), Stdio::piped());
+        assert_eq!((code, said.as_str()), (Some(141), ""), "{words:?}");
+        let (code, said) = run(words, full(), Stdio::piped());
+        let want = "taskmasterd: standard output: no space left on device\n";
+        assert_eq!((code, said.as_str()), (Some(1), want), "{words:?}");
+    }
+    for stderr in [closed(), full()] {
+        assert_eq!(run(&refused, Stdio::null(), stderr).0, Some(2));
+    }
+}
+
 /// A daemon in the background, which no child of ours is; killed at the end if it still lives.
 struct Background(i32);
 
