@@ -3,9 +3,9 @@
 //! The daemon runs itself once more, in a session of its own; the caller waits for its word on a pipe. What
 //! goes wrong before that word is said on the caller's standard error, and is his exit code.
 
-use std::ffi::OsString;
+use std::ffi::CString;
 use std::io::{self, Read, Write};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, Stdio};
 
 use taskmasterd::files::reason;
@@ -13,6 +13,8 @@ use taskmasterd::files::reason;
 use crate::options::DAEMONIZED;
 use crate::say::complain;
 
+/// What the daemon is called.
+const NAME: &str = "taskmasterd";
 /// What the daemon says when it is up.
 const READY: &str = "ready\n";
 
@@ -31,10 +33,12 @@ pub(crate) fn launch() -> ExitCode {
 }
 
 fn try_launch() -> io::Result<ExitCode> {
-    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    arguments.push(format!("--{DAEMONIZED}").into());
+    let mut arguments = std::env::args_os();
+    let own_name = arguments.next().unwrap_or_else(|| NAME.into());
     let mut daemon = Command::new("/proc/self/exe")
+        .arg0(own_name)
         .args(arguments)
+        .arg(format!("--{DAEMONIZED}"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -58,6 +62,12 @@ fn try_launch() -> io::Result<ExitCode> {
         .filter(|&code| code != 0)
         .unwrap_or(1)
         .into())
+}
+
+/// In the daemon: takes the name that ps(1) and pgrep(1) know it by, where the kernel took `exe` from the path.
+pub(crate) fn take_name() -> io::Result<()> {
+    let name = CString::new(NAME)?;
+    Ok(nix::sys::prctl::set_name(&name)?)
 }
 
 /// In the daemon: leaves the caller's session and terminal, and says that it is up.

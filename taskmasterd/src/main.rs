@@ -79,10 +79,14 @@ fn check(path: &Path) -> ExitCode {
 }
 
 fn run(options: Options) -> ExitCode {
-    if options.mode == RunMode::Daemonize {
-        return daemonize::launch();
-    }
-    match supervise(options) {
+    let ran = match options.mode {
+        RunMode::Daemonize => return daemonize::launch(),
+        RunMode::Daemonized => daemonize::take_name()
+            .map_err(|error| (1, error.to_string()))
+            .and_then(|()| supervise(options)),
+        RunMode::Foreground | RunMode::Shell | RunMode::Demo => supervise(options),
+    };
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, problem)) => {
             complain(format_args!("taskmasterd: {problem}"));

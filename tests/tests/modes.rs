@@ -148,6 +148,11 @@ fn in_the_background_it_is_up_when_the_caller_returns_and_outlives_him() {
     assert!(proc::alive(daemon.0));
     let stat = proc::stat(daemon.0).expect("a daemon");
     assert!(stat.sid != session, "it is still in the caller's session");
+    // ps and pgrep find it by the name that its caller used.
+    let command_line = fs::read(format!("/proc/{}/cmdline", daemon.0)).expect("a command line");
+    let own_name = bins::taskmasterd().display().to_string();
+    assert_eq!(stat.command, "taskmasterd");
+    assert!(command_line.starts_with(own_name.as_bytes()));
     let streams: Vec<_> = proc::fds(daemon.0).into_iter().take(3).collect();
     assert!(
         streams.iter().all(|(_, target)| target == "/dev/null"),
