@@ -109,15 +109,6 @@ fn supervise(options: Options) -> Result<(), (u8, String)> {
     sys::set_subreaper().map_err(|error| failed(&error))?;
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
     let listener = Listener::bind(&socket, &config.socket).map_err(|error| failed(&error))?;
-    if let Some(demo) = &demo {
-        demo.welcome();
-    }
-    let with_shell = matches!(options.mode, RunMode::Shell | RunMode::Demo);
-    let shell = with_shell
-        .then(|| shell::start(&socket))
-        .transpose()
-        .map_err(|error| failed(&error))?;
-    let signals = signals::take().map_err(|error| failed(&error))?;
     let stderr = if options.mode == RunMode::Foreground {
         own_stderr()
     } else {
@@ -128,6 +119,15 @@ fn supervise(options: Options) -> Result<(), (u8, String)> {
     if options.mode != RunMode::Foreground && config.log.is_none() && config.syslog.is_none() {
         complain("taskmasterd: warning: neither log nor syslog is set; events are told to nobody");
     }
+    if let Some(demo) = &demo {
+        demo.welcome();
+    }
+    let with_shell = matches!(options.mode, RunMode::Shell | RunMode::Demo);
+    let shell = with_shell
+        .then(|| shell::start(&socket))
+        .transpose()
+        .map_err(|error| failed(&error))?;
+    let signals = signals::take().map_err(|error| failed(&error))?;
     let equipment = Equipment {
         config,
         config_path,

@@ -244,6 +244,23 @@ fn the_control_shell_is_not_stopped_by_keys() {
     assert!(term.wait_exit(LATER).success());
 }
 
+// A shell that came up first would be left alone at once, and complain too.
+#[test]
+fn a_log_that_cannot_be_opened_is_told_before_there_is_a_shell() {
+    let sandbox = Sandbox::new();
+    let text = json!({"socket": sandbox.path("sock"), "log": sandbox.dir(), "programs": {}});
+    let file = sandbox.write("tm.yaml", text.to_string());
+    let mut command = with_shell(&sandbox, &file);
+    // An empty input would end the shell before it says anything.
+    let commands = fs::File::open(sandbox.write("commands", "version\n"));
+    command.stdin(commands.expect("a file can be read"));
+    let output = command.output().expect("taskmasterd starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+}
+
 // `stdout: inherit` goes to the daemon's own terminal; who stops looking at that one stops nothing else.
 #[test]
 fn a_terminal_that_nobody_reads_stops_no_inherited_stream() {
