@@ -205,11 +205,11 @@ impl FromStr for Selector {
         let (program, copies) = match text.split_once(':') {
             None => (text, Copies::Unsaid),
             Some((program, "" | "*")) => (program, Copies::Every),
-            Some((program, index)) => match index.parse() {
-                Ok(index) => (program, Copies::One(index)),
-                Err(_) => {
+            Some((program, index)) => match parse_index(index) {
+                Some(index) => (program, Copies::One(index)),
+                None => {
                     return Err(format!(
-                        "\"{shown}\": what follows the colon is a number or *"
+                        "\"{shown}\": what follows the colon is 0, 1, 2 and so on, or *"
                     ));
                 }
             },
@@ -239,6 +239,12 @@ impl From<Selector> for String {
     fn from(selector: Selector) -> Self {
         selector.text
     }
+}
+
+/// An index as it is shown: a process has one name, and `+1` or `01` would be others.
+fn parse_index(text: &str) -> Option<u32> {
+    let index: u32 = text.parse().ok()?;
+    (index.to_string() == text).then_some(index)
 }
 
 /// Whether `text` fits `glob`. Iterative, so that no pattern costs more than the product of the lengths.
@@ -361,7 +367,26 @@ mod tests {
         assert!(group("all") && group("web:*") && group("w*") && !group("web") && !group("web:0"));
         assert_eq!("web:*".parse::<Selector>().unwrap().label(), "web");
         assert_eq!("web:1".parse::<Selector>().unwrap().label(), "web:1");
-        assert!("web:x".parse::<Selector>().is_err() && "".parse::<Selector>().is_err());
+    }
+
+    #[test]
+    fn what_is_no_name_selects_nothing() {
+        let long = "x".repeat(SELECTOR_LEN_MAX + 1);
+        for bad in [
+            "",
+            &long,
+            "web:x",
+            "web:+1",
+            "web:01",
+            "web:00",
+            "web:-0",
+            "web: 1",
+            "web:1:1",
+            "web:4294967296",
+        ] {
+            assert!(bad.parse::<Selector>().is_err(), "{bad:?}");
+        }
+        assert!(selects("web:0", "web", 0) && selects("web:4294967295", "web", u32::MAX));
     }
 
     #[test]
