@@ -102,7 +102,12 @@ pub(crate) fn reload(job: &mut Job<'_>, args: &[&str]) -> Exit {
             "--allow-empty" => params.allow_empty = true,
             // supervisorctl's `update all`.
             "all" => {}
-            _ => return job.misused(&format!("bad argument {}", escape(arg))),
+            _ => {
+                let (verb, arg) = (job.verb.name, escape(arg));
+                return job.misused(&format!(
+                    "{verb} takes no names, but \"{arg}\" was given; without one it is about all that changed"
+                ));
+            }
         }
     }
     job.show(&Call::Reload(params), |answer: &Reloaded, page| {

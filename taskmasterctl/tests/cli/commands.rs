@@ -228,6 +228,21 @@ fn a_refused_configuration_is_told_problem_by_problem() {
     assert_eq!(daemon.run("reread"), (want.into(), 1));
 }
 
+// supervisorctl updates single groups; whoever is used to that is told what to do instead.
+#[test]
+fn a_reload_of_some_programs_is_refused_in_words() {
+    let daemon = Fake::result(json!({"applied": true, "plan": {"programs": []}}));
+    for (line, verb) in [("update web", "reload"), ("reread web", "reread")] {
+        let (text, code) = daemon.run(line);
+        let want = format!(
+            "Error: {verb} takes no names, but \"web\" was given; without one it is about all that changed\n"
+        );
+        assert!(text.starts_with(&want) && code == 1, "{text}");
+    }
+    assert!(daemon.asked().is_empty());
+    assert_eq!(daemon.run("update all"), (String::new(), 0));
+}
+
 #[test]
 fn pids_are_numbers_and_nothing_else() {
     let daemon = Fake::result(json!({"daemon": 42, "processes": [
