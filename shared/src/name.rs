@@ -274,16 +274,19 @@ fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
     glob[g..].iter().all(|&c| c == b'*')
 }
 
-/// The candidate most like `wrong`, for "did you mean": at most a third of its letters differ.
+/// The candidate most like `wrong`, for "did you mean": at most a third of its letters differ, and one does not.
 pub fn did_you_mean<'a>(
     wrong: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let wrong = wrong.get(..NAME_LEN_MAX).unwrap_or(wrong);
+    let wrong = &wrong[..wrong.floor_char_boundary(NAME_LEN_MAX)];
     candidates
         .into_iter()
         .map(|candidate| (edits(wrong, candidate), candidate))
-        .filter(|&(edits, candidate)| edits <= 1 + candidate.len().max(wrong.len()) / 4)
+        .filter(|&(edits, candidate)| {
+            let longest = candidate.len().max(wrong.len());
+            edits < longest && edits <= 1 + longest / 4
+        })
         .min()
         .map(|(_, candidate)| candidate)
 }
@@ -402,5 +405,9 @@ mod tests {
         );
         assert_eq!(did_you_mean("wbe", ["web", "db"]), Some("web"));
         assert_eq!(did_you_mean("zebra", ["web", "db"]), None);
+        // Everything is near to what is very short; and what is very long is cut where a character ends.
+        assert_eq!(did_you_mean("", ["?"]), None);
+        assert_eq!(did_you_mean("#", ["?", "fg"]), None);
+        assert_eq!(did_you_mean(&"ü".repeat(5000), ["web"]), None);
     }
 }
