@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::signal;
 use crate::state::Exit;
-use crate::text::{duration, escape, timestamp};
+use crate::text::{duration, escape, list, timestamp};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -380,7 +380,7 @@ impl fmt::Display for EventKind {
                 "command {}{}{}",
                 escape(verb),
                 if names.is_empty() { "" } else { " " },
-                escape(&names.join(" "))
+                escape(&list(names))
             ),
             Self::Attached { process, read_only } => {
                 let how = if *read_only { " read-only" } else { "" };
@@ -403,12 +403,7 @@ impl fmt::Display for EventKind {
                 ];
                 let mut said = false;
                 for (what, names) in parts.into_iter().filter(|(_, names)| !names.is_empty()) {
-                    write!(
-                        f,
-                        "{} {what} {}",
-                        if said { ";" } else { ":" },
-                        names.join(" ")
-                    )?;
+                    write!(f, "{} {what} {}", if said { ";" } else { ":" }, list(names))?;
                     said = true;
                 }
                 if said {

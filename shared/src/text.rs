@@ -106,6 +106,19 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// Names that one line tells of at most; the rest is a number.
+const NAMES_TOLD_MAX: usize = 20;
+
+/// The first few names, and how many more there are.
+pub fn list(names: &[String]) -> String {
+    let told = names.len().min(NAMES_TOLD_MAX);
+    let text = names[..told].join(" ");
+    match names.len() - told {
+        0 => text,
+        more => format!("{text} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -110,6 +110,10 @@ pub const RESYNC_INTERVAL_MS: u64 = 100;
 pub const TYPED_LEN_MAX: usize = 64 * 1024;
 /// Clients attached to one process.
 pub const VIEWERS_MAX: usize = 32;
+/// Names in one request: as many as a program may have processes; who means more, writes a pattern.
+pub const NAMES_MAX: usize = 1000;
+/// Unknown names of one request for which the nearest known one is sought: among ten thousand that takes a while.
+pub const SUGGESTIONS_MAX: usize = 8;
 /// Errors in a row after which a client is cut off: it does not speak our language.
 pub const CLIENT_ERRORS_MAX: u32 = 3;
 /// The wait before accept is tried again when descriptors ran out, in milliseconds.

@@ -266,3 +266,40 @@ fn a_daemon_killed_by_force_leaves_a_socket_that_the_next_one_takes_over() {
     proc::signal(second.id() as i32, Signal::SIGTERM);
     assert!(second.wait().expect("it ends").success());
 }
+
+/// The answer to one request with these names.
+fn ask(rpc: &mut Rpc, method: &str, names: &[String]) -> Value {
+    let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"names": names}})
+        .to_string();
+    assert!(request.len() < shared::rpc::REQUEST_LEN_MAX);
+    rpc.send(format!("{request}\n").as_bytes())
+        .expect("it is read");
+    answer(rpc)
+}
+
+// A request is short and may still ask for a lot: patterns by the thousand, each of which means everything.
+#[test]
+fn the_names_of_a_request_are_bounded_and_each_process_is_dealt_with_once() {
+    let daemon = daemon(Sandbox::new());
+    let mut rpc = daemon.rpc();
+    let same = |count: usize| vec!["*".to_owned(); count];
+    let pattern = |index: usize| match index % 2 {
+        0 => "*".repeat(1 + index / 20),
+        _ => "off".to_owned(),
+    };
+    let different: Vec<String> = (0..1000).map(pattern).collect();
+    for names in [same(1000), different] {
+        let answer = ask(&mut rpc, "restart", &names);
+        let results = answer["result"]["results"].as_array().expect("results");
+        assert_eq!(results.len(), 2, "{answer}");
+        let answer = ask(&mut rpc, "status", &names);
+        let processes = answer["result"]["processes"].as_array().expect("processes");
+        assert_eq!(processes.len(), 2, "{answer}");
+    }
+    for method in ["restart", "status", "clear", "pid"] {
+        let answer = ask(&mut rpc, method, &same(1001));
+        assert_eq!(answer["error"]["code"], code::INVALID_PARAMS, "{answer}");
+    }
+    let line = daemon.wait_log(&["command restart", "and 980 more"]);
+    assert!(line.len() < 1000, "{line}");
+}

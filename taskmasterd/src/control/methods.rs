@@ -10,7 +10,8 @@ use shared::api::{
 use shared::name::Selector;
 use shared::rpc::{RpcError, code};
 
-use crate::core::{Input, Mono, Process, ProcessId, Supervisor, Ticket, Verb};
+use crate::core::{Found, Input, Meant, Mono, Process, ProcessId, Supervisor, Ticket, Verb};
+use crate::limits::NAMES_MAX;
 
 use super::peer::Peer;
 
@@ -56,6 +57,11 @@ pub fn carry_out(
     peer: Peer,
     ticket: Ticket,
 ) -> Deed {
+    if names_of(&call).len() > NAMES_MAX {
+        let message =
+            format!("names: {NAMES_MAX} at most; a pattern, \"w*\" or \"all\", means many");
+        return refuse(code::INVALID_PARAMS, message);
+    }
     let command = |verb, names: Names| match names.names.is_empty() {
         true => refuse(
             code::INVALID_PARAMS,
@@ -109,6 +115,27 @@ pub fn carry_out(
     }
 }
 
+/// The names that a call may have any number of.
+fn names_of(call: &Call) -> &[Selector] {
+    match call {
+        Call::Status(Names { names })
+        | Call::Start(Names { names })
+        | Call::Stop(Names { names })
+        | Call::Restart(Names { names })
+        | Call::Clear(Names { names })
+        | Call::Pid(Names { names })
+        | Call::Signal(SignalParams { names, signal: _ }) => names,
+        Call::Reload(_)
+        | Call::Tail(_)
+        | Call::Attach(_)
+        | Call::Send(_)
+        | Call::Screen(_)
+        | Call::Avail(_)
+        | Call::Version(_)
+        | Call::Shutdown(_) => &[],
+    }
+}
+
 /// An answer made of one of the protocol's types.
 pub fn answer(result: &impl Serialize) -> Deed {
     Deed::Answer(to_value(result))
@@ -144,24 +171,15 @@ fn one(core: &Supervisor, name: &Selector) -> Result<ProcessId, RpcError> {
 
 /// The processes named, and an error for each name that is nobody's.
 fn found(core: &Supervisor, names: &[Selector]) -> Vec<Result<ProcessId, Outcome>> {
-    let mut all = Vec::new();
-    for selector in names {
-        let ids = core.select(selector);
-        if ids.is_empty() && selector.as_str() != "all" {
-            let (name, result, detail) = core.nobody(selector);
-            all.push(Err(Outcome {
-                name,
-                result,
-                before: None,
-                detail,
-            }));
-        }
-        all.extend(ids.into_iter().map(Ok));
-    }
-    all
+    let found = core.find(names).into_iter();
+    let items = found.map(|item| match item {
+        Found::Process(id, Meant::ByName | Meant::InGroup) => Ok(id),
+        Found::Nobody(outcome) => Err(outcome),
+    });
+    items.collect()
 }
 
-/// Splits what was found, without the doubles, sorted by program and index.
+/// Splits what was found; the processes sorted by program and index.
 fn sorted<'a>(core: &'a Supervisor, names: &[Selector]) -> (Vec<&'a Process>, Vec<Outcome>) {
     let (mut processes, mut errors) = (Vec::new(), Vec::new());
     for item in found(core, names) {
@@ -171,7 +189,6 @@ fn sorted<'a>(core: &'a Supervisor, names: &[Selector]) -> (Vec<&'a Process>, Ve
         }
     }
     processes.sort_by_key(|process| &process.name);
-    processes.dedup_by_key(|process| &process.name);
     (processes, errors)
 }
 

@@ -5,6 +5,7 @@ use shared::event::{Cause, EventKind};
 use shared::name::Selector;
 
 use super::process::{Happening, State};
+use super::selection::{Found, Meant};
 use super::supervisor::Supervisor;
 use super::waiters::{Goal, Pending};
 use super::{Aim, Answer, Effect, Mono, ProcessId, Ticket, Verb};
@@ -36,14 +37,12 @@ impl Supervisor {
             cause: cause.clone(),
         });
         let mut pending = Pending::command();
-        for selector in names {
-            let ids = self.select(selector);
-            if ids.is_empty() && selector.as_str() != "all" {
-                let (name, verdict, detail) = self.nobody(selector);
-                pending.done(name, verdict, detail);
-            }
-            for id in ids {
-                self.command_one(now, id, cause, verb, selector.is_group(), &mut pending, out);
+        for found in self.find(names) {
+            match found {
+                Found::Process(id, meant) => {
+                    self.command_one(now, id, cause, verb, meant, &mut pending, out)
+                }
+                Found::Nobody(outcome) => pending.known(outcome),
             }
         }
         let processes = &self.processes;
@@ -62,7 +61,7 @@ impl Supervisor {
         id: ProcessId,
         cause: &Cause,
         verb: Verb,
-        in_group: bool,
+        meant: Meant,
         pending: &mut Pending,
         out: &mut Vec<Effect>,
     ) {
@@ -76,7 +75,7 @@ impl Supervisor {
         let ending = matches!(process.state, State::Stopping { .. });
         let retrying = matches!(process.state, State::Backoff { .. } | State::Exited { .. });
         let mut already = |verdict| {
-            if !in_group {
+            if meant == Meant::ByName {
                 pending.done(name.clone(), verdict, None);
             }
         };
@@ -94,12 +93,11 @@ impl Supervisor {
                 pending.wait(id, name, Goal::Down, None);
             }
             Verb::Restart => {
-                let before = if live || due {
-                    Some(Verdict::Stopped)
-                } else {
-                    Some(Verdict::NotRunning)
+                let before = match (live || due, meant) {
+                    (true, _) => Some(Verdict::Stopped),
+                    (false, Meant::ByName) => Some(Verdict::NotRunning),
+                    (false, Meant::InGroup) => None,
                 };
-                let before = before.filter(|&before| !(in_group && before == Verdict::NotRunning));
                 self.step(now, id, Happening::Restart, cause, out);
                 pending.wait(id, name, Goal::Up, before);
             }

@@ -12,6 +12,7 @@ mod policy;
 mod process;
 mod reload;
 mod rows;
+mod selection;
 mod shutdown;
 mod supervisor;
 mod waiters;
@@ -25,6 +26,7 @@ use shared::state::Exit;
 use crate::config::model::Config;
 
 pub use process::{Process, Rest, State, Then};
+pub use selection::{Found, Meant};
 pub use supervisor::Supervisor;
 
 /// Milliseconds since the daemon's start, by a clock that nobody can set.

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use shared::api::Verdict;
 use shared::event::Cause;
-use shared::name::{ProcessName, ProgramName, Selector, did_you_mean};
+use shared::name::{ProcessName, ProgramName};
 
 use super::order::{Agenda, Appointment};
 use super::process::{Context, Fate, Happening, Process};
@@ -113,51 +112,6 @@ impl Supervisor {
     /// Whether a shutdown is under way.
     pub fn is_leaving(&self) -> bool {
         self.phase != Phase::Up
-    }
-
-    /// The processes that `selector` means, in the order in which they are started.
-    pub fn select(&self, selector: &Selector) -> Vec<ProcessId> {
-        let of_program =
-            |(program, copies): (&ProgramName, &BTreeMap<u32, ProcessId>)| -> Vec<ProcessId> {
-                let meant = |&(&index, _): &(&u32, &ProcessId)| {
-                    selector.matches(&ProcessName::new(program.clone(), index))
-                };
-                copies.iter().filter(meant).map(|(_, &id)| id).collect()
-            };
-        let mut found: Vec<ProcessId> = match selector.program() {
-            Some(program) => self
-                .ids
-                .get_key_value(program)
-                .map(of_program)
-                .unwrap_or_default(),
-            None => self.ids.iter().flat_map(of_program).collect(),
-        };
-        found.sort_by_key(|id| self.processes.get(id).map(|process| process.spec.priority));
-        found
-    }
-
-    /// What is said of a selector that means nobody.
-    pub fn nobody(&self, selector: &Selector) -> (String, Verdict, Option<String>) {
-        let verdict = if selector.is_group() {
-            Verdict::NoSuchGroup
-        } else {
-            Verdict::NoSuchProcess
-        };
-        let programs = || self.ids.keys().map(ProgramName::as_str);
-        let near = selector
-            .program()
-            .and_then(|program| did_you_mean(program, programs()));
-        let detail = match (selector.program(), near) {
-            (Some(program), _) if self.ids.contains_key(program) => {
-                let copies = self.ids.get(program).map_or(0, BTreeMap::len);
-                Some(format!(
-                    "{program} has {copies} processes, from {program}:0 on"
-                ))
-            }
-            (_, Some(near)) => Some(format!("did you mean \"{near}\"?")),
-            (_, None) => None,
-        };
-        (selector.label().to_owned(), verdict, detail)
     }
 
     /// One step of one process, and what follows for its fate, the agenda and those who wait for it.

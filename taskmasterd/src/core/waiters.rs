@@ -40,6 +40,8 @@ pub(super) struct Waiters {
 pub(super) struct Pending {
     kind: Kind,
     items: Vec<Item>,
+    /// Where among them each process stands that is waited for.
+    open: BTreeMap<ProcessId, usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,7 +54,6 @@ enum Kind {
 enum Item {
     Done(Outcome),
     Waiting {
-        id: ProcessId,
         name: String,
         goal: Goal,
         before: Option<Verdict>,
@@ -65,6 +66,7 @@ impl Pending {
         Self {
             kind: Kind::Command,
             items: Vec::new(),
+            open: BTreeMap::new(),
         }
     }
 
@@ -73,20 +75,26 @@ impl Pending {
         Self {
             kind: Kind::Reload(plan),
             items: Vec::new(),
+            open: BTreeMap::new(),
         }
     }
 
     /// Adds what is known already.
     pub(super) fn done(&mut self, name: String, result: Verdict, detail: Option<String>) {
-        self.items.push(Item::Done(Outcome {
+        self.known(Outcome {
             name,
             result,
             before: None,
             detail,
-        }));
+        });
     }
 
-    /// Adds what must be waited for.
+    /// The same, as it is to be answered.
+    pub(super) fn known(&mut self, outcome: Outcome) {
+        self.items.push(Item::Done(outcome));
+    }
+
+    /// Adds what must be waited for; a process is added once.
     pub(super) fn wait(
         &mut self,
         id: ProcessId,
@@ -94,38 +102,30 @@ impl Pending {
         goal: Goal,
         before: Option<Verdict>,
     ) {
-        self.items.push(Item::Waiting {
-            id,
-            name,
-            goal,
-            before,
-        });
+        self.open.insert(id, self.items.len());
+        self.items.push(Item::Waiting { name, goal, before });
     }
 
     /// Looks at one process and notes what has been decided; `None` is a process that is gone.
     fn look(&mut self, id: ProcessId, process: Option<&Process>) {
-        for item in &mut self.items {
-            if let Item::Waiting {
-                id: waiting,
-                name,
-                goal,
-                before,
-            } = item
-                && *waiting == id
-                && let Some((result, detail)) = verdict(*goal, process)
-            {
-                *item = Item::Done(Outcome {
-                    name: std::mem::take(name),
-                    result,
-                    before: before.take(),
-                    detail,
-                });
-            }
+        let Some(&place) = self.open.get(&id) else {
+            return;
+        };
+        if let Item::Waiting { name, goal, before } = &mut self.items[place]
+            && let Some((result, detail)) = verdict(*goal, process)
+        {
+            self.items[place] = Item::Done(Outcome {
+                name: std::mem::take(name),
+                result,
+                before: before.take(),
+                detail,
+            });
+            self.open.remove(&id);
         }
     }
 
     fn is_done(&self) -> bool {
-        self.items.iter().all(|item| matches!(item, Item::Done(_)))
+        self.open.is_empty()
     }
 
     fn answer(self) -> Answer {
@@ -151,7 +151,7 @@ impl Waiters {
         process: impl Fn(ProcessId) -> Option<&'a Process>,
         out: &mut Vec<Effect>,
     ) {
-        let ids: Vec<ProcessId> = pending.items.iter().filter_map(Item::waits_for).collect();
+        let ids: Vec<ProcessId> = pending.open.keys().copied().collect();
         for id in ids {
             pending.look(id, process(id));
         }
@@ -162,7 +162,7 @@ impl Waiters {
             });
             return;
         }
-        for id in pending.items.iter().filter_map(Item::waits_for) {
+        for &id in pending.open.keys() {
             self.watched.entry(id).or_default().push(ticket);
         }
         self.pending.insert(ticket, pending);
@@ -182,11 +182,7 @@ impl Waiters {
             if pending.is_done() {
                 let answer = self.pending.remove(&ticket).map(Pending::answer);
                 out.extend(answer.map(|answer| Effect::Reply { ticket, answer }));
-            } else if pending
-                .items
-                .iter()
-                .any(|item| item.waits_for() == Some(id))
-            {
+            } else if pending.open.contains_key(&id) {
                 still.push(ticket);
             }
         }
@@ -210,22 +206,13 @@ impl Waiters {
         let Some(pending) = self.pending.remove(&ticket) else {
             return;
         };
-        for id in pending.items.iter().filter_map(Item::waits_for) {
-            if let Some(tickets) = self.watched.get_mut(&id) {
+        for id in pending.open.keys() {
+            if let Some(tickets) = self.watched.get_mut(id) {
                 tickets.retain(|&other| other != ticket);
                 if tickets.is_empty() {
-                    self.watched.remove(&id);
+                    self.watched.remove(id);
                 }
             }
-        }
-    }
-}
-
-impl Item {
-    fn waits_for(&self) -> Option<ProcessId> {
-        match self {
-            Self::Waiting { id, .. } => Some(*id),
-            Self::Done(_) => None,
         }
     }
 }
