@@ -110,6 +110,8 @@ pub const RESYNC_INTERVAL_MS: u64 = 100;
 pub const TYPED_LEN_MAX: usize = 64 * 1024;
 /// Clients attached to one process.
 pub const VIEWERS_MAX: usize = 32;
+/// Answers of one batch after which the rest of it is refused, in bytes: they are kept until all are there.
+pub const BATCH_ANSWERS_LEN_MAX: usize = 1024 * 1024;
 /// Names in one request: as many as a program may have processes; who means more, writes a pattern.
 pub const NAMES_MAX: usize = 1000;
 /// Unknown names of one request for which the nearest known one is sought: among ten thousand that takes a while.

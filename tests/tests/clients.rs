@@ -303,3 +303,32 @@ fn the_names_of_a_request_are_bounded_and_each_process_is_dealt_with_once() {
     let line = daemon.wait_log(&["command restart", "and 980 more"]);
     assert!(line.len() < 1000, "{line}");
 }
+
+// The answers of a batch are kept until the last is there, so a line of 16 KB could ask for a hundred megabytes.
+#[test]
+fn a_batch_that_asks_for_too_much_is_refused_the_rest_and_costs_little() {
+    let many = json!({"cmd": "true", "numprocs": 1000, "autostart": false});
+    let daemon = Daemon::start(Sandbox::new(), json!({"many": many}));
+    let mut rpc = daemon.rpc();
+    rpc.status();
+    let before = daemon.rss_kib();
+    let one = |id: usize| json!({"jsonrpc": "2.0", "id": id, "method": "status"});
+    let batch: Value = (0..256).map(one).collect();
+    for _ in 0..3 {
+        rpc.send(format!("{batch}\n").as_bytes())
+            .expect("it is read");
+        let answers = answer(&mut rpc);
+        let answers = answers.as_array().expect("an array");
+        assert_eq!(answers.len(), 256);
+        let done = answers.iter().take_while(|one| one["result"].is_object());
+        let done = done.count();
+        assert!(done > 2, "{done}");
+        for (id, answer) in answers.iter().enumerate() {
+            assert_eq!(answer["id"], id);
+            assert!(id < done || answer["error"]["code"] == code::BUSY, "{id}");
+        }
+        assert_eq!(rpc.status().processes.len(), 1000, "the next is a new one");
+    }
+    let grown = daemon.rss_kib().saturating_sub(before);
+    assert!(grown < 32 * 1024, "{grown} KiB more");
+}

@@ -17,7 +17,8 @@ use super::attach::Attachment;
 use super::peer::Peer;
 use crate::core::{Mono, ProcessId};
 use crate::limits::{
-    CLIENT_ERRORS_MAX, CLIENT_FIRST_REQUEST_MS, CLIENT_STALL_MS, FOLLOW_QUEUE_LEN_MAX,
+    BATCH_ANSWERS_LEN_MAX, CLIENT_ERRORS_MAX, CLIENT_FIRST_REQUEST_MS, CLIENT_STALL_MS,
+    FOLLOW_QUEUE_LEN_MAX,
 };
 
 /// While more than this waits to be read by the client, its next request is left alone.
@@ -42,8 +43,8 @@ pub struct Client {
     pub awaits_room: bool,
     lines: Lines,
     requests: VecDeque<Result<Request, Box<Response>>>,
-    /// The answers of a batch so far, while one is under way.
-    batch: Option<Vec<Response>>,
+    /// The answers of a batch so far, as they will be sent, while one is under way.
+    batch: Option<Vec<u8>>,
     under_way: Option<UnderWay>,
     out: Outgoing,
     read_state: ReadState,
@@ -215,7 +216,13 @@ impl Client {
                     self.errors = 0;
                     self.first_request_by = None;
                     self.under_way = Some(UnderWay(request.id.clone()));
-                    return Ok(Some(request));
+                    if !self.has_full_batch() {
+                        return Ok(Some(request));
+                    }
+                    self.answer(Err(RpcError::new(
+                        code::BUSY,
+                        "the answers of this batch are too long already; ask in another",
+                    )));
                 }
                 Some(Err(refusal)) => {
                     self.put(*refusal);
@@ -288,10 +295,21 @@ impl Client {
 
     fn put(&mut self, response: Response) {
         match &mut self.batch {
-            Some(batch) => batch.push(response),
+            Some(batch) => {
+                batch.push(if batch.is_empty() { b'[' } else { b',' });
+                if serde_json::to_writer(&mut *batch, &response).is_err() {
+                    batch.extend_from_slice(b"null");
+                }
+            }
             None => self.write_line(&response),
         }
         self.close_batch();
+    }
+
+    /// Whether what is left of a batch is refused: its answers are kept until the last is there.
+    fn has_full_batch(&self) -> bool {
+        let answered = self.batch.as_ref().map_or(0, Vec::len);
+        answered > BATCH_ANSWERS_LEN_MAX
     }
 
     /// Sends the answers of a batch when its last request has been answered.
@@ -299,8 +317,10 @@ impl Client {
         if self.requests.is_empty()
             && let Some(batch) = self.batch.take_if(|_| self.under_way.is_none())
             && !batch.is_empty()
+            && self.read_state != ReadState::Gone
         {
-            self.write_line(&batch);
+            self.out.bytes.extend_from_slice(&batch);
+            self.out.bytes.extend_from_slice(b"]\n");
         }
     }
 
