@@ -6,8 +6,8 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use harness::{
-    Daemon, LATER, NOBODYS_UID, Rpc, SOON, Sandbox, State, check, eventually, json, pause, proc,
-    skip_unless_root,
+    Daemon, LATER, NOBODYS_UID, Rpc, SOON, Sandbox, Setup, State, check, eventually, json, pause,
+    proc, skip_unless_root,
 };
 use nix::sys::signal::Signal;
 
@@ -231,4 +231,28 @@ fn a_daemon_that_was_stopped_catches_up_without_a_burst() {
     for (before, after) in before.iter().zip(starts()) {
         assert!(after - before <= 1, "{before} starts, then {after}");
     }
+}
+
+// A file may be no longer than the limits of the daemon let it be. That is trouble with a log, and not the daemon's
+// end, as the kernel would have it; for its programs the signal means what it always does.
+#[test]
+fn a_log_at_the_limit_of_file_sizes_is_trouble_and_not_the_end() {
+    let sandbox = Sandbox::new();
+    let script = "head -c 100000 /dev/zero; sh -c 'head -c 100000 /dev/zero > big'; echo $? > died; exec sleep 1000";
+    let cmd = json!(["sh", "-c", script]);
+    let keys = json!({"cmd": cmd, "starttime": "50ms", "tty": "none", "workingdir": sandbox.dir(),
+                      "stdout": sandbox.path("out")});
+    let setup = Setup {
+        before: vec!["prlimit".into(), "--fsize=32768".into()],
+        ..Setup::default()
+    };
+    let daemon = Daemon::start_with(sandbox, json!({"p": keys}), setup);
+    daemon.wait_log(&["output of p cannot be written", "file too large"]);
+    eventually("the end of a program by that signal", SOON, || {
+        let died = daemon.sandbox().read("died");
+        // What a shell says of a program that SIGXFSZ ended.
+        check(died == b"153\n", || format!("{died:?}"))
+    });
+    daemon.wait_state("p", State::Running);
+    assert_eq!(daemon.sandbox().read("out").len(), 32768);
 }

@@ -14,9 +14,11 @@ const HEARD: [Signal; 6] = [
     Signal::SIGQUIT,
     Signal::SIGUSR2,
 ];
-/// Signals that would stop or end it for what others do: a terminal it writes to, a pipe that is closed, logrotate's usual one.
-const UNHEARD: [Signal; 5] = [
+/// Signals that would stop or end it for what others do: a terminal it writes to, a pipe that is closed, a file as long
+/// as the limits let it be, logrotate's usual one.
+const UNHEARD: [Signal; 6] = [
     Signal::SIGPIPE,
+    Signal::SIGXFSZ,
     Signal::SIGTTOU,
     Signal::SIGTTIN,
     Signal::SIGTSTP,
