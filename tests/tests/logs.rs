@@ -3,11 +3,13 @@
 use std::fs;
 use std::time::Duration;
 
+use base64::Engine;
 use harness::{
-    Daemon, LATER, SOON, Sandbox, State, check, eventually, flood, json, logged, pause,
+    Daemon, LATER, SOON, Sandbox, State, Value, check, eventually, flood, json, logged, pause,
     skip_unless_root,
 };
 use nix::sys::signal::Signal;
+use shared::api::{Call, Stream, TailParams};
 
 const MIB: usize = 1024 * 1024;
 
@@ -156,5 +158,40 @@ impl Drop for Mounted {
     fn drop(&mut self) {
         let mut command = std::process::Command::new("umount");
         command.arg("-l").arg(&self.0).status().ok();
+    }
+}
+
+// A program that has not been started since the daemon was has a log of before.
+#[test]
+fn the_log_of_what_was_not_started_is_shown_followed_and_cleared() {
+    let sandbox = Sandbox::new();
+    sandbox.write("p.out", "of before\n");
+    let keys = json!({"cmd": sandbox.puppet("p", &["--write-out", "news\\n"]), "autostart": false,
+                      "starttime": "50ms", "stdout": sandbox.path("p.out")});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    let mut rpc = daemon.rpc();
+    let follow = TailParams {
+        name: "p".parse().expect("a name"),
+        stream: Stream::Stdout,
+        bytes: 100,
+        follow: true,
+    };
+    let tail = rpc.call(&Call::Tail(follow)).expect("a tail");
+    let data = |value: &Value| {
+        let text = value["data"].as_str().unwrap_or_default();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(text);
+        String::from_utf8(bytes.expect("base64")).expect("text")
+    };
+    assert_eq!(data(&tail), "of before\n");
+    let cleared = daemon.ctl().run(&["clear", "p"]);
+    assert_eq!(cleared.out, "p: cleared\n");
+    assert_eq!(daemon.sandbox().read("p.out"), b"");
+    daemon.rpc().start(&["p"]);
+    let mut followed = String::new();
+    while followed != "news\n" {
+        let line = rpc.line(SOON).expect("news").expect("the daemon is there");
+        let line: Value = serde_json::from_str(&line).expect("JSON");
+        followed += &data(&line["params"]);
+        assert!("news\n".starts_with(&followed), "{followed}");
     }
 }

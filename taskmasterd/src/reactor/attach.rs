@@ -15,7 +15,6 @@ use crate::core::{Process, ProcessId};
 use crate::limits::{REQUESTS_PER_TURN, VIEWERS_MAX};
 
 use super::Reactor;
-use super::outlets::Outlet;
 use super::terminal::Terminal;
 
 impl Reactor {
@@ -287,14 +286,7 @@ impl Reactor {
 
     /// The terminal of a process, made if nobody has looked at it yet.
     pub(super) fn terminal(&mut self, id: ProcessId) -> Result<&mut Terminal, RpcError> {
-        let process = self.core.process(id).ok_or_else(no_such_process)?;
-        let at = self.at();
-        let who = super::news::Speaker::of(&self.core, id, super::news::NO_PID);
-        let news = &mut self.news;
-        let outlet = self
-            .outlets
-            .entry(id)
-            .or_insert_with(|| Outlet::new(&process.spec, at, news, &who));
+        let outlet = self.outlet(id).ok_or_else(no_such_process)?;
         Ok(outlet.terminal())
     }
 }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mio::Token;
 use serde_json::Value;
-use shared::api::{Outcome, TAIL_LEN_MAX, Tail, TailParams, Verdict};
+use shared::api::{Outcome, Stream, TAIL_LEN_MAX, Tail, TailParams, Verdict};
 use shared::event::{Cause, EventKind};
 use shared::rpc::{RpcError, code};
 
@@ -14,6 +14,7 @@ use crate::control::methods::to_value;
 use crate::core::{Process, ProcessId};
 
 use super::Reactor;
+use super::attach::no_such_process;
 
 impl Reactor {
     pub(super) fn tail(
@@ -22,40 +23,18 @@ impl Reactor {
         id: ProcessId,
         params: &TailParams,
     ) -> Result<Value, RpcError> {
-        let process = self
-            .core
-            .process(id)
-            .ok_or_else(|| RpcError::new(code::NO_SUCH_PROCESS, "no such process"))?;
+        let process = self.core.process(id).ok_or_else(no_such_process)?;
         let name = process.shown();
         check_stream(process, params)?;
         let stream = params.stream;
         let bytes = usize::try_from(params.bytes.min(TAIL_LEN_MAX)).unwrap_or(usize::MAX);
-        let channel = self
-            .outlets
-            .get_mut(&id)
-            .map(|outlet| outlet.channel(stream));
-        let (data, more) = match &channel {
-            Some(channel) => channel
-                .tail(bytes)
-                .map_err(|why| RpcError::new(code::NO_LOG, format!("{name}: {why}")))?,
-            // It was never started, so there is nothing yet.
-            None => (Vec::new(), false),
-        };
-        if params.follow
-            && let (Some(client), Some(channel)) = (self.clients.get_mut(&token), channel)
-        {
-            if client.follows.is_some() {
-                return Err(RpcError::new(
-                    code::BUSY,
-                    "this connection follows a stream already; use another",
-                ));
-            }
-            client.follows = Some(Follow {
-                id,
-                stream,
-                skipped: 0,
-            });
-            channel.followers.push(token);
+        let outlet = self.outlet(id).ok_or_else(no_such_process)?;
+        let (data, more) = outlet
+            .channel(stream)
+            .tail(bytes)
+            .map_err(|why| RpcError::new(code::NO_LOG, format!("{name}: {why}")))?;
+        if params.follow {
+            self.follow(token, id, stream)?;
         }
         to_value(&Tail {
             name,
@@ -63,6 +42,27 @@ impl Reactor {
             data: STANDARD.encode(data),
             more,
         })
+    }
+
+    fn follow(&mut self, token: Token, id: ProcessId, stream: Stream) -> Result<(), RpcError> {
+        let (Some(client), Some(outlet)) =
+            (self.clients.get_mut(&token), self.outlets.get_mut(&id))
+        else {
+            return Ok(());
+        };
+        if client.follows.is_some() {
+            return Err(RpcError::new(
+                code::BUSY,
+                "this connection follows a stream already; use another",
+            ));
+        }
+        client.follows = Some(Follow {
+            id,
+            stream,
+            skipped: 0,
+        });
+        outlet.channel(stream).followers.push(token);
+        Ok(())
     }
 
     /// What destroys something leaves a trace.
@@ -87,7 +87,7 @@ impl Reactor {
             .map(Process::shown)
             .unwrap_or_default();
         let mut failed = None;
-        if let Some(outlet) = self.outlets.get_mut(&id) {
+        if let Some(outlet) = self.outlet(id) {
             for channel in outlet.channels() {
                 failed = failed.or(channel.clear().err());
             }
@@ -110,7 +110,7 @@ impl Reactor {
 fn check_stream(process: &Process, params: &TailParams) -> Result<(), RpcError> {
     use crate::config::model::Tty;
     let merged = process.spec.launch.tty == Tty::Full || process.spec.stderr == Output::Stdout;
-    if params.stream == shared::api::Stream::Stderr && merged {
+    if params.stream == Stream::Stderr && merged {
         let message = format!(
             "{}: its standard error is part of its standard output",
             process.shown()

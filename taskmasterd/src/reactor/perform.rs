@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::Value;
 use shared::api::Reloaded;
@@ -54,27 +55,35 @@ impl Reactor {
             .core
             .process(id)
             .expect("the core spawns what it knows");
-        let who = Speaker::of(&self.core, id, NO_PID);
         let terminal = self
             .outlets
             .get(&id)
             .and_then(|outlet| outlet.terminal.as_deref());
         let window = terminal.map_or(Window::default(), |terminal| terminal.window);
-        let spec = &process.spec;
+        let spec = Arc::clone(&process.spec);
         let stderr = if spec.stderr == Destination::Stdout {
             Stderr::WithStdout
         } else {
             Stderr::Own
         };
         let order = Order::new(&spec.launch, &process.name, stderr, window, &self.heritage)?;
-        let at = self.at();
-        let news = &mut self.news;
-        self.outlets
-            .entry(id)
-            .or_insert_with(|| Outlet::new(spec, at, news, &who));
+        self.outlet(id);
         let spawned =
             spawn(&Rc::new(order)).map_err(|(stage, errno)| failure(stage, errno, &spec.launch))?;
         Ok(self.take_charge(id, spawned))
+    }
+
+    /// Where the output of a process goes; made at its first start or the first look at it.
+    pub(super) fn outlet(&mut self, id: ProcessId) -> Option<&mut Outlet> {
+        let process = self.core.process(id)?;
+        let at = self.at();
+        let who = Speaker::of(&self.core, id, NO_PID);
+        let news = &mut self.news;
+        let outlet = self
+            .outlets
+            .entry(id)
+            .or_insert_with(|| Outlet::new(&process.spec, at, news, &who));
+        Some(outlet)
     }
 
     /// Listens to a new child. What cannot be listened to is closed, and the child finds that out by itself.
