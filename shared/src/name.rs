@@ -280,11 +280,12 @@ pub fn did_you_mean<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let wrong = &wrong[..wrong.floor_char_boundary(NAME_LEN_MAX)];
+    let length = wrong.chars().count();
     candidates
         .into_iter()
         .map(|candidate| (edits(wrong, candidate), candidate))
         .filter(|&(edits, candidate)| {
-            let longest = candidate.len().max(wrong.len());
+            let longest = candidate.chars().count().max(length);
             edits < longest && edits <= 1 + longest / 4
         })
         .min()
@@ -408,6 +409,7 @@ mod tests {
         // Everything is near to what is very short; and what is very long is cut where a character ends.
         assert_eq!(did_you_mean("", ["?"]), None);
         assert_eq!(did_you_mean("#", ["?", "fg"]), None);
+        assert_eq!(did_you_mean("ü", ["?", "fg"]), None);
         assert_eq!(did_you_mean(&"ü".repeat(5000), ["web"]), None);
     }
 }
