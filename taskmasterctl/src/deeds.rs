@@ -199,6 +199,7 @@ pub(crate) fn help(job: &mut Job<'_>, args: &[&str]) -> Exit {
             job.page.bytes(verb.help().as_bytes());
             Exit::OK
         }
+        None if job.json => job.misused(&format!("no command is called \"{}\"", escape(topic))),
         None => {
             job.page.line(&format!("*** No help on {}", escape(topic)));
             Exit::FAILED

@@ -144,11 +144,7 @@ impl<'a> Job<'a> {
             Failure::Interrupted | Failure::Unheard => {}
             _ if self.json => {
                 let error = self.as_rpc_error(failure);
-                print::json(
-                    &json!({"error": error}),
-                    term::is_terminal(),
-                    &mut self.page,
-                );
+                json_error(&error, &mut self.page);
             }
             Failure::Refused(error) => refused(call, error, &mut self.page),
             Failure::Unreachable(reason) => {
@@ -189,8 +185,7 @@ impl<'a> Job<'a> {
     pub(crate) fn nobody(&mut self, name: &str, why: String) -> Exit {
         if self.json {
             let error = RpcError::new(code::NO_SUCH_PROCESS, why);
-            let error = json!({"error": error});
-            print::json(&error, term::is_terminal(), &mut self.page);
+            json_error(&error, &mut self.page);
         } else {
             print::refused(name, Verdict::NoSuchProcess.words(), &mut self.page);
         }
@@ -199,10 +194,11 @@ impl<'a> Job<'a> {
 
     /// Refuses the command as it was typed, and shows how it is used.
     pub(crate) fn misused(&mut self, complaint: &str) -> Exit {
-        let text = format!("Error: {complaint}\n{}", self.verb.help());
         if self.json {
-            term::complain(text.trim_end());
+            let error = RpcError::new(code::INVALID_PARAMS, complaint);
+            json_error(&error, &mut self.page);
         } else {
+            let text = format!("Error: {complaint}\n{}", self.verb.help());
             self.page.bytes(text.as_bytes());
         }
         Exit::FAILED
@@ -215,6 +211,11 @@ impl<'a> Job<'a> {
         }
         Err(self.misused(&format!("{} accepts no arguments", self.verb.name)))
     }
+}
+
+/// An error as the daemon would have answered it.
+pub(crate) fn json_error(error: &RpcError, page: &mut Page) {
+    print::json(&json!({ "error": error }), term::is_terminal(), page);
 }
 
 fn unreachable(call: &Call, url: &str, reason: &Reason) -> String {

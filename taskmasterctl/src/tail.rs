@@ -38,9 +38,13 @@ pub(crate) fn tail(job: &mut Job<'_>, args: &[&str]) -> Exit {
         Ok(wish) => wish,
         Err(complaint) => return job.misused(&complaint),
     };
-    let Ok(name) = wish.name.parse::<Selector>() else {
-        print::refused(wish.name, "no such process name", &mut job.page);
-        return Exit::FAILED;
+    let name = match wish.name.parse::<Selector>() {
+        Ok(name) => name,
+        Err(why) if job.json => return job.nobody(wish.name, why),
+        Err(_) => {
+            print::refused(wish.name, "no such process name", &mut job.page);
+            return Exit::FAILED;
+        }
     };
     let call = Call::Tail(TailParams {
         name,

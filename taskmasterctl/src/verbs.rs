@@ -3,13 +3,14 @@
 //! Help, completion and dispatch read this table and nothing else. The lines of help are supervisorctl's.
 
 use shared::name::did_you_mean;
+use shared::rpc::{RpcError, code};
 use shared::text::escape;
 
 use crate::call::Daemon;
 use crate::deeds;
 use crate::exit::Exit;
-use crate::job::Job;
-use crate::term;
+use crate::job::{self, Job};
+use crate::term::{self, Page};
 
 mod table;
 
@@ -126,7 +127,7 @@ pub(crate) fn dispatch(session: &Session, words: &[&str]) -> Exit {
         return Exit::OK;
     };
     let Some(verb) = find(name) else {
-        return unknown(&words);
+        return unknown(&words, json);
     };
     let mut job = Job::new(session, verb, json);
     let exit = if args.iter().any(|&arg| arg == "--help" || arg == "-h") {
@@ -154,10 +155,19 @@ fn is_strange(verb: &Verb, arg: &str) -> bool {
     !numeric && !known && verb.name != "tail"
 }
 
-fn unknown(line: &[&str]) -> Exit {
+fn unknown(line: &[&str], json: bool) -> Exit {
     let shown = escape(&line.join(" "));
-    term::print(format!("*** Unknown syntax: {shown}\n").as_bytes());
-    if let Some(near) = line.first().and_then(|&word| did_you_mean(word, words())) {
+    let near = line.first().and_then(|&word| did_you_mean(word, words()));
+    let mut page = Page::new();
+    if json {
+        let near = near.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
+        let message = format!("no command is called \"{shown}\"{near}");
+        job::json_error(&RpcError::new(code::METHOD_NOT_FOUND, message), &mut page);
+    } else {
+        page.line(&format!("*** Unknown syntax: {shown}"));
+    }
+    page.flush();
+    if let Some(near) = near.filter(|_| !json) {
         term::complain(&format!("did you mean \"{near}\"?"));
     }
     Exit::FAILED

@@ -193,7 +193,7 @@ fn attach_has_no_json() {
     let sandbox = Sandbox::new();
     let said = Ctl::new(&sandbox.path("socket")).run(&["--json", "attach", "w"]);
     assert_eq!(said.code, Some(1));
-    assert!(said.err.contains("no JSON"), "{said:?}");
+    assert!(said.out.contains("no JSON"), "{said:?}");
 }
 
 #[test]

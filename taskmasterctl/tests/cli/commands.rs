@@ -371,26 +371,6 @@ fn json_is_the_answer_and_the_code_stays() {
 }
 
 #[test]
-fn an_unknown_command_is_told_with_a_near_one_if_there_is_one() {
-    let place = fake::Place::new();
-    let said = |word: &str| {
-        let output = fake::ctl(&place).arg(word).output().unwrap();
-        let [out, err] =
-            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        (out, err)
-    };
-    let want = (
-        "*** Unknown syntax: strat\n".into(),
-        "did you mean \"start\"?\n".into(),
-    );
-    assert_eq!(said("strat"), want);
-    for word in ["", "#", "frobnicate"] {
-        let want = (format!("*** Unknown syntax: {word}\n"), String::new());
-        assert_eq!(said(word), want);
-    }
-}
-
-#[test]
 fn help_lists_every_command() {
     let place = fake::Place::new();
     let (text, code) = fake::run(&place, "--help");
