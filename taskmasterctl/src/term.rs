@@ -10,7 +10,7 @@ use crate::exit::Exit;
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     text: Vec<u8>,
-    /// Lines for standard error, where a person sees it: scripts compare what they get.
+    /// Lines for standard error: scripts compare what they get on standard output.
     remarks: Vec<String>,
     coloured: bool,
 }
@@ -55,9 +55,7 @@ impl Page {
         print(&self.text);
         self.text.clear();
         let remarks = std::mem::take(&mut self.remarks);
-        if io::stderr().is_terminal() {
-            remarks.iter().for_each(|line| complain(line));
-        }
+        remarks.iter().for_each(|line| complain(line));
     }
 
     /// What was gathered.
