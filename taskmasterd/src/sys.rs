@@ -238,7 +238,10 @@ pub fn write_now(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
         return Err(io::ErrorKind::WouldBlock.into());
     }
     let len = bytes.len().min(libc::PIPE_BUF);
-    Ok(nix::unistd::write(fd, &bytes[..len])?)
+    match nix::unistd::write(fd, &bytes[..len])? {
+        0 if len > 0 => Err(io::ErrorKind::WriteZero.into()),
+        written => Ok(written),
+    }
 }
 
 /// Zeroed memory of the daemon's own: its pages exist from their first use, and a child gets no copy of them.

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::unistd::write;
 use shared::event::{Event, Severity};
@@ -20,9 +19,7 @@ use super::queue::Queue;
 use crate::core::Mono;
 use crate::files::{DaemonFiles, open_to_append, reason};
 use crate::limits::LOG_RETRY_MS;
-
-/// What a pipe that is ready takes at once, without waiting.
-const PIPE_BUF: usize = 4096;
+use crate::sys;
 
 /// The event log.
 #[derive(Debug, Default)]
@@ -87,7 +84,7 @@ impl EventLog {
             // Whatever the reason, there is no better place to tell of it.
             let _ = stderr
                 .queue
-                .drain(gap, |bytes| write_ready(&stderr.fd, bytes));
+                .drain(gap, |bytes| sys::write_now(stderr.fd.as_fd(), bytes));
         }
         self.file.as_mut().and_then(|file| file.flush(now, gap))
     }
@@ -160,19 +157,6 @@ fn write_some(fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {
         Err(Errno::EINTR) => Ok(0),
         other => other,
     }
-}
-
-/// Writes as much as goes without waiting; `EAGAIN` if nothing does.
-fn write_ready(fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {
-    let mut ready = [PollFd::new(fd.as_fd(), PollFlags::POLLOUT)];
-    poll(&mut ready, PollTimeout::ZERO)?;
-    let writable = ready[0]
-        .revents()
-        .is_some_and(|events| events.contains(PollFlags::POLLOUT));
-    if !writable {
-        return Err(Errno::EAGAIN);
-    }
-    write_some(fd, &bytes[..bytes.len().min(PIPE_BUF)])
 }
 
 /// Standard error, for us to write without waiting. Its flags belong to whoever else has it, so it is opened
