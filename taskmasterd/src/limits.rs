@@ -127,5 +127,8 @@ pub const RELOAD_INTERVAL_MS: u64 = 50;
 pub const SYSLOG_LEN_MAX: usize = 1900;
 /// The wait before syslog is connected to again, in milliseconds.
 pub const SYSLOG_RETRY_MS: u64 = 1000;
+/// The wait before event lines are tried again that a file, or whoever reads standard error, did not take, in
+/// milliseconds: a full disk and a full pipe do not say when they have room.
+pub const EVENT_RETRY_MS: u64 = 1000;
 /// Event lines waiting for a file that cannot be written, in bytes.
 pub const EVENT_QUEUE_LEN_MAX: usize = 256 * 1024;

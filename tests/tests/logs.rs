@@ -1,12 +1,14 @@
 //! Log files: rotated, moved away, spoilt, on a full disk. No byte twice, none lost in silence, nobody held up.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use base64::Engine;
 use harness::{
-    Daemon, LATER, SOON, Sandbox, State, Value, check, eventually, flood, json, logged, pause,
-    skip_unless_root,
+    Daemon, LATER, SOON, Sandbox, Setup, State, Value, check, eventually, flood, json, logged,
+    pause, skip_unless_root,
 };
 use nix::sys::signal::Signal;
 use shared::api::{Call, Stream, TailParams};
@@ -194,4 +196,35 @@ fn the_log_of_what_was_not_started_is_shown_followed_and_cleared() {
         followed += &data(&line["params"]);
         assert!("news\n".starts_with(&followed), "{followed}");
     }
+}
+
+// The pipe behind standard error was full, and somebody reads at last: what waited leaves, though nothing more happens.
+#[test]
+fn event_lines_leave_when_a_full_pipe_is_read() {
+    let sandbox = Sandbox::new();
+    let fifo = sandbox.path("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO can be made");
+    let mut options = fs::OpenOptions::new();
+    let options = options.read(true).write(true);
+    let mut pipe = options
+        .custom_flags(libc::O_NONBLOCK)
+        .open(&fifo)
+        .expect("a FIFO can be opened");
+    while pipe.write(&[b'.'; 4096]).is_ok() {}
+    let shell = format!("exec \"$@\" 2> {}", fifo.display());
+    let setup = Setup {
+        before: ["sh", "-c", &shell, "sh"].map(String::from).into(),
+        ..Setup::default()
+    };
+    let daemon = Daemon::start_with(sandbox, json!({}), setup);
+    let mut text = Vec::new();
+    eventually("the line of its start", SOON, || {
+        let mut some = [0; 64 * 1024];
+        if let Ok(count) = pipe.read(&mut some) {
+            text.extend_from_slice(&some[..count]);
+        }
+        let text = String::from_utf8_lossy(&text);
+        check(text.contains("started with pid"), || "nothing".into())
+    });
+    daemon.wait_log(&["started with pid"]);
 }

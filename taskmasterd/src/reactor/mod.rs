@@ -225,6 +225,7 @@ impl Reactor {
             self.reloads.deadline(),
             self.paced.values().map(|&(_, until)| until).min(),
             self.resync_deadline(),
+            self.news.deadline(),
         ]
         .into_iter()
         .flatten()

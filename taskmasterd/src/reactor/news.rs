@@ -104,6 +104,11 @@ impl News {
         }
     }
 
+    /// When event lines that wait are tried again.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.log.deadline()
+    }
+
     pub(super) fn reopen(&mut self) -> Result<(), String> {
         self.log.reopen()
     }

@@ -18,7 +18,7 @@ use shared::text::timestamp;
 use super::queue::Queue;
 use crate::core::Mono;
 use crate::files::{DaemonFiles, open_to_append, reason};
-use crate::limits::LOG_RETRY_MS;
+use crate::limits::EVENT_RETRY_MS;
 use crate::sys;
 
 /// The event log.
@@ -43,6 +43,8 @@ struct LogFile {
 struct Stderr {
     fd: OwnedFd,
     queue: Queue,
+    /// Lines wait because it did not take them, and this is when to try again.
+    retry_at: Option<Mono>,
 }
 
 impl EventLog {
@@ -57,6 +59,7 @@ impl EventLog {
         let stderr = stderr.map(|fd| Stderr {
             fd,
             queue: Queue::default(),
+            retry_at: None,
         });
         Self {
             file,
@@ -81,12 +84,22 @@ impl EventLog {
     pub fn flush(&mut self, now: Mono) -> Option<String> {
         let gap = |count| gap(self.at, count);
         if let Some(stderr) = &mut self.stderr {
-            // Whatever the reason, there is no better place to tell of it.
-            let _ = stderr
+            let done = stderr
                 .queue
                 .drain(gap, |bytes| sys::write_now(stderr.fd.as_fd(), bytes));
+            // Whatever the reason, there is no better place to tell of it.
+            let waits = done.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe);
+            stderr.retry_at = waits.then(|| now.after(EVENT_RETRY_MS));
         }
         self.file.as_mut().and_then(|file| file.flush(now, gap))
+    }
+
+    /// When lines that wait are to be tried again, if any do: nothing announces that there is room for them.
+    pub fn deadline(&self) -> Option<Mono> {
+        let file = self.file.as_ref().filter(|file| !file.queue.is_empty());
+        let file = file.and_then(|file| file.retry_at);
+        let stderr = self.stderr.as_ref().and_then(|stderr| stderr.retry_at);
+        file.into_iter().chain(stderr).min()
     }
 
     /// Opens the file anew, because somebody may have renamed it; if that fails, the old one stays.
@@ -121,7 +134,7 @@ impl LogFile {
                 None
             }
             Err(reason) => {
-                let first = self.retry_at.replace(now.after(LOG_RETRY_MS)).is_none();
+                let first = self.retry_at.replace(now.after(EVENT_RETRY_MS)).is_none();
                 first.then_some(reason)
             }
         }

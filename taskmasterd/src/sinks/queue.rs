@@ -38,6 +38,11 @@ impl Queue {
         }
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.batch.is_empty() && self.lines.is_empty() && self.dropped == 0
+    }
+
     /// Writes with `write`, which says how much it took, until it fails or nothing is left; `gap` makes the line
     /// that tells how many are missing.
     pub(super) fn drain<E>(

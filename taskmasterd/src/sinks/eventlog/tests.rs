@@ -159,3 +159,38 @@ fn a_standard_error_of_any_kind_stops_nobody() {
     let (ours, _theirs) = UnixStream::pair().unwrap();
     flood(&mut EventLog::new(None, own(ours.as_fd())));
 }
+
+// Nothing says when there is room again, so lines that wait have a time, and without any nobody wakes up.
+#[test]
+fn lines_that_wait_are_tried_again_and_only_they() {
+    let dir = Dir::new("events-deadline");
+    let path = dir.path("sub/log");
+    let mut log = EventLog::new(Some(path.clone()), None);
+    log.flush(Mono(0));
+    assert_eq!(log.deadline(), None, "there is no file, and nothing for it");
+    log.push(&notice(0, "first"));
+    log.flush(Mono(2000));
+    assert_eq!(log.deadline(), Some(Mono(2000 + EVENT_RETRY_MS)));
+    fs::create_dir(dir.path("sub")).unwrap();
+    log.flush(Mono(2000 + EVENT_RETRY_MS));
+    assert_eq!(log.deadline(), None);
+    assert!(fs::read_to_string(&path).unwrap().ends_with("first\n"));
+
+    let (mut reader, writer) = pipe();
+    let mut log = EventLog::new(None, own(writer.as_fd()));
+    log.push(&notice(0, "first"));
+    log.flush(Mono(0));
+    assert_eq!(log.deadline(), None);
+    flood(&mut log);
+    assert_eq!(log.deadline(), Some(Mono(9_999 + EVENT_RETRY_MS)));
+    let mut text = vec![0; 1 << 20];
+    while log.deadline().is_some() {
+        assert!(reader.read(&mut text).unwrap() > 0);
+        log.flush(Mono(20_000));
+    }
+    // Who has gone does not come back.
+    flood(&mut log);
+    drop(reader);
+    log.flush(Mono(30_000));
+    assert_eq!(log.deadline(), None);
+}
