@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use harness::{
-    Daemon, LATER, NOBODYS_UID, Rpc, SOON, Sandbox, State, User, bins, eventually, json,
+    Daemon, LATER, NOBODYS_UID, Rpc, SOON, Sandbox, State, User, Value, bins, eventually, json,
     skip_unless_root, throughout,
 };
 use nix::sys::signal::Signal;
@@ -108,7 +108,17 @@ fn descriptors_sent_along_are_not_kept() {
 /// How a daemon with its socket at `path`, run by `before`, ended: its code and what it said. One that comes up
 /// is told to shut down.
 fn tried(sandbox: &Sandbox, path: &Path, before: &[String]) -> (Option<i32>, String) {
-    let text = json!({"socket": path, "programs": {}});
+    tried_with(sandbox, &json!({"path": path}), path, before)
+}
+
+/// The same, with more said of the socket.
+fn tried_with(
+    sandbox: &Sandbox,
+    socket: &Value,
+    path: &Path,
+    before: &[String],
+) -> (Option<i32>, String) {
+    let text = json!({"socket": socket, "programs": {}});
     let file = sandbox.write("tm.yaml", text.to_string());
     let daemon = bins::taskmasterd().display().to_string();
     let words = [before, &[daemon, "-c".into(), file.display().to_string()]].concat();
@@ -196,4 +206,61 @@ fn an_ordinary_users_socket_is_in_tmp_or_at_home_and_not_at_anothers() {
         let words = format!("{} belongs to uid {NOBODYS_UID}, who", others.display());
         assert!(said.contains(&words), "{said}");
     }
+}
+
+fn names_in(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).expect("a directory can be read");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect()
+}
+
+// A start that fails leaves what it found.
+#[test]
+fn a_daemon_that_cannot_have_its_socket_leaves_nothing_behind() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.path("dir");
+    fs::create_dir(&dir).expect("a directory can be made");
+    for name in ["sock".repeat(27), "sock".repeat(60)] {
+        let (code, said) = tried(&sandbox, &dir.join(name), &[]);
+        assert_eq!(code, Some(1), "{said}");
+        assert_eq!(names_in(&dir), Vec::<String>::new(), "{said}");
+    }
+    fs::write(dir.join("file"), "precious").expect("a file can be written");
+    let (code, said) = tried(&sandbox, &dir.join("file"), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(names_in(&dir), ["file"], "{said}");
+}
+
+#[test]
+fn a_socket_that_cannot_be_given_to_its_owner_is_not_left_behind() {
+    skip_unless_root!();
+    let user = User::new();
+    let sandbox = Sandbox::new();
+    let dir = sandbox.path("dir");
+    fs::create_dir(&dir).expect("a directory can be made");
+    chown(&dir, Some(user.uid), None).expect("root can give files away");
+    let before = ["setpriv", "--clear-groups"].map(str::to_owned);
+    let ids = [
+        format!("--reuid={}", user.uid),
+        format!("--regid={}", user.gid),
+    ];
+    let before = [&before[..], &ids].concat();
+    let path = dir.join("sock");
+    let socket = json!({"path": path, "owner": "root"});
+    let (code, said) = tried_with(&sandbox, &socket, &path, &before);
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(names_in(&dir), Vec::<String>::new(), "{said}");
+}
+
+// Its file is beside the socket, and like the socket it may have been replaced.
+#[test]
+fn a_lock_that_somebody_else_put_there_is_left_alone() {
+    let mut daemon = daemon(Sandbox::new());
+    fs::remove_file(daemon.sandbox().path("sock.lock")).expect("a lock can be removed");
+    daemon.sandbox().write("sock.lock", "precious");
+    daemon.stop();
+    assert_eq!(daemon.sandbox().read("sock.lock"), b"precious");
+    assert!(!daemon.socket().exists());
 }

@@ -1,6 +1,6 @@
 //! The control socket itself: born with its mode, one daemon to a socket, nobody else's file ever removed.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixListener as StdListener;
@@ -25,7 +25,15 @@ pub struct Listener {
     settings: Socket,
     /// Device and inode of the socket we made.
     made: (u64, u64),
-    lock: Option<Flock<File>>,
+    /// Let go of after the socket.
+    _lock: Lock,
+}
+
+/// The lock beside the socket. Dropping it removes its file.
+#[derive(Debug)]
+struct Lock {
+    path: PathBuf,
+    file: Flock<File>,
 }
 
 impl Listener {
@@ -52,7 +60,7 @@ impl Listener {
             path: path.to_owned(),
             settings: settings.clone(),
             made,
-            lock: Some(lock),
+            _lock: lock,
         })
     }
 
@@ -92,10 +100,28 @@ impl Drop for Listener {
         if self.is_in_place() {
             let _ = fs::remove_file(&self.path);
         }
-        // The lock is still held: whoever opened this file meanwhile finds, once he has it, that it is gone.
-        let _ = fs::remove_file(lock_path(&self.path));
-        self.lock.take();
     }
+}
+
+impl Lock {
+    /// Whether the file is still at its path.
+    fn is_in_place(&self) -> bool {
+        let here = fs::symlink_metadata(&self.path);
+        here.is_ok_and(|here| self.file.metadata().is_ok_and(|ours| is_same(&here, &ours)))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // The lock is still held: whoever opened this file meanwhile finds, once he has it, that it is gone.
+        if self.is_in_place() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 fn directory_of(path: &Path) -> &Path {
@@ -142,7 +168,7 @@ fn lock_path(path: &Path) -> PathBuf {
 }
 
 /// Takes the lock beside the socket, which the kernel frees when the daemon dies, however it dies.
-fn lock(path: &Path) -> Result<Flock<File>, String> {
+fn lock(path: &Path) -> Result<Lock, String> {
     let path = lock_path(path);
     let about = |error: &dyn std::fmt::Display| format!("cannot lock {}: {error}", path.display());
     loop {
@@ -155,7 +181,7 @@ fn lock(path: &Path) -> Result<Flock<File>, String> {
             .custom_flags(flags.bits())
             .open(&path)
             .map_err(|error| about(&error))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
             match errno {
                 nix::errno::Errno::EWOULDBLOCK => {
                     format!(
@@ -166,11 +192,12 @@ fn lock(path: &Path) -> Result<Flock<File>, String> {
                 errno => about(&errno),
             }
         })?;
-        let held = lock.metadata().map_err(|error| about(&error))?;
         // The one who held it before us may have removed the file on leaving; then we locked nothing.
-        if fs::symlink_metadata(&path)
-            .is_ok_and(|found| (found.dev(), found.ino()) == (held.dev(), held.ino()))
-        {
+        let lock = Lock {
+            path: path.clone(),
+            file,
+        };
+        if lock.is_in_place() {
             return Ok(lock);
         }
     }
@@ -206,6 +233,18 @@ fn make(path: &Path, settings: &Socket) -> io::Result<(UnixListener, (u64, u64))
     let bound = StdListener::bind(path);
     umask(before);
     let bound = bound?;
+    finish(bound, path, settings).inspect_err(|_| {
+        // It was made a moment ago, at a place that is nobody else's.
+        let _ = fs::remove_file(path);
+    })
+}
+
+/// Gives a socket to whom it is for.
+fn finish(
+    bound: StdListener,
+    path: &Path,
+    settings: &Socket,
+) -> io::Result<(UnixListener, (u64, u64))> {
     if settings.owner.is_some() || settings.group.is_some() {
         chown(
             path,
