@@ -40,7 +40,12 @@ pub(crate) fn run(session: &Session) -> Exit {
     match edit_commands(session) {
         Ok(()) => Exit::OK,
         Err(error) => {
-            term::complain(&format!("taskmasterctl: terminal: {error}"));
+            let reason = match error {
+                ReadlineError::Io(error) => term::reason(&error),
+                ReadlineError::Errno(errno) => term::reason(&errno.into()),
+                other => other.to_string(),
+            };
+            term::complain(&format!("taskmasterctl: terminal: {reason}"));
             Exit::FAILED
         }
     }

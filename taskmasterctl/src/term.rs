@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use nix::errno::Errno;
 use shared::state::State;
 
 use crate::exit::Exit;
@@ -93,8 +94,19 @@ pub(crate) fn print(text: &[u8]) {
         if error.kind() == io::ErrorKind::BrokenPipe {
             std::process::exit(Exit::BROKEN_PIPE.number());
         }
-        complain(&format!("taskmasterctl: standard output: {error}"));
+        complain(&format!(
+            "taskmasterctl: standard output: {}",
+            reason(&error)
+        ));
         std::process::exit(Exit::FAILED.number());
+    }
+}
+
+/// What the kernel said, as a fragment.
+pub(crate) fn reason(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => Errno::from_raw(number).desc().to_lowercase(),
+        None => error.to_string(),
     }
 }
 

@@ -6,7 +6,7 @@ mod options;
 mod say;
 mod shell;
 
-use std::fmt::Display;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,6 +17,7 @@ use taskmasterd::child::helper::{HELPER, Verdict};
 use taskmasterd::config::model::Config;
 use taskmasterd::config::{Problems, Surroundings, describe, load};
 use taskmasterd::control::listener::Listener;
+use taskmasterd::files::reason;
 use taskmasterd::reactor::{Equipment, Reactor, signals};
 use taskmasterd::sinks::eventlog::{EventLog, own_stderr};
 use taskmasterd::sys;
@@ -46,7 +47,10 @@ fn main() -> ExitCode {
 }
 
 fn read(path: &Path) -> Result<Config, Problems> {
-    let surroundings = Surroundings::here().map_err(|error| Problems(vec![error.to_string()]))?;
+    let surroundings = Surroundings::here().map_err(|error| {
+        let problem = format!("the current directory: {}", reason(&error));
+        Problems(vec![problem])
+    })?;
     load(path, &surroundings)
 }
 
@@ -56,7 +60,7 @@ fn help(path: Option<PathBuf>) -> ExitCode {
         Ok(config) => Verdict::Good(Box::new(config)),
         Err(Problems(problems)) => Verdict::Problems(problems),
     };
-    match serde_json::to_writer(std::io::stdout().lock(), &verdict) {
+    match serde_json::to_writer(io::stdout().lock(), &verdict) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
@@ -82,7 +86,7 @@ fn run(options: Options) -> ExitCode {
     let ran = match options.mode {
         RunMode::Daemonize => return daemonize::launch(),
         RunMode::Daemonized => daemonize::take_name()
-            .map_err(|error| (1, error.to_string()))
+            .map_err(cannot("take its name"))
             .and_then(|()| supervise(options)),
         RunMode::Foreground | RunMode::Shell | RunMode::Demo => supervise(options),
     };
@@ -95,20 +99,27 @@ fn run(options: Options) -> ExitCode {
     }
 }
 
+/// The code and the words for what the daemon could not do.
+fn cannot(what: &'static str) -> impl FnOnce(io::Error) -> (u8, String) {
+    move |error| (1, format!("cannot {what}: {}", reason(&error)))
+}
+
 /// Sets everything up in the order in which it can fail, and runs until a shutdown is done.
 fn supervise(options: Options) -> Result<(), (u8, String)> {
-    let failed = |error: &dyn Display| (1, error.to_string());
-    let heritage = Heritage::take().map_err(|error| failed(&error))?;
+    let heritage = Heritage::take().map_err(cannot("look at its directory and its limits"))?;
     let demo = match options.mode {
-        RunMode::Demo => Some(demo::Demo::new().map_err(|error| failed(&error))?),
+        RunMode::Demo => {
+            let demo = demo::Demo::new();
+            Some(demo.map_err(cannot("write the configuration of the demonstration"))?)
+        }
         RunMode::Foreground | RunMode::Daemonize | RunMode::Daemonized | RunMode::Shell => None,
     };
     let config_path = demo.as_ref().map_or(options.config, demo::Demo::config);
     let config = read(&config_path).map_err(|problems| (EXIT_USAGE, problems.to_string()))?;
     let socket = socket_path(options.socket, &config);
-    sys::set_subreaper().map_err(|error| failed(&error))?;
+    sys::set_subreaper().map_err(cannot("take in orphans"))?;
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
-    let listener = Listener::bind(&socket, &config.socket).map_err(|error| failed(&error))?;
+    let listener = Listener::bind(&socket, &config.socket).map_err(|problem| (1, problem))?;
     let stderr = if options.mode == RunMode::Foreground {
         own_stderr()
     } else {
@@ -126,8 +137,8 @@ fn supervise(options: Options) -> Result<(), (u8, String)> {
     let shell = with_shell
         .then(|| shell::start(&socket))
         .transpose()
-        .map_err(|error| failed(&error))?;
-    let signals = signals::take().map_err(|error| failed(&error))?;
+        .map_err(|problem| (1, problem))?;
+    let signals = signals::take().map_err(cannot("take in signals"))?;
     let equipment = Equipment {
         config,
         config_path,
@@ -137,11 +148,11 @@ fn supervise(options: Options) -> Result<(), (u8, String)> {
         log,
         shell,
     };
-    let mut reactor = Reactor::new(equipment).map_err(|error| failed(&error))?;
+    let mut reactor = Reactor::new(equipment).map_err(cannot("begin to listen"))?;
     if options.mode == RunMode::Daemonized {
-        daemonize::ready().map_err(|error| failed(&error))?;
+        daemonize::ready().map_err(cannot("go into the background"))?;
     }
-    let ran = reactor.run().map_err(|error| failed(&error));
+    let ran = reactor.run().map_err(cannot("go on"));
     drop(demo);
     ran
 }

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use taskmasterd::files::reason;
+
 /// What `--help` prints.
 const HELP: &str = "\
 taskmasterd - start programs, keep them alive, know whether they live
@@ -127,7 +129,7 @@ fn value(parser: &mut lexopt::Parser) -> Result<PathBuf, String> {
 
 /// A reload must find the same file, wherever the daemon is by then.
 fn absolute(path: PathBuf) -> Result<PathBuf, String> {
-    std::path::absolute(&path).map_err(|error| format!("{}: {error}", path.display()))
+    std::path::absolute(&path).map_err(|error| format!("{}: {}", path.display(), reason(&error)))
 }
 
 fn usual_config() -> Result<PathBuf, String> {

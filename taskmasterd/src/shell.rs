@@ -8,6 +8,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpgrp, tcsetpgrp};
+use taskmasterd::files::reason;
 use taskmasterd::reactor::Shell;
 use taskmasterd::sinks::eventlog::own;
 use taskmasterd::sys;
@@ -32,15 +33,16 @@ fn spawn(socket: &Path) -> Result<sys::Child, String> {
     let program = find();
     // The shell of the user knows our process group only: it would not see the control shell stop at a Ctrl-Z,
     // and nobody would ever continue it. What is ignored stays ignored in what is started.
-    sys::ignore(Signal::SIGTSTP).map_err(|error| error.to_string())?;
+    sys::ignore(Signal::SIGTSTP)
+        .map_err(|error| format!("cannot ignore SIGTSTP: {}", reason(&error)))?;
     let mut command = Command::new(&program);
     command.arg("-s").arg(socket).process_group(0);
     let shell = command
         .spawn()
-        .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+        .map_err(|error| format!("cannot start {}: {}", program.display(), reason(&error)))?;
     let pid = i32::try_from(shell.id()).map_err(|error| error.to_string())?;
     sys::Child::adopt(pid)
-        .map_err(|error| format!("cannot watch {}: {error}", program.display()))
+        .map_err(|error| format!("cannot watch {}: {}", program.display(), reason(&error)))
         .inspect(|child| {
             hand_over(child);
         })

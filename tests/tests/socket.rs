@@ -167,6 +167,40 @@ fn a_socket_is_not_made_where_others_lead() {
     }
 }
 
+// What the kernel says comes with its subject, and as people say it.
+#[test]
+fn a_socket_that_cannot_be_made_is_told_with_path_and_reason() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.write("file", "");
+    let few = ["prlimit", "--nofile=5:5"].map(str::to_owned);
+    fs::create_dir(sandbox.path("taken.lock")).expect("a directory can be made");
+    for (path, before, want) in [
+        (
+            file.join("dir/sock"),
+            &[][..],
+            format!(
+                "cannot make the directory {}/dir: not a directory",
+                file.display()
+            ),
+        ),
+        (
+            sandbox.path("taken"),
+            &[],
+            format!("cannot lock {}: is a directory", sandbox.text("taken.lock")),
+        ),
+        (sandbox.path("sock"), &few, "too many open files".into()),
+    ] {
+        let (code, said) = tried(&sandbox, &path, before);
+        assert_eq!(code, Some(1), "{said}");
+        let line = said.trim_end();
+        assert!(
+            line.starts_with("taskmasterd: cannot ") && line.ends_with(&want),
+            "{said}"
+        );
+        assert!(!said.contains("os error"), "{said}");
+    }
+}
+
 // An ordinary user has his socket in /tmp, in a directory of his there, or at home; in another's home he has not.
 #[test]
 fn an_ordinary_users_socket_is_in_tmp_or_at_home_and_not_at_anothers() {

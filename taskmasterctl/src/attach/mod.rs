@@ -187,6 +187,7 @@ fn code(end: &End) -> Exit {
 }
 
 fn broken(error: &io::Error) -> Exit {
-    term::complain(&format!("taskmasterctl: terminal: {error}"));
+    let reason = term::reason(error);
+    term::complain(&format!("taskmasterctl: terminal: {reason}"));
     Exit::FAILED
 }

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::files::reason;
 use crate::files::way::{Lead, Why, judge, led_by_others};
 use crate::limits::CONFIG_LEN_MAX;
 
@@ -24,10 +25,10 @@ pub(super) fn read(path: &Path, trust: Trust) -> Result<String, String> {
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY)
         .open(path)
-        .map_err(|error| format!("cannot be opened: {}", words(&error)))?;
+        .map_err(|error| format!("cannot be opened: {}", reason(&error)))?;
     let about = file
         .metadata()
-        .map_err(|error| format!("cannot be examined: {}", words(&error)))?;
+        .map_err(|error| format!("cannot be examined: {}", reason(&error)))?;
     if !about.is_file() {
         return Err(format!("is {}, not a file", kind(&about)));
     }
@@ -35,14 +36,6 @@ pub(super) fn read(path: &Path, trust: Trust) -> Result<String, String> {
         distrust(path, &about)?;
     }
     decode(contents(&file)?)
-}
-
-/// An error of the system without Rust's "(os error 2)", in lower case.
-fn words(error: &std::io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
-        None => error.to_string(),
-    }
 }
 
 fn kind(about: &Metadata) -> &'static str {
@@ -59,7 +52,7 @@ fn contents(file: &File) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     file.take(CONFIG_LEN_MAX + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| format!("cannot be read: {}", words(&error)))?;
+        .map_err(|error| format!("cannot be read: {}", reason(&error)))?;
     if bytes.len() as u64 > CONFIG_LEN_MAX {
         let limit = CONFIG_LEN_MAX / 1024 / 1024;
         return Err(format!("longer than {limit} MiB, the most that is read"));
@@ -93,7 +86,7 @@ fn line_of(bytes: &[u8], index: usize) -> usize {
 /// file itself is judged as it was opened.
 fn distrust(path: &Path, about: &Metadata) -> Result<(), String> {
     let given = std::path::absolute(path)
-        .map_err(|error| format!("has no absolute path: {}", words(&error)))?;
+        .map_err(|error| format!("has no absolute path: {}", reason(&error)))?;
     let root = 0;
     let lead = judge(&given, about, root).or_else(|| led_by_others(&given, root));
     let Some(Lead { step, why }) = lead else {

@@ -12,6 +12,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, chown, geteuid};
 
 use crate::config::model::Socket;
+use crate::files::reason;
 use crate::files::way::{Lead, Why, led_by_others};
 
 /// A bound control socket and the lock that makes it ours. Dropping it removes both files.
@@ -44,7 +45,8 @@ impl Listener {
     /// stale socket, or what the kernel says; each with the path in it.
     pub fn bind(path: &Path, settings: &Socket) -> Result<Self, String> {
         let about = |error: io::Error| {
-            format!("cannot make the control socket {}: {error}", path.display())
+            let (path, reason) = (path.display(), reason(&error));
+            format!("cannot make the control socket {path}: {reason}")
         };
         let directory = directory_of(path);
         // Nobody leads us to make one at a place he chooses, nor was one made by somebody else meanwhile.
@@ -86,10 +88,8 @@ impl Listener {
         clear_stale(&self.path)?;
         let made = make(&self.path, &self.settings);
         (self.socket, self.made) = made.map_err(|error| {
-            format!(
-                "cannot make the control socket {}: {error}",
-                self.path.display()
-            )
+            let (path, reason) = (self.path.display(), reason(&error));
+            format!("cannot make the control socket {path}: {reason}")
         })?;
         Ok(true)
     }
@@ -140,7 +140,10 @@ fn make_directory(directory: &Path) -> Result<(), String> {
         .recursive(true)
         .mode(mode)
         .create(directory);
-    made.map_err(|error| format!("cannot make the directory {}: {error}", directory.display()))
+    made.map_err(|error| {
+        let (directory, reason) = (directory.display(), reason(&error));
+        format!("cannot make the directory {directory}: {reason}")
+    })
 }
 
 /// Where others lead to `directory`, they can put a socket of their own in place of the one at `path`.
@@ -170,7 +173,7 @@ fn lock_path(path: &Path) -> PathBuf {
 /// Takes the lock beside the socket, which the kernel frees when the daemon dies, however it dies.
 fn lock(path: &Path) -> Result<Lock, String> {
     let path = lock_path(path);
-    let about = |error: &dyn std::fmt::Display| format!("cannot lock {}: {error}", path.display());
+    let about = |error: &io::Error| format!("cannot lock {}: {}", path.display(), reason(error));
     loop {
         let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
         let file = OpenOptions::new()
@@ -189,7 +192,7 @@ fn lock(path: &Path) -> Result<Lock, String> {
                         path.display()
                     )
                 }
-                errno => about(&errno),
+                errno => about(&errno.into()),
             }
         })?;
         // The one who held it before us may have removed the file on leaving; then we locked nothing.
@@ -208,7 +211,13 @@ fn clear_stale(path: &Path) -> Result<(), String> {
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(format!("cannot look at {}: {error}", path.display())),
+        Err(error) => {
+            return Err(format!(
+                "cannot look at {}: {}",
+                path.display(),
+                reason(&error)
+            ));
+        }
     };
     if !found.file_type().is_socket() {
         return Err(format!(
@@ -219,7 +228,10 @@ fn clear_stale(path: &Path) -> Result<(), String> {
     // Without waiting: a program with a full queue of callers is alive.
     match UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)
-            .map_err(|error| format!("cannot remove the stale socket {}: {error}", path.display())),
+            .map_err(|error| {
+                let (path, reason) = (path.display(), reason(&error));
+                format!("cannot remove the stale socket {path}: {reason}")
+            }),
         Ok(_) | Err(_) => Err(format!(
             "another program listens on {}; stop it, or name another path",
             path.display()
