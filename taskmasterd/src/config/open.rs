@@ -32,6 +32,9 @@ pub(super) fn read(path: &Path, trust: Trust) -> Result<String, String> {
     if !about.is_file() {
         return Err(format!("is {}, not a file", kind(&about)));
     }
+    if path.extension().is_some_and(|ending| ending == "toml") {
+        return Err("is TOML, which is not read yet; write it in YAML".into());
+    }
     if trust == Trust::RootOnly {
         distrust(path, &about)?;
     }
@@ -137,6 +140,9 @@ mod tests {
         assert_eq!(refusal(&dir), "is a directory, not a file");
         let missing = "cannot be opened: no such file or directory";
         assert_eq!(refusal(&dir.join("none")), missing);
+        let toml = dir.join("tm.toml");
+        fs::write(&toml, "[programs.web]\ncmd = \"x\"\n").unwrap();
+        assert!(refusal(&toml).starts_with("is TOML, which is not read yet"));
         let long = dir.join("long");
         File::create(&long).unwrap().set_len(5 << 30).unwrap();
         assert!(refusal(&long).starts_with("longer than 4 MiB"));
