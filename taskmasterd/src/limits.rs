@@ -12,6 +12,8 @@ pub const CONFIG_DEPTH_MAX: usize = 32;
 pub const CONFIG_NODES_MAX: usize = 800_000;
 /// Text in one configuration file, every alias counted in full, in bytes.
 pub const CONFIG_TEXT_LEN_MAX: usize = 4 * CONFIG_LEN_MAX as usize;
+/// The path of the control socket, in bytes: what the kernel's address of a Unix socket has room for.
+pub const SOCKET_PATH_LEN_MAX: usize = 107;
 /// Symlinks followed on the way to a file: the kernel follows no more.
 pub const LINKS_MAX: usize = 40;
 /// Files that `include` may bring in.

@@ -201,6 +201,23 @@ fn a_socket_that_cannot_be_made_is_told_with_path_and_reason() {
     }
 }
 
+#[test]
+fn the_path_of_a_socket_is_as_long_as_the_kernel_takes() {
+    let sandbox = Sandbox::new();
+    let most = 107;
+    let path = |len: usize| {
+        let rest = len - sandbox.dir().as_os_str().len() - 1;
+        sandbox.path(&"s".repeat(rest))
+    };
+    assert_eq!(tried(&sandbox, &path(most), &[]).0, Some(0));
+    let (code, said) = tried(&sandbox, &path(most + 1), &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.ends_with("a path of 108 bytes is too long (107 at most)\n"),
+        "{said}"
+    );
+}
+
 // An ordinary user has his socket in /tmp, in a directory of his there, or at home; in another's home he has not.
 #[test]
 fn an_ordinary_users_socket_is_in_tmp_or_at_home_and_not_at_anothers() {

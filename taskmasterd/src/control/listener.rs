@@ -14,6 +14,7 @@ use nix::unistd::{Gid, Uid, chown, geteuid};
 use crate::config::model::Socket;
 use crate::files::reason;
 use crate::files::way::{Lead, Why, led_by_others};
+use crate::limits::SOCKET_PATH_LEN_MAX;
 
 /// A bound control socket and the lock that makes it ours. Dropping it removes both files.
 #[derive(Debug)]
@@ -48,6 +49,14 @@ impl Listener {
             let (path, reason) = (path.display(), reason(&error));
             format!("cannot make the control socket {path}: {reason}")
         };
+        let len = path.as_os_str().len();
+        if len > SOCKET_PATH_LEN_MAX {
+            let path = path.display();
+            return Err(format!(
+                "the control socket cannot be {path}: a path of {len} bytes is too long \
+                 ({SOCKET_PATH_LEN_MAX} at most)"
+            ));
+        }
         let directory = directory_of(path);
         // Nobody leads us to make one at a place he chooses, nor was one made by somebody else meanwhile.
         check_way(path, directory)?;
