@@ -136,10 +136,25 @@ pub(super) fn judge(place: Place, subject: &str, entry: &Entry, report: &mut Rep
     report.problem(entry.at, format!("{subject}{name}: {what}"));
 }
 
+/// The most keys that a message lists: those of `limits`.
+const KEYS_LISTED_MAX: usize = 16;
+
 /// What is said of an unknown key.
 pub(super) fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> String {
-    match did_you_mean(name, known) {
+    let known: Vec<&str> = known.collect();
+    match did_you_mean(name, known.iter().copied()) {
         Some(near) => format!("unknown key; did you mean {near}?"),
-        None => "unknown key".into(),
+        None if known.len() > KEYS_LISTED_MAX => {
+            "unknown key; taskmaster.yaml(5) has them all".into()
+        }
+        None => format!("unknown key; it can be {}", alternatives(&known)),
+    }
+}
+
+/// `path, mode or owner`.
+fn alternatives(words: &[&str]) -> String {
+    match words {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        [..] => words.concat(),
     }
 }

@@ -181,7 +181,9 @@ fn find_user(node: &Node) -> Parsed<Found> {
     }
     match User::from_name(&text) {
         Ok(Some(user)) => Ok(Found::known(user)),
-        Ok(None) => Err(format!("no such user \"{text}\"")),
+        Ok(None) => Err(format!(
+            "no such user \"{text}\"; create it, or name another"
+        )),
         Err(error) => Err(format!("\"{text}\" cannot be looked up: {}", error.desc())),
     }
 }
@@ -199,7 +201,9 @@ pub(super) fn find_group(node: &Node) -> Parsed<u32> {
     }
     match Group::from_name(&text) {
         Ok(Some(group)) => Ok(group.gid.as_raw()),
-        Ok(None) => Err(format!("no such group \"{text}\"")),
+        Ok(None) => Err(format!(
+            "no such group \"{text}\"; create it, or name another"
+        )),
         Err(error) => Err(format!("\"{text}\" cannot be looked up: {}", error.desc())),
     }
 }

@@ -132,8 +132,11 @@ pub(super) fn stopsignal(node: &Node) -> Parsed<i32> {
             let short = short.strip_prefix("SIG").unwrap_or(&short);
             let hint = shared::name::did_you_mean(short, shared::signal::names())
                 .filter(|_| text.parse::<i64>().is_err())
-                .map_or_else(String::new, |near| format!("; did you mean {near}?"));
-            Err(format!("{shown} is not a signal{hint}"))
+                .map_or_else(
+                    || "write a name, as TERM, or a number from 1 to 64".into(),
+                    |near| format!("did you mean {near}?"),
+                );
+            Err(format!("{shown} is not a signal; {hint}"))
         }
     }
 }

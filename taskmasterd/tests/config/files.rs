@@ -171,7 +171,7 @@ fn defaults_apply_below_each_program() {
         problems("defaults: {umask: 999, foo: 1}\nprograms: {a: {cmd: x}, b: {cmd: y}}\n"),
         [
             "tm.yaml:1:19: defaults.umask: 999 is not a mask; write octal digits from 000 to 777, as 022",
-            "tm.yaml:1:24: defaults.foo: unknown key",
+            "tm.yaml:1:24: defaults.foo: unknown key; taskmaster.yaml(5) has them all",
         ]
     );
 }

@@ -64,7 +64,10 @@ const BAD_VALUES: &[(&str, &str)] = &[
         "stopsignal: TREM",
         "4:17: web.stopsignal: \"TREM\" is not a signal; did you mean TERM?",
     ),
-    ("stopsignal: 0", "4:17: web.stopsignal: 0 is not a signal"),
+    (
+        "stopsignal: 0",
+        "4:17: web.stopsignal: 0 is not a signal; write a name, as TERM, or a number from 1 to 64",
+    ),
     (
         "starttime: -1",
         "4:16: web.starttime: -1 is not a time; write seconds, or 500ms, 5s, 2m, 1h, 1m30s",
@@ -94,7 +97,23 @@ const BAD_VALUES: &[(&str, &str)] = &[
         "4:11: web.user: only root can switch users, and the daemon runs as uid 54321; \
             start taskmasterd as root, or remove the key",
     ),
-    ("user: nobody2", "4:11: web.user: no such user \"nobody2\""),
+    (
+        "user: nobody2",
+        "4:11: web.user: no such user \"nobody2\"; create it, or name another",
+    ),
+    (
+        "zzz: 1",
+        "4:5: web.zzz: unknown key; taskmaster.yaml(5) has them all",
+    ),
+    (
+        "stderr: {foo: 1, path: x}",
+        "4:14: web.stderr.foo: unknown key; it can be path, max_size, keep, timestamps or strip_ansi",
+    ),
+    (
+        "limits: {xyzzy: 1}",
+        "4:14: web.limits.xyzzy: unknown key; it can be as, core, cpu, data, fsize, locks, memlock, \
+         msgqueue, nice, nofile, nproc, rss, rtprio, rttime, sigpending or stack",
+    ),
     (
         "user: -1",
         "4:11: web.user: \"-1\" is no user or group; write a name, or a number from 0 to 4294967294",
