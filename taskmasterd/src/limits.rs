@@ -32,6 +32,8 @@ pub const TIME_MS_MAX: u64 = 365 * 86_400_000;
 pub const HELPER_ANSWER_LEN_MAX: usize = 64 * 1024 * 1024;
 /// How long a reload's helper may take, in milliseconds: a user database far away answers or it does not.
 pub const HELPER_TIME_MS_MAX: u64 = 60_000;
+/// Helpers that were given up and still hang in the kernel; beyond these a reload is refused.
+pub const HELPERS_HUNG_MAX: usize = 4;
 
 /// Due timers the core carries out at once: spawning takes a tenth of a millisecond each, and clients wait meanwhile.
 pub const TIMEOUTS_PER_TURN: usize = 8;

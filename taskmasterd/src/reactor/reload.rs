@@ -18,7 +18,9 @@ use crate::config::change;
 use crate::config::model::Config;
 use crate::control::methods::to_value;
 use crate::core::{Input, Mono, Ticket};
-use crate::limits::{HELPER_ANSWER_LEN_MAX, HELPER_TIME_MS_MAX, RELOAD_INTERVAL_MS};
+use crate::limits::{
+    HELPER_ANSWER_LEN_MAX, HELPER_TIME_MS_MAX, HELPERS_HUNG_MAX, RELOAD_INTERVAL_MS,
+};
 use crate::sys;
 
 use super::Reactor;
@@ -55,6 +57,8 @@ pub(super) struct Reloads {
     path: PathBuf,
     waiting: Vec<Asker>,
     running: Option<Running>,
+    /// Helpers that were killed and are not dead yet: something in the kernel holds them.
+    hung: Vec<sys::Child>,
     /// Signals may come a thousand a second; reloads do not.
     not_before: Mono,
 }
@@ -64,7 +68,13 @@ struct Running {
     output: Option<Token>,
     said: Vec<u8>,
     askers: Vec<Asker>,
-    kill_at: Option<Mono>,
+    kill_at: Mono,
+}
+
+/// What a helper leaves that was given up.
+struct GivenUp {
+    output: Option<Token>,
+    askers: Vec<Asker>,
 }
 
 impl Reloads {
@@ -73,6 +83,7 @@ impl Reloads {
             path,
             waiting: Vec::new(),
             running: None,
+            hung: Vec::new(),
             not_before: Mono::default(),
         }
     }
@@ -100,14 +111,35 @@ impl Reloads {
     }
 
     pub(super) fn is_helper(&self, pid: i32) -> bool {
-        self.running
-            .as_ref()
-            .is_some_and(|running| running.child.pid() == pid)
+        let running = self.running.as_ref().map(|running| &running.child);
+        let mut helpers = self.hung.iter().chain(running);
+        helpers.any(|child| child.pid() == pid)
+    }
+
+    /// A helper that has had its time is killed, and nobody waits for it: one that hangs in the kernel does not
+    /// die. Gives what it was doing.
+    fn give_up(&mut self, now: Mono) -> Option<GivenUp> {
+        let running = self.running.take_if(|running| running.kill_at <= now)?;
+        let _ = running
+            .child
+            .signal(nix::sys::signal::Signal::SIGKILL as i32);
+        self.hung.push(running.child);
+        Some(GivenUp {
+            output: running.output,
+            askers: running.askers,
+        })
+    }
+
+    /// Whether `pid` was a helper that was given up; then it is reaped here.
+    fn bury_hung(&mut self, pid: i32) -> bool {
+        let place = self.hung.iter().position(|child| child.pid() == pid);
+        let child = place.map(|place| self.hung.swap_remove(place));
+        child.map(sys::Child::reap).is_some()
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
         match &self.running {
-            Some(running) => running.kill_at,
+            Some(running) => Some(running.kill_at),
             None => (!self.waiting.is_empty()).then_some(self.not_before),
         }
     }
@@ -119,14 +151,19 @@ impl Reactor {
         if let Some(token) = self.debts.helper.take() {
             self.read_helper(token);
         }
-        if let Some(running) = &mut self.reloads.running {
-            if running.kill_at.is_some_and(|at| at <= self.now) {
-                running.kill_at = None;
-                let _ = running
-                    .child
-                    .signal(nix::sys::signal::Signal::SIGKILL as i32);
-            }
-        } else if !self.reloads.waiting.is_empty() && self.reloads.not_before <= self.now {
+        if let Some(GivenUp { output, askers }) = self.reloads.give_up(self.now) {
+            output.map(|token| self.sources.remove(token));
+            let problem = format!(
+                "the helper that reads the configuration was not done in {} s; a disk or the user database does not \
+                 answer",
+                HELPER_TIME_MS_MAX / 1000
+            );
+            self.refuse_reload(askers, &[problem]);
+        }
+        if self.reloads.running.is_none()
+            && !self.reloads.waiting.is_empty()
+            && self.reloads.not_before <= self.now
+        {
             self.start_helper();
         }
     }
@@ -134,6 +171,14 @@ impl Reactor {
     fn start_helper(&mut self) {
         let askers = std::mem::take(&mut self.reloads.waiting);
         self.reloads.not_before = self.now.after(RELOAD_INTERVAL_MS);
+        let hung = self.reloads.hung.len();
+        if hung >= HELPERS_HUNG_MAX {
+            let problem = format!(
+                "{hung} helpers that were to read the configuration hang in the kernel; a disk or the user database \
+                 does not answer"
+            );
+            return self.refuse_reload(askers, &[problem]);
+        }
         let started =
             helper::start(&self.reloads.path, &self.heritage).and_then(|(child, output)| {
                 let source = |fd: OwnedFd| Source::Helper { fd };
@@ -145,7 +190,7 @@ impl Reactor {
             });
         match started {
             Ok((child, token)) => {
-                let kill_at = Some(self.now.after(HELPER_TIME_MS_MAX));
+                let kill_at = self.now.after(HELPER_TIME_MS_MAX);
                 let running = Running {
                     child,
                     output: Some(token),
@@ -193,6 +238,9 @@ impl Reactor {
 
     /// Whether `pid` was the helper; then it is reaped here, and what it said is acted upon.
     pub(super) fn helper_died(&mut self, pid: i32) -> bool {
+        if self.reloads.bury_hung(pid) {
+            return true;
+        }
         if self
             .reloads
             .running
@@ -300,5 +348,43 @@ impl Reactor {
         if let Some(ticket) = ticket {
             self.answer(ticket, outcome);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    use nix::unistd::Pid;
+
+    use super::*;
+
+    // A helper that hangs in the kernel survives even SIGKILL, for a while or for ever.
+    #[test]
+    fn a_helper_that_has_had_its_time_holds_nobody_up() {
+        let child = Command::new("sleep").arg("1000").spawn();
+        let pid = i32::try_from(child.expect("sleep starts").id()).unwrap();
+        let mut reloads = Reloads::new("tm.yaml".into());
+        let asker = || Asker::signal(Cause::Signal("SIGHUP".into()));
+        reloads.running = Some(Running {
+            child: sys::Child::adopt(pid).unwrap(),
+            output: None,
+            said: Vec::new(),
+            askers: vec![asker()],
+            kill_at: Mono(10),
+        });
+        assert!(reloads.give_up(Mono(9)).is_none());
+        assert_eq!(reloads.deadline(), Some(Mono(10)));
+        let given_up = reloads.give_up(Mono(10)).expect("it is time");
+        assert_eq!(given_up.askers.len(), 1);
+        // Dead or not, the next can run.
+        assert_eq!(reloads.deadline(), None);
+        reloads.ask(asker());
+        assert_eq!(reloads.deadline(), Some(reloads.not_before));
+        assert!(reloads.is_helper(pid) && !reloads.bury_hung(pid + 1));
+        let dead = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        waitid(Id::Pid(Pid::from_raw(pid)), dead).unwrap();
+        assert!(reloads.bury_hung(pid) && !reloads.is_helper(pid));
     }
 }
