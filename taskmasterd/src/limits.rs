@@ -51,6 +51,9 @@ pub const STRAYS_MAX: usize = 100;
 
 /// Bytes read from one source in one turn, so that a flood does not starve the others.
 pub const READ_BUDGET: usize = 64 * 1024;
+/// The wait before a source is read again that could not be read, in milliseconds: for want of memory, say, which
+/// nothing announces the end of.
+pub const READ_RETRY_MS: u64 = 100;
 /// Read of a dead process's output before its death is told: more than any terminal or pipe holds.
 pub const LAST_WORDS_LEN_MAX: usize = 2 * 1024 * 1024;
 /// Dead children buried in one turn.

@@ -1,9 +1,11 @@
 //! System calls that fail where they never fail by themselves: each has its own words, and nothing half-runs.
 
+use std::time::Duration;
+
 use harness::puppet::deeds::flood_line;
 use harness::strace::Strace;
 use harness::{
-    Daemon, LATER, NOBODYS_UID, SOON, Sandbox, State, Value, check, eventually, json,
+    Daemon, LATER, NOBODYS_UID, SOON, Sandbox, State, Value, check, eventually, json, pause,
     skip_unless_root, skip_unless_strace,
 };
 
@@ -256,4 +258,34 @@ fn a_failed_read_of_a_terminal_stalls_nobody_and_loses_nothing() {
         let tried = String::from_utf8_lossy(&tried).into_owned();
         assert!(tried.contains("(INJECTED)"), "{error} was never met");
     }
+}
+
+// An error that lasts is no reason to try at once, and again at once. When it ends, nothing was lost.
+#[test]
+fn output_that_cannot_be_read_is_tried_now_and_then() {
+    skip_unless_strace!();
+    let sandbox = Sandbox::new();
+    let keys = json!({"cmd": sandbox.puppet("p", &["--write-out", "hello\\n"]), "autostart": false,
+                      "starttime": "50ms", "stdout": sandbox.path("p.out")});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    let strace = Strace::inject(&daemon, "read:error=ENOMEM", Some("/dev/ptmx"));
+    daemon.rpc().start(&["p"]);
+    let failures = || {
+        let tried = daemon.sandbox().read("strace.out");
+        String::from_utf8_lossy(&tried)
+            .matches("(INJECTED)")
+            .count()
+    };
+    eventually("a second try", SOON, || {
+        check(failures() > 1, || "none".into())
+    });
+    let before = failures();
+    pause(Duration::from_secs(1));
+    let tries = failures() - before;
+    assert!(tries < 100, "{tries} tries in a second: it spins");
+    drop(strace);
+    eventually("what was written", SOON, || {
+        let log = daemon.sandbox().read("p.out");
+        check(log == b"hello\n", || format!("{log:?}"))
+    });
 }

@@ -3,7 +3,7 @@
 //! mio reports each change once. Whoever stops before WouldBlock, because a budget or a limit stopped him, or a
 //! want of descriptors, finds himself here, and while there are debts the reactor does not sleep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mio::Token;
 
@@ -14,6 +14,8 @@ use crate::core::Mono;
 pub(super) struct Debts {
     /// Sources of output to read.
     pub(super) outputs: BTreeSet<Token>,
+    /// Sources of output that could not be read, and when to try again.
+    pub(super) resting: BTreeMap<Token, Mono>,
     /// Clients to read from, write to, or take the next request of.
     pub(super) clients: BTreeSet<Token>,
     /// Pipes that tell how an exec went.
@@ -31,6 +33,23 @@ pub(super) struct Debts {
 }
 
 impl Debts {
+    /// What could not be read and has rested is to be read again.
+    pub(super) fn wake_outputs(&mut self, now: Mono) {
+        self.resting.retain(|&token, until| {
+            let rests = *until > now;
+            if !rests {
+                self.outputs.insert(token);
+            }
+            rests
+        });
+    }
+
+    /// When there is something to do though nothing is announced.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        let resting = self.resting.values().copied();
+        resting.chain(self.accept_at).min()
+    }
+
     /// Whether there is anything to do at once.
     pub(super) fn are_due(&self) -> bool {
         self.signals

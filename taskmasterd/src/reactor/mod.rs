@@ -221,7 +221,7 @@ impl Reactor {
         [
             self.core.deadline(),
             clients,
-            self.debts.accept_at,
+            self.debts.deadline(),
             self.reloads.deadline(),
             self.paced.values().map(|&(_, until)| until).min(),
             self.resync_deadline(),

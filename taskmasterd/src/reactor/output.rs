@@ -14,7 +14,7 @@ use shared::api::{self, Stream};
 use shared::rpc::JSONRPC;
 
 use crate::core::{Pid, ProcessId};
-use crate::limits::{FOLLOWED_CHUNK_LEN, LAST_WORDS_LEN_MAX, READ_BUDGET};
+use crate::limits::{FOLLOWED_CHUNK_LEN, LAST_WORDS_LEN_MAX, READ_BUDGET, READ_RETRY_MS};
 
 use super::Reactor;
 use super::news::Speaker;
@@ -52,12 +52,18 @@ enum Stop {
     End,
     /// There may be more, but others want their turn.
     Budget,
+    /// It cannot be read for now, and nothing will say when it can.
+    Trouble,
 }
 
 impl Reactor {
     /// A budget's worth from each source that has something.
     pub(super) fn take_in_output(&mut self) {
+        self.debts.wake_outputs(self.now);
         for token in std::mem::take(&mut self.debts.outputs) {
+            if self.debts.resting.contains_key(&token) {
+                continue;
+            }
             if let Some(Source::Output(Output {
                 id,
                 terminal: Some(_),
@@ -75,8 +81,15 @@ impl Reactor {
                 Stop::Budget => {
                     self.debts.outputs.insert(token);
                 }
+                Stop::Trouble => self.let_rest(token),
             }
         }
+    }
+
+    /// Nothing is read of it for a moment.
+    fn let_rest(&mut self, token: Token) {
+        let until = self.now.after(READ_RETRY_MS);
+        self.debts.resting.insert(token, until);
     }
 
     /// Reads all that a dead process has written, before its death is told. What it left behind may go on
@@ -92,6 +105,7 @@ impl Reactor {
             Stop::Empty | Stop::Budget => {
                 self.debts.outputs.insert(token);
             }
+            Stop::Trouble => self.let_rest(token),
         }
     }
 
@@ -193,6 +207,7 @@ impl Reactor {
         };
         self.debts.outputs.remove(&token);
         self.paced.remove(&token);
+        self.debts.resting.remove(&token);
         let at = self.at();
         if let Some(outlet) = self.outlets.get_mut(&output.id) {
             let who = Speaker::of(&self.core, output.id, output.pid);
@@ -253,7 +268,7 @@ fn fill(output: &Output, reading: Reading, buffer: &mut [u8]) -> (usize, Option<
                 return (filled, Some(Stop::Empty));
             }
             // Want of memory, say. To close it now would hang up a process that did nothing wrong.
-            Err(_) => return (filled, Some(Stop::Budget)),
+            Err(_) => return (filled, Some(Stop::Trouble)),
         }
     }
     (filled, None)
