@@ -52,6 +52,28 @@ fn a_log_is_the_users_in_his_directory_and_roots_in_roots() {
     }
 }
 
+// As Ubuntu has /var/log: the user may not, and root does not where a group could have prepared something.
+#[test]
+fn a_directory_of_roots_that_a_group_may_write_to_is_named_with_the_cure() {
+    skip_unless_root!();
+    let user = User::new();
+    let sandbox = Sandbox::new();
+    let logs = sandbox.open_dir("log");
+    chown(&logs, None, Some(60_004)).expect("root can give files away");
+    fs::set_permissions(&logs, fs::Permissions::from_mode(0o775)).expect("a mode can be set");
+    let cmd = sandbox.puppet("p", &["--write-out", "hello\\n"]);
+    let keys =
+        json!({"cmd": cmd, "user": user.name, "starttime": "50ms", "stdout": logs.join("p.out")});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    let line = daemon.wait_log(&["output of p cannot be written", "permission denied"]);
+    let logs = logs.display();
+    let reason =
+        format!("does not help in {logs}, because its group 60004 can write to it (mode 0775)");
+    let cure = format!("chmod go-w {logs}");
+    assert!(line.contains(&reason) && line.contains(&cure), "{line}");
+    daemon.wait_state("p", State::Running);
+}
+
 // What a user can plant in his own directory: root writes through none of it, waits for none of it, and says so.
 #[test]
 fn what_a_user_planted_is_refused_by_its_kind() {

@@ -1,7 +1,9 @@
 //! Where the output of a process goes: its file, the memory, syslog, our own streams; and who follows it.
 
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use mio::Token;
@@ -14,7 +16,7 @@ use crate::child::ansi::AnsiStripper;
 use crate::child::output::{Lines, Timestamper};
 use crate::config::model::{Identity, Output, Program};
 use crate::core::Mono;
-use crate::files::way::is_roots_own;
+use crate::files::way::{Lead, Why, is_roots_own, led_by_others};
 use crate::files::{DaemonFiles, Files, OwnFiles};
 use crate::logs::file::{LogWriter, Report};
 use crate::logs::ring::Ring;
@@ -277,12 +279,29 @@ fn or_as_root<T>(
     done: io::Result<T>,
     as_root: impl FnOnce() -> io::Result<T>,
 ) -> io::Result<T> {
-    match (&done, path.parent()) {
-        (Err(error), Some(directory))
-            if error.kind() == io::ErrorKind::PermissionDenied && is_roots_own(directory) =>
-        {
-            as_root()
+    match (done, path.parent()) {
+        (Err(error), Some(directory)) if error.kind() == io::ErrorKind::PermissionDenied => {
+            if is_roots_own(directory) {
+                return as_root();
+            }
+            Err(why_not_as_root(directory).map_or(error, io::Error::other))
         }
-        (Ok(_) | Err(_), _) => done,
+        (done, _) => done,
     }
+}
+
+/// Why root does nothing in a directory of its own where one would expect it to, as in Ubuntu's `/var/log`.
+fn why_not_as_root(directory: &Path) -> Option<String> {
+    let Lead { step, why } = led_by_others(directory, 0)?;
+    let Why::Mode(mode) = why else { return None };
+    let who = if mode & 0o002 == 0 {
+        format!("its group {}", fs::metadata(&step).ok()?.gid())
+    } else {
+        "everybody".into()
+    };
+    let step = step.display();
+    Some(format!(
+        "permission denied, and root does not help in {step}, because {who} can write to it (mode {mode:04o}); name a \
+         file in a directory of the program's user, or chmod go-w {step}"
+    ))
 }
