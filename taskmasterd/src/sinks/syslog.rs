@@ -19,16 +19,11 @@ use crate::limits::{SYSLOG_LEN_MAX, SYSLOG_RETRY_MS};
 /// Where syslog listens.
 pub const SOCKET: &str = "/dev/log";
 
-/// The facilities that a configuration may name; the kernel's is its own.
+/// The facilities that a configuration may name, as `config` has them too; the kernel's is its own.
 pub const FACILITIES: &[&str] = &[
     "auth", "authpriv", "cron", "daemon", "ftp", "lpr", "mail", "news", "syslog", "user", "uucp",
     "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 ];
-
-/// Whether `name` is one of them.
-pub fn is_facility(name: &str) -> bool {
-    FACILITIES.contains(&name)
-}
 
 /// The longest tag, in bytes: the names of a process and its program, and some.
 const TAG_LEN_MAX: usize = 128;

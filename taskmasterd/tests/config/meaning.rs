@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::{fixture, good, load, problems, program, somebody, web};
+use super::{fixture, good, load, problems, program, read, somebody, web};
 use taskmasterd::config::model::{Autorestart, LogFile, Output, Tty};
 use taskmasterd::config::{KEYS, Place, Surroundings, describe};
+use taskmasterd::sinks::syslog::FACILITIES;
 
 /// Values keep the digits they were written with.
 #[test]
@@ -135,4 +136,25 @@ fn every_key_is_known_and_shown() {
     }
     assert!(shown.contains("serve 'a b' --port 8080\n") && shown.contains(" A B SECRET\n"));
     assert!(shown.contains(" 54321 (uid 54321, ") && shown.contains(" 54322 54323\n"));
+}
+
+/// Two modules that may not know each other have the list; one that only the configuration has would be sent as
+/// another.
+#[test]
+fn the_facilities_of_syslog_are_those_that_it_is_sent_with() {
+    let others = [
+        "kern",
+        "security",
+        "ntp",
+        "console",
+        "solaris-cron",
+        "mark",
+        "local8",
+        "clock",
+        "audit",
+    ];
+    for name in FACILITIES.iter().chain(&others) {
+        let read = read(format!("syslog: {{facility: {name}}}\nprograms: {{}}\n"));
+        assert_eq!(read.is_ok(), FACILITIES.contains(name), "{name}: {read:?}");
+    }
 }
