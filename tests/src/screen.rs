@@ -10,6 +10,10 @@ pub struct Screen {
     columns: usize,
     state: State,
     held: Vec<u8>,
+    /// Where the cursor was when it was saved, counted from the top of the window.
+    saved: (usize, usize),
+    /// The primary screen, while the alternate one is shown.
+    primary: Option<Box<Screen>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +38,23 @@ impl Screen {
             columns: columns.into(),
             state: State::Text,
             held: Vec::new(),
+            saved: (0, 0),
+            primary: None,
         }
+    }
+
+    /// The rows of the window.
+    pub fn window(&self) -> Vec<String> {
+        let lines = self.lines[self.top()..].iter();
+        let lines = lines.map(|line| line.iter().collect::<String>());
+        let mut rows: Vec<String> = lines.map(|line| line.trim_end().to_owned()).collect();
+        rows.resize(self.rows, String::new());
+        rows
+    }
+
+    /// The row of the window the cursor is in, from 0.
+    pub fn cursor_row(&self) -> usize {
+        self.row - self.top()
     }
 
     /// Another size; what is shown stays where it is.
@@ -99,6 +119,11 @@ impl Screen {
                     ']' | 'P' | '_' | '^' => State::Command(false),
                     '(' | ')' | '#' => State::Charset,
                     _ => State::Text,
+                };
+                match c {
+                    '7' => self.saved = (self.cursor_row(), self.column),
+                    '8' => self.go(self.saved.0, self.saved.1),
+                    _ => {}
                 }
             }
             State::Csi(parameters) if c.is_ascii_alphabetic() || c == '@' || c == '~' => {
@@ -161,15 +186,38 @@ impl Screen {
         let count = number(0).max(1);
         match c {
             'A' => self.row = self.row.saturating_sub(count).max(self.top()),
-            'B' => self.row = (self.row + count).min(self.lines.len() - 1),
+            'B' => self.go((self.cursor_row() + count).min(self.rows - 1), self.column),
             'C' => self.column = (self.column + count).min(self.columns),
             'D' => self.column = self.column.saturating_sub(count),
             'G' => self.column = count - 1,
             'H' | 'f' => self.go(count - 1, number(1).max(1) - 1),
             'J' => self.erase(number(0)),
             'K' => self.erase_line(number(0)),
+            // As tmux, screen and xterm do; a few terminals leave the cursor where it is.
+            'r' => self.go(0, 0),
+            'h' | 'l' if parameters == "?6" => self.go(0, 0),
+            'h' if parameters == "?1049" => self.leave_primary(),
+            'l' if parameters == "?1049" => self.return_to_primary(),
             _ => {}
         }
+    }
+
+    fn leave_primary(&mut self) {
+        self.saved = (self.cursor_row(), self.column);
+        let blank = Self {
+            lines: vec![Vec::new(); self.rows],
+            row: self.cursor_row(),
+            ..self.clone()
+        };
+        let primary = std::mem::replace(self, blank);
+        self.primary = Some(Box::new(primary));
+    }
+
+    fn return_to_primary(&mut self) {
+        if let Some(primary) = self.primary.take() {
+            *self = *primary;
+        }
+        self.go(self.saved.0, self.saved.1);
     }
 
     fn go(&mut self, row: usize, column: usize) {

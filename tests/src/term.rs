@@ -64,6 +64,12 @@ impl Term {
         self.screen.text()
     }
 
+    /// The rows of the window, and that of the cursor, from 0.
+    pub fn window(&mut self) -> (Vec<String>, usize) {
+        self.take_in();
+        (self.screen.window(), self.screen.cursor_row())
+    }
+
     /// Every byte that came.
     pub fn raw(&mut self) -> &[u8] {
         self.take_in();

@@ -3,16 +3,18 @@
 use super::modes::{LAYOUT, Mode, Modes, PRIVATE};
 use super::{Side, Tracker};
 
-/// Puts back whatever a program may have changed, the screens, the keyboard and the title apart: the scroll region
-/// (without moving the cursor), wrapping, the cursor, the keys, the mouse, reports, insertion, character sets, the
-/// pen, the cursor's shape.
+/// Puts back whatever a program may have changed, the screens, the keyboard, the title and where rows are counted
+/// from apart: wrapping, the cursor, the keys, the mouse, reports, insertion, character sets, the pen, the cursor's
+/// shape. It moves nothing.
 const SETTLE: &str = concat!(
-    "\x1b7\x1b[r\x1b8",
-    "\x1b[?6l\x1b[?7h\x1b[?25h\x1b[?1l\x1b>",
+    "\x1b[?7h\x1b[?25h\x1b[?1l\x1b>",
     "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?1015l\x1b[?1016l",
     "\x1b[?1004l\x1b[?2004l\x1b[?2026l\x1b[?2031l\x1b[?2048l",
     "\x1b[4l\x1b[20l\x1b(B\x1b)B\x0f\x1b[m\x1b[?12l\x1b[0 q",
 );
+
+/// Counts rows from the top of the screen, and scrolls all of it. Each of the two moves the cursor to the top.
+const UNBOUND: &str = "\x1b[?6l\x1b[r";
 
 impl Tracker {
     /// What sets a fresh terminal to the modes of the program, its screen's contents apart.
@@ -108,7 +110,7 @@ impl Tracker {
     }
 
     /// What puts the terminal back to what a shell expects, wherever the program left it, even in the middle of a
-    /// sequence.
+    /// sequence. The cursor stays where it is, unless the program had rows counted from elsewhere ([`Mode::Origin`]).
     pub fn leave(&self) -> Vec<u8> {
         let state = &self.state;
         let mut out = Vec::new();
@@ -119,9 +121,23 @@ impl Tracker {
             state.keyboard.undo_stack(true, &mut out);
             out.extend_from_slice(b"\x1b[?1049l");
         }
+        if self.has(Mode::Origin) {
+            // What saves and restores the cursor does so with this mode, and would set it again.
+            out.extend_from_slice(UNBOUND.as_bytes());
+        } else if state.region.is_some() {
+            out.extend_from_slice(b"\x1b7\x1b[r\x1b8");
+        }
         out.extend_from_slice(SETTLE.as_bytes());
         state.keyboard.undo_stack(false, &mut out);
         out.extend_from_slice(b"\x1b[=0u\x1b[>4m\x1b]8;;\x1b\\");
+        out
+    }
+
+    /// [`Tracker::leave`] for a terminal of which nothing is known. The cursor ends up anywhere.
+    pub fn leave_unknown() -> Vec<u8> {
+        let mut out = b"\x18\x1b[?1049l".to_vec();
+        out.extend_from_slice(UNBOUND.as_bytes());
+        out.extend_from_slice(&Self::default().leave());
         out
     }
 
@@ -129,6 +145,7 @@ impl Tracker {
     /// was pushed by whom is known to the one who reads all that the terminal gets, see [`Tracker::leave`].
     pub fn fresh() -> Vec<u8> {
         let mut out = b"\x18\x1b[?1049l".to_vec();
+        out.extend_from_slice(UNBOUND.as_bytes());
         out.extend_from_slice(SETTLE.as_bytes());
         out.extend_from_slice(b"\x1b[>4m\x1b]8;;\x1b\\\x1b[H\x1b7\x1b[J");
         out

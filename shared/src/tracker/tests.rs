@@ -125,7 +125,7 @@ fn questions_are_told_and_a_flood_of_them_is_not() {
 #[test]
 fn leaving_leaves_the_alternate_screen_only_if_it_is_shown() {
     assert!(!shown(&tracker(b"text").leave()).contains("1049"));
-    assert!(shown(&tracker(b"\x1b[?47h").leave()).starts_with("^[?1049l^7^[r^8"));
+    assert!(shown(&tracker(b"\x1b[?47h").leave()).starts_with("^[?1049l^[?7h"));
     let keyboard = tracker(b"\x1b[=1u\x1b[?1049h\x1b[>1u\x1b[>3u").leave();
     assert!(shown(&keyboard).starts_with("^[<2u^[?1049l"));
     assert!(shown(&keyboard).contains("^[=0u"));
@@ -136,6 +136,27 @@ fn leaving_leaves_the_alternate_screen_only_if_it_is_shown() {
     left.feed(&left.leave(), &mut Vec::new());
     assert_eq!(shown(&left.restore()), "^[0m");
     assert!(left.pending().is_empty());
+}
+
+/// Most terminals send the cursor to the top when rows are counted from there or the scroll region is taken back.
+#[test]
+fn leaving_moves_the_cursor_only_where_rows_were_counted_from_elsewhere() {
+    let moves = |text: &[u8]| {
+        let left = shown(&tracker(text).leave());
+        (
+            left.contains("^[?6l"),
+            left.contains("^[r"),
+            left.contains("^7^[r^8"),
+        )
+    };
+    assert_eq!(moves(b"text\x1b[?2004h"), (false, false, false));
+    assert_eq!(moves(b"\x1b[2;5r"), (false, true, true));
+    assert_eq!(moves(b"\x1b[2;5r\x1b[?6h"), (true, true, false));
+    assert_eq!(
+        moves(b"\x1b[2;5r\x1b[?6h\x1b[r\x1b[?6l"),
+        (false, false, false)
+    );
+    assert!(shown(&Tracker::leave_unknown()).contains("^[?6l^[r"));
 }
 
 /// No C1 control in one byte, whatever a program did.

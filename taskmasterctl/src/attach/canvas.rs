@@ -10,8 +10,12 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::backlog::Backlog;
+use shared::frame::Size;
 use shared::tracker::Tracker;
+
+use super::backlog::Backlog;
+use super::depth::Depth;
+use super::tty;
 
 /// How much waits to be painted, in bytes.
 const WAITING_LEN_MAX: usize = 64 * 1024;
@@ -36,15 +40,46 @@ pub(super) enum Lines {
     Bare,
 }
 
+/// What the terminal has been told: what of it is switched on, and where it is painted.
+#[derive(Debug)]
+struct Picture {
+    tracker: Tracker,
+    depth: Depth,
+}
+
+impl Picture {
+    fn new(size: Size) -> Self {
+        Self {
+            tracker: Tracker::default(),
+            depth: Depth::new(size),
+        }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        self.tracker.feed(bytes, &mut Vec::new());
+        self.depth.feed(bytes);
+    }
+
+    /// What switches all of it off and brings the cursor to a row with nothing in it nor below.
+    fn settle(&mut self) -> Vec<u8> {
+        let mut out = self.tracker.leave();
+        self.feed(&out);
+        let row = self.depth.to_free_row();
+        self.feed(row);
+        out.extend_from_slice(row);
+        out
+    }
+}
+
 /// The canvas and what waits to be painted on it.
 #[derive(Debug)]
 pub(super) struct Canvas {
     target: Target,
     waiting: Backlog,
-    /// What was switched on by all that was put here.
-    put: Tracker,
-    /// What was switched on by all that was painted: behind the other by what waits.
-    shown: Tracker,
+    /// What all that was put here makes of the terminal.
+    put: Picture,
+    /// What all that was painted has made of it: behind the other by what waits.
+    shown: Picture,
     /// Whether nothing was put here since the terminal was taken over.
     fresh: bool,
     /// Whether the user's own screen was pushed out of the way.
@@ -65,11 +100,15 @@ impl Canvas {
     }
 
     fn on(target: Target) -> Self {
+        let size = match &target {
+            Target::Terminal(tty) => tty::size(tty),
+            Target::Plain => Size::default(),
+        };
         Self {
             target,
             waiting: Backlog::default(),
-            put: Tracker::default(),
-            shown: Tracker::default(),
+            put: Picture::new(size),
+            shown: Picture::new(size),
             fresh: true,
             arrived: false,
             last: b'\n',
@@ -93,48 +132,51 @@ impl Canvas {
         self.last = bytes.last().copied().unwrap_or(self.last);
     }
 
+    /// How large it is, where it has a size. What is painted may have been moved if that is another one.
+    pub(super) fn measure(&mut self) -> Option<Size> {
+        let size = self.tty().map(tty::size)?;
+        self.put.depth.resize(size);
+        self.shown.depth.resize(size);
+        Some(size)
+    }
+
     /// Makes room for a picture of the whole screen. The first time the user's own screen is pushed up into the
     /// scrollback; later what was painted before is wiped away.
-    pub(super) fn clear(&mut self, rows: u16) {
-        if self.tty().is_none() {
+    pub(super) fn clear(&mut self) {
+        let Some(size) = self.tty().map(tty::size) else {
             return;
-        }
-        self.reset();
+        };
+        self.settle();
         if self.arrived {
             self.put(b"\x1b[H\x1b[2J");
         } else {
-            self.put(&b"\r\n".repeat(rows.into()));
-            self.put(b"\x1b[H");
+            self.put(&b"\r\n".repeat(size.rows.into()));
+            self.put(b"\x1b[H\x1b[J");
         }
         self.arrived = true;
     }
 
-    /// Says something of the client's own, in a line by itself.
+    /// Says something of the client's own, in a row by itself.
     pub(super) fn remark(&mut self, line: &str) {
         if self.tty().is_none() {
             crate::term::complain(line);
             return;
         }
-        self.reset();
-        if self.last != b'\n' {
-            self.put(b"\r\n");
-        }
+        self.settle();
         self.put(format!("\x1b[2m{line}\x1b[m\r\n").as_bytes());
         self.last = b'\n';
     }
 
-    /// Switches off what the process switched on.
-    fn reset(&mut self) {
+    /// Switches off what the process switched on, and goes below what it painted.
+    fn settle(&mut self) {
         if !self.fresh {
-            let leave = self.put.leave();
-            self.put(&leave);
-            self.put = Tracker::default();
+            self.waiting.push(&self.put.settle());
         }
     }
 
     fn put(&mut self, bytes: &[u8]) {
         self.fresh = false;
-        self.put.feed(bytes, &mut Vec::new());
+        self.put.feed(bytes);
         self.waiting.push(bytes);
     }
 
@@ -170,8 +212,7 @@ impl Canvas {
     }
 
     fn has_painted(&mut self, count: usize) {
-        self.shown
-            .feed(&self.waiting.rest()[..count], &mut Vec::new());
+        self.shown.feed(&self.waiting.rest()[..count]);
         self.waiting.advance(count);
     }
 
@@ -189,16 +230,12 @@ impl Canvas {
             // Ends whatever sequence was cut in two.
             self.waiting.push(b"\x18");
         }
-        self.waiting.push(&self.shown.leave());
-        if self.last != b'\n' {
-            self.waiting.push(b"\r\n");
-        }
-        // The cursor may have stood in the middle of what was painted.
-        self.waiting.push(b"\x1b[J");
+        self.waiting.push(&self.shown.settle());
         self.drain(Instant::now() + LEAVE_PATIENCE / 2);
         let left = !self.is_behind();
         self.waiting.clear();
-        (self.put, self.shown) = (Tracker::default(), Tracker::default());
+        let size = self.tty().map(tty::size).unwrap_or_default();
+        (self.put, self.shown) = (Picture::new(size), Picture::new(size));
         (self.fresh, self.arrived, self.last) = (true, false, b'\n');
         left
     }

@@ -80,14 +80,8 @@ pub(crate) fn watch(modes: Option<&str>) -> ExitCode {
 
 fn restore(modes: &str) {
     let tty = io::stdout();
-    // Whether it is in the alternate screen is not known. With the cursor saved just before, leaving one
-    // that was never entered moves nothing.
-    let leave = [
-        b"\x18\x1b7\x1b[?1049l",
-        &Tracker::default().leave()[..],
-        b"\r\n",
-    ]
-    .concat();
+    // Where the picture ends is not known: below the last row there is none of it.
+    let leave = [&Tracker::leave_unknown()[..], b"\x1b[9999B\r\n"].concat();
     write_out(tty.as_fd(), &leave);
     if let Ok(mut now) = tcgetattr(tty.as_fd())
         && read_modes(modes, &mut now).is_some()

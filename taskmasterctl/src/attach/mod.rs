@@ -6,6 +6,7 @@
 
 mod backlog;
 mod canvas;
+mod depth;
 mod filter;
 mod guardian;
 mod key;

@@ -250,7 +250,9 @@ impl Session {
 
     fn signalled(&mut self, signal: Signal) -> Result<(), End> {
         match signal {
-            Signal::SIGWINCH => self.tell_size(),
+            Signal::SIGWINCH => {
+                self.tell_size();
+            }
             Signal::SIGTSTP => {
                 self.seat.leave();
                 self.signals.stop();
@@ -268,16 +270,18 @@ impl Session {
 
     /// Asks for the picture that whoever had the terminal meanwhile painted over.
     fn come_back(&mut self) {
-        if self.seat.size().is_some() {
-            self.tell_size();
+        if self.tell_size() {
             self.link.send(&Frame::Redraw);
         }
     }
 
-    fn tell_size(&mut self) {
-        if let Some(size) = self.seat.size() {
+    /// Tells the daemon how large the terminal is, if there is one.
+    fn tell_size(&mut self) -> bool {
+        let size = self.seat.canvas.measure();
+        size.is_some_and(|size| {
             self.link.send(&Frame::Resize(size));
-        }
+            true
+        })
     }
 
     /// Takes in what the daemon says.
@@ -326,10 +330,8 @@ impl Session {
     }
 
     fn snapshot(&mut self, bytes: &[u8], continues: bool) {
-        if let (Some(size), false) = (self.seat.size(), continues) {
-            self.seat.canvas.clear(size.rows);
-        }
         if !continues {
+            self.seat.canvas.clear();
             self.filters[0].restart();
         }
         self.output(bytes);
