@@ -204,9 +204,8 @@ fn the_daemon_is_told_the_size_and_its_changes() {
     visitor.wait_gone();
 }
 
-// Ctrl-Z typed is the process's; the signal is ours, and the shell gets its terminal back meanwhile.
-#[test]
-fn a_stopped_client_gives_the_terminal_back_and_returns_to_it() {
+/// A shell with jobs, in which `$CTL` is the client.
+fn shell() -> (Fake, Term, Sandbox) {
     let sandbox = Sandbox::new();
     let fake = Fake::new(&sandbox);
     let mut command = Command::new("sh");
@@ -214,7 +213,14 @@ fn a_stopped_client_gives_the_terminal_back_and_returns_to_it() {
     command.env("TERM", "xterm").current_dir(sandbox.dir());
     // What is typed must fit into one row, wherever the binaries are.
     command.env("CTL", Ctl::new(&sandbox.path("socket")).words());
-    let mut term = Term::spawn(&command);
+    let term = Term::spawn(&command);
+    (fake, term, sandbox)
+}
+
+// Ctrl-Z typed is the process's; the signal is ours, and the shell gets its terminal back meanwhile.
+#[test]
+fn a_stopped_client_gives_the_terminal_back_and_returns_to_it() {
+    let (fake, mut term, _sandbox) = shell();
     term.type_line("shell> ", "$CTL attach w");
     let mut visitor = fake.accept();
     visitor.answer(&json!(running()));
@@ -238,4 +244,63 @@ fn a_stopped_client_gives_the_terminal_back_and_returns_to_it() {
     visitor.wait_input(b"x");
     visitor.wait_gone();
     term.wait_prompt("shell> ");
+}
+
+/// Whether a process was stopped and not continued.
+fn is_stopped(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')')
+        .next()
+        .is_some_and(|rest| rest.starts_with(" T"))
+}
+
+#[track_caller]
+fn wait_stopped(pid: i32) {
+    eventually("a process that is stopped", SOON, || {
+        check(is_stopped(pid), || "runs".into())
+    });
+}
+
+// Whoever is stopped hears of the end he was asked for as soon as he goes on.
+#[test]
+fn a_signal_that_came_while_the_client_was_stopped_counts() {
+    let (fake, mut term, _sandbox) = shell();
+    term.type_line("shell> ", "$CTL attach w");
+    let mut visitor = fake.accept();
+    visitor.answer(&json!(running()));
+    visitor.send(&Frame::Snapshot(b"hello".to_vec()));
+    term.wait_for("hello");
+    proc::signal(visitor.pid, Signal::SIGTSTP);
+    term.wait_prompt("shell> ");
+    proc::signal(visitor.pid, Signal::SIGTERM);
+    proc::signal(visitor.pid, Signal::SIGCONT);
+    visitor.wait_gone();
+    term.type_line("shell> ", "wait");
+    term.wait_for("Terminated");
+}
+
+// In the background there is no terminal to take over: the client stops before it asks for anything, and once more
+// before it takes the terminal, and can be ended in either place.
+#[test]
+fn a_client_in_the_background_is_stopped_and_can_be_ended() {
+    let (fake, mut term, _sandbox) = shell();
+    term.type_line("shell> ", "$CTL attach w & echo pid=$!.");
+    term.wait_for(".\n");
+    let text = term.text();
+    let pid = text
+        .rsplit("pid=")
+        .next()
+        .and_then(|rest| rest.split('.').next());
+    let pid: i32 = pid.and_then(|pid| pid.parse().ok()).expect("a pid");
+    wait_stopped(pid);
+    proc::signal(pid, Signal::SIGCONT);
+    let mut visitor = fake.accept();
+    assert_eq!(visitor.pid, pid);
+    visitor.answer(&json!(running()));
+    wait_stopped(pid);
+    proc::signal(pid, Signal::SIGTERM);
+    proc::signal(pid, Signal::SIGCONT);
+    visitor.wait_gone();
+    term.type_line("shell> ", "wait");
+    term.wait_for("Terminated");
 }

@@ -80,6 +80,7 @@ pub(crate) fn attach(job: &mut Job<'_>, args: &[&str]) -> Exit {
         Ok(seat) => seat,
         Err(error) => return broken(&error),
     };
+    seat.stop_in_background();
     let call = Call::Attach(params(name, &options, seat.size()));
     match connect(job, &call) {
         Ok((attached, link)) => stay(&options, &attached, seat, link),
@@ -125,6 +126,10 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) 
         Ok(signals) => signals,
         Err(errno) => return broken(&errno.into()),
     };
+    if let Some(signal) = seat.come_forward(&signals) {
+        drop((link, signals));
+        return code(&End::Signalled(signal));
+    }
     if let Err(error) = seat.enter() {
         return broken(&error);
     }

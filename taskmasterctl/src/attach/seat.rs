@@ -9,11 +9,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 use nix::sys::termios::{FlushArg, SetArg, Termios, cfmakeraw, tcflush, tcgetattr, tcsetattr};
 use shared::frame::Size;
 
 use super::canvas::Canvas;
 use super::guardian::Guardian;
+use super::signals::{self, Signals};
 use super::tty;
 
 /// What a terminal answers at once, after all that it was told before.
@@ -87,6 +89,23 @@ impl Seat {
         self.canvas.tty().map(tty::size)
     }
 
+    /// Stops in the background, before anything has been asked for.
+    pub(super) fn stop_in_background(&self) {
+        if let Keyboard::Terminal(tty) = &self.keyboard
+            && !signals::is_in_front(tty)
+        {
+            signals::stop_group();
+        }
+    }
+
+    /// Waits until the terminal is ours to take over. Returns the signal that asks us to end instead, if there is one.
+    pub(super) fn come_forward(&self, signals: &Signals) -> Option<Signal> {
+        match &self.keyboard {
+            Keyboard::Terminal(tty) => signals.come_forward(tty),
+            Keyboard::Plain => None,
+        }
+    }
+
     /// Takes the terminal over: every key comes as it is typed, and nothing is echoed.
     pub(super) fn enter(&mut self) -> io::Result<()> {
         let Keyboard::Terminal(tty) = &self.keyboard else {
@@ -113,6 +132,13 @@ impl Seat {
         let (Keyboard::Terminal(tty), Some(taken)) = (&mut self.keyboard, self.taken.take()) else {
             return left;
         };
+        if !signals::is_in_front(tty) {
+            // Somebody else has it, and the modes are his.
+            if let Some(guardian) = taken.guardian {
+                guardian.dismiss();
+            }
+            return left;
+        }
         let ours = self.canvas.tty().is_some_and(|own| tty::are_one(own, tty));
         if left && ours {
             fence(tty);

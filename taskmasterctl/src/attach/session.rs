@@ -255,17 +255,29 @@ impl Session {
             }
             Signal::SIGTSTP => {
                 self.seat.leave();
-                self.signals.stop();
+                if let Some(signal) = self.signals.stop() {
+                    return self.signalled(signal);
+                }
+                self.come_forward()?;
                 self.seat.enter().map_err(|_| End::Unheard)?;
                 self.come_back();
             }
             Signal::SIGCONT => {
+                self.come_forward()?;
                 self.seat.enter_again();
                 self.come_back();
             }
             other => return Err(self.detach(End::Signalled(other))),
         }
         Ok(())
+    }
+
+    /// Waits until the terminal is ours again.
+    fn come_forward(&mut self) -> Result<(), End> {
+        match self.seat.come_forward(&self.signals) {
+            Some(signal) => self.signalled(signal),
+            None => Ok(()),
+        }
     }
 
     /// Asks for the picture that whoever had the terminal meanwhile painted over.
