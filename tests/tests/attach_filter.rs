@@ -101,3 +101,27 @@ fn a_process_behind_the_filter_gets_its_answer_from_the_daemon() {
     term.send("\x1d");
     assert!(term.wait_exit(SOON).success());
 }
+
+// Nobody types on the terminal, so nobody would hear what it answers: it is not asked.
+#[test]
+fn a_terminal_without_a_keyboard_is_asked_nothing() {
+    let script = r"stty raw -echo; printf ready; dd bs=1 count=1 2>/dev/null;
+        printf '\033[?1003;2004h\033[c'; dd bs=1 count=3 2>/dev/null | od -An -tx1; exec sleep 1000";
+    let program = json!({"cmd": ["sh", "-c", script]});
+    let daemon = Daemon::start(Sandbox::new(), json!({"p": program}));
+    let attach = daemon.ctl().command();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", r#"mkfifo hold; exec "$@" <>hold"#, "sh"]);
+    command.arg(attach.get_program()).args(attach.get_args());
+    command.args(["attach", "p"]).env("TERM", "xterm");
+    command.current_dir(daemon.sandbox().dir());
+    let mut term = Term::spawn(&command);
+    term.wait_for("ready");
+    assert_eq!(daemon.ctl().run(&["send", "p", "x"]).code, Some(0));
+    term.wait_for("1b 5b 3f");
+    let raw = String::from_utf8_lossy(term.raw()).into_owned();
+    assert!(raw.contains("\x1b[?2004h"), "{raw:?}");
+    assert!(!raw.contains("\x1b[c") && !raw.contains("1003h"), "{raw:?}");
+    harness::proc::signal(term.pid(), nix::sys::signal::Signal::SIGTERM);
+    term.wait_exit(SOON);
+}

@@ -158,7 +158,9 @@ fn without_a_terminal_the_input_is_typed_and_its_end_detaches() {
     std::io::Write::write_all(&mut stdin, b"x\n\x1d\x1d\x1d").expect("it is taken");
     drop(stdin);
     let mut visitor = fake.accept();
-    assert_eq!(visitor.request["params"]["ignore_size"], true);
+    for asked in ["ignore_size", "no_replay", "plain"] {
+        assert_eq!(visitor.request["params"][asked], true, "{asked}");
+    }
     visitor.answer(&json!(running()));
     visitor.wait_input(b"x\n\x1d\x1d\x1d");
     wait_goodbye(&mut visitor);

@@ -166,6 +166,18 @@ fn late_answers_of_the_terminal_reach_nobody() {
     });
 }
 
+// An answer that comes later than it is waited for would be typed into the shell.
+#[test]
+fn a_terminal_that_was_asked_nothing_is_not_asked_at_the_end() {
+    let (mut sitting, mut visitor) = Sitting::attached(&[]);
+    visitor.send(&Frame::Output(b"\x1b[?2004h\x1b]0;title\x07text".to_vec()));
+    sitting.term.wait_for("text");
+    sitting.term.send("\x1d");
+    sitting.wait_code(0);
+    let raw = sitting.term.raw();
+    assert!(!raw.windows(4).any(|part| part == b"\x1b[5n"));
+}
+
 // The user's own screen goes into the scrollback, and is not painted over.
 #[test]
 fn the_screen_before_is_kept() {

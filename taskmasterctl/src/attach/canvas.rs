@@ -15,6 +15,7 @@ use shared::tracker::Tracker;
 
 use super::backlog::Backlog;
 use super::depth::Depth;
+use super::speech::Speech;
 use super::tty;
 
 /// How much waits to be painted, in bytes.
@@ -40,7 +41,7 @@ pub(super) enum Lines {
     Bare,
 }
 
-/// What the terminal has been told: what of it is switched on, and where it is painted.
+/// What the terminal has been told: what of it is switched on, and how far down it is painted.
 #[derive(Debug)]
 struct Picture {
     tracker: Tracker,
@@ -80,6 +81,8 @@ pub(super) struct Canvas {
     put: Picture,
     /// What all that was painted has made of it: behind the other by what waits.
     shown: Picture,
+    /// Whether it has something to say to what was put here.
+    speech: Speech,
     /// Whether nothing was put here since the terminal was taken over.
     fresh: bool,
     /// Whether the user's own screen was pushed out of the way.
@@ -109,6 +112,7 @@ impl Canvas {
             waiting: Backlog::default(),
             put: Picture::new(size),
             shown: Picture::new(size),
+            speech: Speech::default(),
             fresh: true,
             arrived: false,
             last: b'\n',
@@ -177,7 +181,13 @@ impl Canvas {
     fn put(&mut self, bytes: &[u8]) {
         self.fresh = false;
         self.put.feed(bytes);
+        self.speech.feed(bytes);
         self.waiting.push(bytes);
+    }
+
+    /// Whether the terminal may answer something, or report, since it was taken over.
+    pub(super) fn was_asked(&self) -> bool {
+        self.speech.was_heard()
     }
 
     /// Whether no more should be put here for now.
@@ -236,6 +246,7 @@ impl Canvas {
         self.waiting.clear();
         let size = self.tty().map(tty::size).unwrap_or_default();
         (self.put, self.shown) = (Picture::new(size), Picture::new(size));
+        self.speech = Speech::default();
         (self.fresh, self.arrived, self.last) = (true, false, b'\n');
         left
     }

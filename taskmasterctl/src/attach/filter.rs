@@ -1,4 +1,5 @@
-//! What of the process's output reaches the user's terminal: all, or with `--filter` text and colours alone.
+//! What of the process's output reaches the user's terminal: all, or what makes it say nothing where nobody hears it,
+//! or with `--filter` text and colours alone.
 //!
 //! A terminal obeys whatever it is told: to put something into the clipboard, to say of what kind it is, to be
 //! called by another name. With the filter nobody on the other side can tell it such things, neither the process
@@ -7,18 +8,26 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use shared::tracker::Parser;
+use shared::tracker::{Parser, Piece};
+
+use super::speech::write_mute;
 
 /// What one stream of output passes through.
 #[derive(Debug)]
 pub(super) enum Filter {
     /// Everything passes.
     Open,
+    /// Nothing passes that the terminal would answer.
+    Mute(Parser),
     /// Text and colours pass; what is begun and not whole waits in the parser.
     Plain(Parser),
 }
 
 impl Filter {
+    pub(super) fn mute() -> Self {
+        Self::Mute(Parser::default())
+    }
+
     pub(super) fn plain() -> Self {
         Self::Plain(Parser::default())
     }
@@ -27,23 +36,33 @@ impl Filter {
     pub(super) fn pass<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         match self {
             Self::Open => bytes.into(),
+            Self::Mute(parser) => pass_pieces(parser, bytes, write_mute).into(),
             Self::Plain(parser) => {
-                let mut passed = Vec::with_capacity(bytes.len());
-                parser.advance(bytes, |piece| {
-                    piece.write_plain(&mut passed);
-                    ControlFlow::Continue(())
-                });
-                passed.into()
+                pass_pieces(parser, bytes, |piece, out| piece.write_plain(out)).into()
             }
         }
     }
 
     /// What follows does not go on where the bytes before ended.
     pub(super) fn restart(&mut self) {
-        if let Self::Plain(parser) = self {
-            *parser = Parser::default();
+        match self {
+            Self::Open => {}
+            Self::Mute(parser) | Self::Plain(parser) => *parser = Parser::default(),
         }
     }
+}
+
+fn pass_pieces(
+    parser: &mut Parser,
+    bytes: &[u8],
+    write: impl for<'a> Fn(&Piece<'a>, &mut Vec<u8>),
+) -> Vec<u8> {
+    let mut passed = Vec::with_capacity(bytes.len());
+    parser.advance(bytes, |piece| {
+        write(&piece, &mut passed);
+        ControlFlow::Continue(())
+    });
+    passed
 }
 
 #[cfg(test)]

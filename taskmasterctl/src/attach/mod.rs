@@ -17,6 +17,7 @@ mod options;
 mod seat;
 mod session;
 mod signals;
+mod speech;
 mod tty;
 
 use std::io;
@@ -24,7 +25,6 @@ use std::io;
 use nix::sys::signal::{Signal, raise};
 use serde::Deserialize;
 use shared::api::{AttachParams, Attached, Call, TERM_LEN_MAX};
-use shared::frame::Size;
 use shared::name::Selector;
 use shared::text::escape;
 
@@ -35,6 +35,7 @@ use crate::exit::Exit;
 use crate::job::Job;
 use crate::term;
 
+use filter::Filter;
 use keys::Scanner;
 use life::Life;
 use link::{Link, Lost};
@@ -58,8 +59,13 @@ detached by somebody else 1, when the daemon is gone 7.
 
 Where the input is no terminal it is typed as it is, and its end detaches as soon
 as the daemon has taken all of it; output that came until then is printed. To wait
-for an answer, leave the input open. Where the output is no terminal it gets the
-plain bytes. The process's terminal then keeps the size it has.
+for an answer, leave the input open. A terminal that is painted on and not typed on
+is asked nothing. Where the output is no terminal it gets the bytes that come, and
+nothing of what was on the screen, unless --history asks for it. The process's
+terminal then keeps the size it has.
+
+With --filter full-screen programs are right on arrival only: what moves the cursor
+to another line does not pass.
 
 fg is another word for attach.";
 
@@ -81,14 +87,15 @@ pub(crate) fn attach(job: &mut Job<'_>, args: &[&str]) -> Exit {
         Err(error) => return broken(&error),
     };
     seat.stop_in_background();
-    let call = Call::Attach(params(name, &options, seat.size()));
+    let call = Call::Attach(params(name, &options, &seat));
     match connect(job, &call) {
         Ok((attached, link)) => stay(&options, &attached, seat, link),
         Err(failure) => job.fail(&call, &failure),
     }
 }
 
-fn params(name: Selector, options: &Options<'_>, size: Option<Size>) -> AttachParams {
+fn params(name: Selector, options: &Options<'_>, seat: &Seat) -> AttachParams {
+    let size = seat.size();
     let term = std::env::var("TERM").unwrap_or_default();
     let known = size.unwrap_or_default();
     AttachParams {
@@ -103,9 +110,11 @@ fn params(name: Selector, options: &Options<'_>, size: Option<Size>) -> AttachPa
         },
         read_only: options.read_only,
         steal: options.steal,
-        no_replay: options.no_replay,
+        // A picture is for a screen; a file gets what comes, unless it was to get what has been.
+        no_replay: options.no_replay || (size.is_none() && options.history == 0),
         ignore_size: options.ignore_size || size.is_none(),
-        plain: options.filter,
+        // What the process asks its terminal must be answered by somebody.
+        plain: options.filter || !seat.answers(),
         history: options.history,
         ..AttachParams::new(name)
     }
@@ -138,10 +147,14 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) 
     let hint = key.map(|key| key.to_string());
     let life = Life::new(attached, options.once, hint.as_deref());
     let scanner = Scanner::new(key);
+    let answers = seat.answers();
+    let paints = seat.canvas.tty().is_some();
     let mut session = Session::new(seat, link, signals, scanner, life, attached.tty);
     session.read_only = options.read_only;
     if options.filter {
-        session.filter();
+        session.filter(Filter::plain);
+    } else if paints && !answers {
+        session.filter(Filter::mute);
     }
     let end = session.run();
     // In this order: the daemon knows at once, the terminal is in order before a signal may end us, and only then

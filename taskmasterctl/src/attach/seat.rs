@@ -24,8 +24,8 @@ const FENCE: &[u8] = b"\x1b[5n";
 const FENCE_ANSWER: &[u8] = b"\x1b[0n";
 /// How long mouse reports that are on their way may take.
 const FENCE_LEAST: Duration = Duration::from_millis(30);
-/// How long the answer may take.
-const FENCE_MOST: Duration = Duration::from_millis(200);
+/// How long the answer may take, on a line to the other end of the world.
+const FENCE_MOST: Duration = Duration::from_secs(1);
 
 /// What is typed on.
 #[derive(Debug)]
@@ -84,6 +84,14 @@ impl Seat {
         }
     }
 
+    /// Whether what the terminal answers is heard: it is typed on as well as painted on.
+    pub(super) fn answers(&self) -> bool {
+        match (&self.keyboard, self.canvas.tty()) {
+            (Keyboard::Terminal(tty), Some(own)) => tty::are_one(own, tty),
+            (Keyboard::Plain, _) | (_, None) => false,
+        }
+    }
+
     /// The size of what is painted on, where it has one.
     pub(super) fn size(&self) -> Option<Size> {
         self.canvas.tty().map(tty::size)
@@ -128,6 +136,7 @@ impl Seat {
 
     /// Gives the terminal back as it was. Says whether it took all that it was told.
     pub(super) fn leave(&mut self) -> bool {
+        let asked = self.canvas.was_asked();
         let left = self.canvas.leave();
         let (Keyboard::Terminal(tty), Some(taken)) = (&mut self.keyboard, self.taken.take()) else {
             return left;
@@ -140,7 +149,7 @@ impl Seat {
             return left;
         }
         let ours = self.canvas.tty().is_some_and(|own| tty::are_one(own, tty));
-        if left && ours {
+        if left && ours && asked {
             fence(tty);
         }
         if !left {
@@ -195,7 +204,8 @@ fn make_raw(tty: &File, before: &Termios) -> io::Result<()> {
 }
 
 /// Throws away what the terminal still sends because of what it was told before: answers to queries and mouse reports,
-/// which would be typed into the shell. They are over when it answers our own query, or does not in time.
+/// which would be typed into the shell. They are over when it answers our own query, or does not in time. Only for a
+/// terminal that has been asked something: an answer to ours that came too late would be typed, too.
 fn fence(tty: &mut File) {
     let start = Instant::now();
     if io::Write::write_all(tty, FENCE).is_err() {

@@ -92,9 +92,9 @@ impl Session {
         }
     }
 
-    /// Nothing but text and colours reaches the terminal from now on.
-    pub(super) fn filter(&mut self) {
-        self.filters = [Filter::plain(), Filter::plain()];
+    /// What is painted passes through such filters from now on.
+    pub(super) fn filter(&mut self, filter: fn() -> Filter) {
+        self.filters = [filter(), filter()];
     }
 
     /// Lives until it ends.

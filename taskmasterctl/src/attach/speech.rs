@@ -1,0 +1,188 @@
+//! What of the process's output makes a terminal say something: questions, and modes in which it reports.
+
+use std::ops::ControlFlow;
+
+use shared::tracker::{Control, Parser, Piece};
+
+/// The private modes in which a terminal speaks without being asked: of the mouse, of focus, colours and size.
+const REPORTS: [u16; 8] = [9, 1000, 1001, 1002, 1003, 1004, 2031, 2048];
+
+/// Listens for what a terminal answers.
+#[derive(Debug, Default)]
+pub(super) struct Speech {
+    parser: Parser,
+    last: u8,
+    heard: bool,
+}
+
+impl Speech {
+    /// Takes in what a terminal is told.
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        let heard = &mut self.heard;
+        self.parser.advance(bytes, |piece| {
+            *heard |= is_question(&piece) || reports(&piece);
+            ControlFlow::Continue(())
+        });
+        // Device strings are no pieces; most of them ask.
+        let opens = |pair: [u8; 2]| matches!(pair, [0x1b, b'P' | b'_']);
+        let first = bytes.first().is_some_and(|&byte| opens([self.last, byte]));
+        *heard |= first || bytes.array_windows().any(|&pair| opens(pair));
+        self.last = bytes.last().copied().unwrap_or(self.last);
+    }
+
+    /// Whether the terminal may have something to say.
+    pub(super) fn was_heard(&self) -> bool {
+        self.heard
+    }
+}
+
+/// Appends the piece to `out` without what makes a terminal speak.
+pub(super) fn write_mute(piece: &Piece<'_>, out: &mut Vec<u8>) {
+    if is_question(piece) && !matches!(piece, Piece::Text(_)) {
+        return;
+    }
+    match piece {
+        Piece::Text(bytes) => out.extend(bytes.iter().filter(|&&byte| byte != ENQ)),
+        Piece::Char(byte) => out.push(*byte),
+        Piece::Escape(0, last) => out.extend_from_slice(&[0x1b, *last]),
+        Piece::Escape(intermediate, last) => out.extend_from_slice(&[0x1b, *intermediate, *last]),
+        Piece::Command(body) => {
+            out.extend_from_slice(b"\x1b]");
+            out.extend_from_slice(body);
+            out.push(0x07);
+        }
+        Piece::Control(control) if reports(piece) => write_unreported(control, out),
+        Piece::Control(control) => write_control(control, control.params, out),
+    }
+}
+
+/// A terminal answers with a word of its own (ENQ).
+const ENQ: u8 = 0x05;
+
+/// Whether a terminal answers it.
+fn is_question(piece: &Piece<'_>) -> bool {
+    match piece {
+        Piece::Text(bytes) => bytes.contains(&ENQ),
+        Piece::Char(byte) => *byte == ENQ,
+        Piece::Escape(intermediate, last) => (*intermediate, *last) == (0, b'Z'),
+        Piece::Command(body) => body.split(|&byte| byte == b';').any(|part| part == b"?"),
+        Piece::Control(control) => asks(control),
+    }
+}
+
+fn asks(control: &Control<'_>) -> bool {
+    match (control.mark, control.intermediate, control.last) {
+        (_, 0, b'c') | (0 | b'?', 0, b'n') | (0, 0, b'x') => true,
+        (0, 0, b't') => (11..=21).contains(&control.number(0)),
+        (b'>', 0, b'q') | (b'?', 0, b'u' | b'm' | b'S') => true,
+        (_, b'$', b'p' | b'w') | (_, b'*', b'y') | (_, b'"', b'v') => true,
+        (_, b'&', b'u') | (_, b'#', b'R' | b'|') => true,
+        _ => false,
+    }
+}
+
+/// Whether a terminal reports something from then on.
+fn reports(piece: &Piece<'_>) -> bool {
+    let Piece::Control(control) = piece else {
+        return false;
+    };
+    match (control.mark, control.last) {
+        (b'?', b'h') => control.numbers().any(|mode| REPORTS.contains(&mode)),
+        // The kitty protocol, in which a key is told to have been released.
+        (b'>' | b'=', b'u') => control.number(0) & 2 != 0,
+        _ => false,
+    }
+}
+
+/// Modes without those in which it reports.
+fn write_unreported(control: &Control<'_>, out: &mut Vec<u8>) {
+    let modes = control.numbers().filter(|mode| !REPORTS.contains(mode));
+    let modes: Vec<String> = modes.map(|mode| mode.to_string()).collect();
+    if control.mark == b'?' && !modes.is_empty() {
+        write_control(control, modes.join(";").as_bytes(), out);
+    }
+}
+
+fn write_control(control: &Control<'_>, params: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\x1b[");
+    out.extend(Some(control.mark).filter(|&mark| mark != 0));
+    out.extend_from_slice(params);
+    out.extend(Some(control.intermediate).filter(|&byte| byte != 0));
+    out.push(control.last);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_heard(bytes: &[u8], chunk: usize) -> bool {
+        let mut speech = Speech::default();
+        bytes.chunks(chunk).for_each(|part| speech.feed(part));
+        speech.was_heard()
+    }
+
+    fn mute(bytes: &str, chunk: usize) -> String {
+        let (mut parser, mut out) = (Parser::default(), Vec::new());
+        for part in bytes.as_bytes().chunks(chunk) {
+            parser.advance(part, |piece| {
+                write_mute(&piece, &mut out);
+                ControlFlow::Continue(())
+            });
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn questions_and_reports_are_heard_and_left_out_wherever_they_are_cut() {
+        for text in [
+            "\x1b[c",
+            "\x1b[>0c",
+            "\x1b[=c",
+            "\x1b[5n",
+            "\x1b[6n",
+            "\x1b[?6n",
+            "\x1b[14t",
+            "\x1b[21t",
+            "\x1b[?2026$p",
+            "\x1b[>q",
+            "\x1b[?u",
+            "\x1b[?4m",
+            "\x1bZ",
+            "\x05",
+            "\x1b]11;?\x07",
+            "\x1b]4;1;?\x07",
+            "\x1b]52;c;?\x07",
+            "\x1b[?1000h",
+            "\x1b[?1004;1003h",
+            "\x1b[>3u",
+            "\x1bP+q544e\x07\x18",
+            "\x1bP$qm\x18",
+            "\x1b_Ga=q\x18",
+        ] {
+            for chunk in 1..=text.len() {
+                assert!(is_heard(text.as_bytes(), chunk), "{text:?} by {chunk}");
+                assert_eq!(mute(text, chunk), "", "{text:?} by {chunk}");
+            }
+        }
+    }
+
+    #[test]
+    fn anything_else_passes() {
+        for text in [
+            "größe\r\n\x1b[1;31mred\x1b[m",
+            "\x1b[?1049h\x1b[H\x1b[2J\x1b[3;5H",
+            "\x1b(0\x0e\x0f\x1b7\x1b8\x1bM",
+            "\x1b]0;title\x07",
+            "\x1b[?25l\x1b[?2004h",
+            "\x1b[2 q\x1b[!p",
+            "\x1b[>1u\x1b[<u",
+            "\x1b[22;2t",
+        ] {
+            for chunk in 1..=text.len() {
+                assert!(!is_heard(text.as_bytes(), chunk), "{text:?} by {chunk}");
+                assert_eq!(mute(text, chunk), text, "{text:?} by {chunk}");
+            }
+        }
+        assert_eq!(mute("\x1b[?25;1000;7h", 1), "\x1b[?25;7h");
+    }
+}
