@@ -232,7 +232,7 @@ impl Screen {
         match how {
             0 => {
                 self.erase_line(0);
-                self.lines.truncate(self.row + 1);
+                self.lines[self.row + 1..].iter_mut().for_each(Vec::clear);
             }
             _ => {
                 let top = self.top();

@@ -66,12 +66,50 @@ fn a_stopped_process_is_waited_for() {
         state: State::Stopped,
         ..running()
     }));
-    sitting.term.wait_for("[w is STOPPED; Ctrl-] detaches]");
+    visitor.send(&Frame::Snapshot(Vec::new()));
+    let line = "[w is STOPPED; waiting for a start; Ctrl-] detaches]";
+    sitting.term.wait_for(line);
     visitor.send(&Frame::Restarted(Restarted { pid: 5 }));
     visitor.send(&Frame::Output(b"here I am".to_vec()));
     sitting.term.wait_for("here I am");
     sitting.term.send("\x1d");
     sitting.wait_code(0);
+}
+
+// However the daemon tells it, before the picture, behind it or not at all: one line says how it stands, and it stays.
+#[test]
+fn of_a_process_that_is_down_one_line_is_seen() {
+    let short = "[w is FATAL; waiting for a start; Ctrl-] detaches]";
+    let long = "[w is FATAL: exited with status 1; waiting for a start; Ctrl-] detaches]";
+    let how = exited(Exit::Code(1), State::Fatal, None);
+    let picture = Frame::Snapshot(b"the last words\r\n".to_vec());
+    let tellings: [(&[&Frame], _); 3] = [
+        (&[&picture, &how], long),
+        (&[&how, &picture], long),
+        (&[&picture], short),
+    ];
+    for (frames, want) in tellings {
+        for apart in [false, true] {
+            let (mut sitting, mut visitor) = Sitting::new(&["--once"]);
+            visitor.answer(&json!(Attached {
+                pid: None,
+                state: State::Fatal,
+                ..running()
+            }));
+            for (at, frame) in frames.iter().enumerate() {
+                visitor.send(frame);
+                if apart && at == 0 && **frame == picture {
+                    sitting.term.wait_for(short);
+                }
+            }
+            sitting.term.wait_for(want);
+            let (rows, _) = sitting.term.window();
+            assert_eq!(rows[..3], ["the last words", want, ""], "{frames:?}");
+            visitor.send(&Frame::Restarted(Restarted { pid: 5 }));
+            visitor.send(&exited(Exit::Code(4), State::Backoff, Some(2000)));
+            sitting.wait_code(4);
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The client attached: what it leaves on the user's screen. Nothing is overwritten, and each of its own lines stands
 //! in a row by itself.
 
-use harness::fake::{Sitting, Visitor};
-use harness::{SOON, check, eventually};
+use harness::fake::Visitor;
+use harness::{SOON, Sitting, check, eventually};
 use nix::sys::signal::Signal;
 use shared::api::{Exited, Restarted};
 use shared::frame::Frame;

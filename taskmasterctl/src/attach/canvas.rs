@@ -85,6 +85,8 @@ pub(super) struct Canvas {
     speech: Speech,
     /// Whether nothing was put here since the terminal was taken over.
     fresh: bool,
+    /// How long the remark is that was put here last, in characters, if nothing followed it.
+    remarked: usize,
     /// Whether the user's own screen was pushed out of the way.
     arrived: bool,
     /// The last byte of output that was put here.
@@ -114,6 +116,7 @@ impl Canvas {
             shown: Picture::new(size),
             speech: Speech::default(),
             fresh: true,
+            remarked: 0,
             arrived: false,
             last: b'\n',
         }
@@ -169,6 +172,17 @@ impl Canvas {
         self.settle();
         self.put(format!("\x1b[2m{line}\x1b[m\r\n").as_bytes());
         self.last = b'\n';
+        self.remarked = line.chars().count();
+    }
+
+    /// Says it in place of the last remark, if nothing else was put here since and it took one row.
+    pub(super) fn amend(&mut self, line: &str) {
+        let size = self.tty().map(tty::size).unwrap_or_default();
+        let last = std::mem::take(&mut self.remarked);
+        if last > 0 && last < usize::from(size.cols) {
+            self.put(b"\x1b[A\r\x1b[J");
+        }
+        self.remark(line);
     }
 
     /// Switches off what the process switched on, and goes below what it painted.
@@ -179,7 +193,7 @@ impl Canvas {
     }
 
     fn put(&mut self, bytes: &[u8]) {
-        self.fresh = false;
+        (self.fresh, self.remarked) = (false, 0);
         self.put.feed(bytes);
         self.speech.feed(bytes);
         self.waiting.push(bytes);

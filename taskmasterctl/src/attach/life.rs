@@ -13,6 +13,10 @@ use crate::exit::Exit;
 pub(super) enum Next {
     /// Say this, and wait for the process to come back.
     Wait(String),
+    /// Say this in place of what was said on arrival, and wait.
+    Amend(String),
+    /// All of it was said; wait.
+    Silent,
     /// Say this, and leave with this code.
     Leave(String, Exit),
 }
@@ -24,6 +28,8 @@ pub(super) struct Life {
     state: State,
     runs: bool,
     once: bool,
+    /// What was said on arrival.
+    opening: Option<String>,
     /// How to leave while waiting.
     hint: String,
 }
@@ -36,39 +42,78 @@ impl Life {
             state: attached.state,
             runs: attached.pid.is_some(),
             once,
+            opening: None,
             hint: key.map_or(String::new(), |key| format!("; {key} detaches")),
         }
     }
 
     /// What to say at the beginning, where there is nothing to see yet.
-    pub(super) fn opening(&self) -> Option<String> {
-        let (name, state, hint) = (&self.name, self.state, &self.hint);
-        (!self.runs).then(|| format!("[{name} is {state}{hint}]"))
+    pub(super) fn opening(&mut self) -> Option<String> {
+        if !self.runs {
+            self.opening = Some(self.standing(None, None));
+        }
+        self.opening.clone()
     }
 
-    /// Takes in that it ended, or that an attempt to start it did.
+    /// Takes in that it ended, or that an attempt to start it did. What is told of a process that does not run, and in
+    /// which nothing has changed, is how it came to that.
     pub(super) fn exited(&mut self, news: &Exited) -> Next {
-        let known = !self.runs && news.state == self.state;
-        self.runs = false;
-        self.state = news.state;
-        let what = format!("{} {}", self.name, ending(news));
-        // What was over before we came is no end.
-        let over = news.gone || (!known && (self.once || is_final(news)));
-        if over {
-            let why = match (news.gone, news.exit, news.state) {
-                (true, _, _) => " and will not come back",
-                (false, Some(_), State::Fatal) => " and is FATAL",
-                (false, _, _) => "",
+        let ran = std::mem::take(&mut self.runs);
+        let before = std::mem::replace(&mut self.state, news.state);
+        let changed = ran || news.gone || before != news.state;
+        if !changed {
+            let line = self.standing(news.exit, news.retry_in_ms);
+            return match self.opening.as_ref() == Some(&line) {
+                true => Next::Silent,
+                false => Next::Amend(line),
             };
-            return Next::Leave(format!("[{what}{why}]"), code(news.exit));
+        }
+        if news.gone || is_final(news) || (self.once && ran) {
+            return Next::Leave(self.end(news, ran), code(news.exit));
+        }
+        if !ran {
+            return Next::Wait(self.standing(news.exit, news.retry_in_ms));
         }
         let then = match news.retry_in_ms {
-            Some(0) => ", starting again".into(),
-            Some(ms) => format!(", next try in {}", duration(ms)),
-            None if known => String::new(),
-            None => ", starting again".into(),
+            None | Some(0) => "starting again".into(),
+            Some(ms) => format!("next try in {}", duration(ms)),
         };
-        Next::Wait(format!("[{what}{then}{}]", self.hint))
+        let (name, what) = (&self.name, ending(news));
+        Next::Wait(format!("[{name} {what}, {then}{}]", self.hint))
+    }
+
+    /// How it ended for good.
+    fn end(&self, news: &Exited, ran: bool) -> String {
+        let name = &self.name;
+        match (news.gone, ran) {
+            (true, _) => format!("[{name} {} and will not come back]", ending(news)),
+            (false, true) if news.exit.is_some() && news.state == State::Fatal => {
+                format!("[{name} {} and is FATAL]", ending(news))
+            }
+            (false, true) => format!("[{name} {}]", ending(news)),
+            (false, false) => format!("[{name} is {}{}]", self.state, self.reason(news.exit)),
+        }
+    }
+
+    /// What it waits for, if it does not run.
+    fn standing(&self, exit: Option<Ending>, retry_in_ms: Option<u64>) -> String {
+        let then = match (retry_in_ms, self.state) {
+            (Some(0), _) => "; starting again".into(),
+            (Some(ms), _) => format!("; next try in {}", duration(ms)),
+            (None, State::Stopped | State::Exited | State::Fatal) => "; waiting for a start".into(),
+            (None, State::Starting | State::Running | State::Backoff) => String::new(),
+            (None, State::Stopping | State::Unknown) => String::new(),
+        };
+        let (name, state, reason) = (&self.name, self.state, self.reason(exit));
+        format!("[{name} is {state}{reason}{then}{}]", self.hint)
+    }
+
+    /// How it came to that, where it was not told to.
+    fn reason(&self, exit: Option<Ending>) -> String {
+        match (self.state, exit) {
+            (State::Stopped | State::Stopping, _) | (_, None) => String::new(),
+            (_, Some(exit)) => format!(": {}", shown(exit)),
+        }
     }
 
     /// Takes in that it runs again.
@@ -90,12 +135,16 @@ fn is_final(news: &Exited) -> bool {
 }
 
 fn ending(news: &Exited) -> String {
-    match news.exit {
-        Some(Ending::Code(code)) => format!("exited with status {code}"),
-        Some(Ending::Signal { number, .. }) => {
+    news.exit
+        .map_or_else(|| format!("is {}", news.state), shown)
+}
+
+fn shown(exit: Ending) -> String {
+    match exit {
+        Ending::Code(code) => format!("exited with status {code}"),
+        Ending::Signal { number, .. } => {
             format!("was killed by {}", shared::signal::name(number))
         }
-        None => format!("is {}", news.state),
     }
 }
 
@@ -135,7 +184,7 @@ mod tests {
     fn left(next: Next) -> (String, i32) {
         match next {
             Next::Leave(line, exit) => (line, exit.number()),
-            Next::Wait(line) => panic!("waits: {line}"),
+            other => panic!("waits: {other:?}"),
         }
     }
 
@@ -181,19 +230,47 @@ mod tests {
         assert_eq!(left(next).1, 1);
     }
 
+    // Once is once it runs.
     #[test]
-    fn what_never_ran_is_waited_for() {
+    fn once_waits_for_a_process_that_does_not_run() {
+        let (zero, one) = (Some(Ending::Code(0)), Some(Ending::Code(1)));
+        for state in [State::Exited, State::Stopped, State::Fatal] {
+            let mut waiting = life(state, true);
+            waiting.opening();
+            let next = waiting.exited(&news(zero, state, None));
+            assert!(matches!(next, Next::Amend(_) | Next::Silent), "{next:?}");
+            waiting.restarted(5);
+            let next = waiting.exited(&news(one, State::Backoff, Some(2000)));
+            assert_eq!(left(next).1, 1);
+        }
+        let next = life(State::Stopped, true).exited(&news(one, State::Backoff, Some(2000)));
+        let line = "[worker:0 is BACKOFF: exited with status 1; next try in 2 s; Ctrl-] detaches]";
+        assert_eq!(next, Next::Wait(line.into()));
+    }
+
+    #[test]
+    fn what_does_not_run_is_waited_for() {
         let mut waiting = life(State::Stopped, false);
-        let line = "[worker:0 is STOPPED; Ctrl-] detaches]";
+        let line = "[worker:0 is STOPPED; waiting for a start; Ctrl-] detaches]";
         assert_eq!(waiting.opening().as_deref(), Some(line));
-        let next = waiting.exited(&news(None, State::Stopped, None));
-        assert_eq!(next, Next::Wait(line.into()));
+        assert_eq!(
+            waiting.exited(&news(None, State::Stopped, None)),
+            Next::Silent
+        );
         assert_eq!(life(State::Running, false).opening(), None);
-        let mut once = life(State::Stopped, true);
-        let next = once.exited(&news(None, State::Stopped, None));
-        assert_eq!(next, Next::Wait(line.into()));
-        once.restarted(12);
-        let ended = once.exited(&news(Some(Ending::Code(4)), State::Backoff, Some(1000)));
-        assert_eq!(left(ended).1, 4);
+    }
+
+    // How it came to that is no news, whenever it is told.
+    #[test]
+    fn on_arrival_one_line_says_how_it_stands() {
+        let mut waiting = life(State::Fatal, false);
+        let line = "[worker:0 is FATAL; waiting for a start; Ctrl-] detaches]";
+        assert_eq!(waiting.opening().as_deref(), Some(line));
+        let line =
+            "[worker:0 is FATAL: exited with status 1; waiting for a start; Ctrl-] detaches]";
+        let next = waiting.exited(&news(Some(Ending::Code(1)), State::Fatal, None));
+        assert_eq!(next, Next::Amend(line.into()));
+        let next = waiting.exited(&news(None, State::Stopped, None));
+        assert_eq!(left(next), ("[worker:0 is STOPPED]".into(), 7));
     }
 }

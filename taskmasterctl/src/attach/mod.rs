@@ -151,6 +151,7 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) 
     let paints = seat.canvas.tty().is_some();
     let mut session = Session::new(seat, link, signals, scanner, life, attached.tty);
     session.read_only = options.read_only;
+    session.awaits_picture = paints && !options.no_replay;
     if options.filter {
         session.filter(Filter::plain);
     } else if paints && !answers {

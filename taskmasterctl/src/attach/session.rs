@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use shared::api::Tty;
+use shared::api::{Exited, Tty};
 use shared::frame::{FRAME_LEN_MAX, Frame};
 
 use crate::exit::Exit;
@@ -50,6 +50,10 @@ pub(super) struct Session {
     pub(super) life: Life,
     pub(super) tty: Tty,
     pub(super) read_only: bool,
+    /// What is to be said of a process that does not run, as soon as its screen is painted.
+    opening: Option<String>,
+    /// Whether its screen is still to come.
+    pub(super) awaits_picture: bool,
     /// What its output passes through, and its errors.
     filters: [Filter; 2],
     started: Instant,
@@ -85,6 +89,8 @@ impl Session {
             life,
             tty,
             read_only: false,
+            opening: None,
+            awaits_picture: false,
             filters: [Filter::Open, Filter::Open],
             started: Instant::now(),
             finishing: false,
@@ -99,13 +105,19 @@ impl Session {
 
     /// Lives until it ends.
     pub(super) fn run(&mut self) -> End {
-        if let Some(line) = self.life.opening() {
-            self.seat.canvas.remark(&line);
-        }
+        self.opening = self.life.opening();
+        self.open();
         loop {
             if let Err(end) = self.turn() {
                 return end;
             }
+        }
+    }
+
+    /// Says what is to be said on arrival, when it will not be painted over.
+    fn open(&mut self) {
+        if let Some(line) = self.opening.take_if(|_| !self.awaits_picture) {
+            self.seat.canvas.remark(&line);
         }
     }
 
@@ -299,7 +311,12 @@ impl Session {
     /// Takes in what the daemon says.
     fn hear(&mut self) -> Result<(), End> {
         match self.link.receive() {
-            Ok(frames) => frames.into_iter().try_for_each(|frame| self.heard(frame)),
+            Ok(frames) => {
+                let heard = frames.into_iter().try_for_each(|frame| self.heard(frame));
+                // What comes with the picture may say more.
+                self.open();
+                heard
+            }
             Err(Lost::Closed) if self.finishing => Err(End::Detached),
             Err(lost) => Err(End::Lost(lost)),
         }
@@ -311,14 +328,9 @@ impl Session {
             Frame::Snapshot(bytes) => self.snapshot(&bytes, continues),
             Frame::Output(bytes) => self.output(&bytes),
             Frame::Stderr(bytes) => self.stderr(&bytes),
-            Frame::Exited(news) => match self.life.exited(&news) {
-                Next::Wait(line) => self.seat.canvas.remark(&line),
-                Next::Leave(line, exit) => {
-                    self.seat.canvas.remark(&line);
-                    return Err(End::Ended(exit));
-                }
-            },
+            Frame::Exited(news) => return self.ended(&news),
             Frame::Restarted(news) => {
+                self.opening = None;
                 self.filters.iter_mut().for_each(Filter::restart);
                 let line = self.life.restarted(news.pid);
                 self.seat.canvas.remark(&line);
@@ -341,6 +353,27 @@ impl Session {
         Ok(())
     }
 
+    fn ended(&mut self, news: &Exited) -> Result<(), End> {
+        let canvas = &mut self.seat.canvas;
+        match self.life.exited(news) {
+            Next::Silent => {}
+            Next::Amend(line) => match &mut self.opening {
+                Some(opening) => *opening = line,
+                None => canvas.amend(&line),
+            },
+            Next::Wait(line) => {
+                self.opening = None;
+                canvas.remark(&line);
+            }
+            Next::Leave(line, exit) => {
+                self.opening = None;
+                canvas.remark(&line);
+                return Err(End::Ended(exit));
+            }
+        }
+        Ok(())
+    }
+
     fn snapshot(&mut self, bytes: &[u8], continues: bool) {
         if !continues {
             self.seat.canvas.clear();
@@ -348,6 +381,7 @@ impl Session {
         }
         self.output(bytes);
         self.in_snapshot = bytes.len() == FRAME_LEN_MAX;
+        self.awaits_picture = self.in_snapshot;
     }
 
     fn output(&mut self, bytes: &[u8]) {
