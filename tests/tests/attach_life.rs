@@ -1,10 +1,12 @@
 //! The client attached: what becomes of it as the process, the daemon and the input end.
 
 use harness::fake::{Fake, Visitor, running};
-use harness::{Ctl, SOON, Sandbox, Sitting, Term, check, eventually, json};
+use harness::{Ctl, SOON, Sandbox, Sitting, Term, check, eventually, json, proc};
+use nix::sys::signal::Signal;
 use shared::api::{Attached, Exited, Restarted, Tty};
 use shared::frame::Frame;
 use shared::state::{Exit, State};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
 fn exited(exit: Exit, state: State, retry_in_ms: Option<u64>) -> Frame {
@@ -226,6 +228,34 @@ fn the_code_is_the_processs_without_a_terminal_too() {
         other => Err(format!("{other:?}")),
     });
     assert_eq!(status.code(), Some(9));
+}
+
+// Whoever reads neither the output nor the errors stops them, and not the client.
+#[test]
+fn errors_that_nobody_reads_stop_nothing_else() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::new(&sandbox);
+    let mut command = piped(&sandbox, &["attach", "w"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut visitor = fake.accept();
+    visitor.answer(&json!(Attached {
+        tty: Tty::None,
+        ..running()
+    }));
+    let flood = Frame::Stderr(vec![b'x'; 16 * 1024]).to_bytes();
+    eventually("a connection that is not read any more", SOON, || {
+        let taken = visitor.offer(&flood);
+        check(taken == 0, || format!("{taken} more bytes were taken"))
+    });
+    let stdin = child.stdin.as_mut().expect("a pipe");
+    std::io::Write::write_all(stdin, b"x\n").expect("it is taken");
+    visitor.wait_input(b"x\n");
+    proc::signal(visitor.pid, Signal::SIGTERM);
+    let status = eventually("the end", SOON, || match child.try_wait() {
+        Ok(Some(status)) => Ok(status),
+        other => Err(format!("{other:?}")),
+    });
+    assert_eq!(status.signal(), Some(15));
 }
 
 #[test]

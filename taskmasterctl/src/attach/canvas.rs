@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use shared::frame::Size;
@@ -77,6 +78,8 @@ impl Picture {
 pub(super) struct Canvas {
     target: Target,
     waiting: Backlog,
+    /// What waits for standard error, where no terminal is painted on.
+    errors: Backlog,
     /// What all that was put here makes of the terminal.
     put: Picture,
     /// What all that was painted has made of it: behind the other by what waits.
@@ -112,6 +115,7 @@ impl Canvas {
         Self {
             target,
             waiting: Backlog::default(),
+            errors: Backlog::default(),
             put: Picture::new(size),
             shown: Picture::new(size),
             speech: Speech::default(),
@@ -147,6 +151,14 @@ impl Canvas {
         Some(size)
     }
 
+    /// Puts errors of the process where the user sees them: onto the terminal, else to our own standard error.
+    pub(super) fn error_output(&mut self, bytes: &[u8]) {
+        match self.target {
+            Target::Terminal(_) => self.output(bytes, Lines::Bare),
+            Target::Plain => self.errors.push(bytes),
+        }
+    }
+
     /// Makes room for a picture of the whole screen. The first time the user's own screen is pushed up into the
     /// scrollback; later what was painted before is wiped away.
     pub(super) fn clear(&mut self) {
@@ -166,8 +178,7 @@ impl Canvas {
     /// Says something of the client's own, in a row by itself.
     pub(super) fn remark(&mut self, line: &str) {
         if self.tty().is_none() {
-            crate::term::complain(line);
-            return;
+            return self.errors.push(format!("{line}\n").as_bytes());
         }
         self.settle();
         self.put(format!("\x1b[2m{line}\x1b[m\r\n").as_bytes());
@@ -206,12 +217,28 @@ impl Canvas {
 
     /// Whether no more should be put here for now.
     pub(super) fn is_full(&self) -> bool {
-        self.waiting.len() >= WAITING_LEN_MAX
+        self.waiting.len().max(self.errors.len()) >= WAITING_LEN_MAX
     }
 
     /// Whether something waits.
     pub(super) fn is_behind(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// Whether errors wait.
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
+    /// Writes a piece of the errors. Standard error must have been found to take something. Nobody there to read them
+    /// is no reason to end.
+    pub(super) fn flush_errors(&mut self) {
+        let rest = self.errors.rest();
+        match nix::unistd::write(io::stderr(), &rest[..rest.len().min(PIECE_LEN)]) {
+            Ok(count) => self.errors.advance(count),
+            Err(Errno::EAGAIN | Errno::EINTR) => {}
+            Err(_) => self.errors.clear(),
+        }
     }
 
     /// Paints what goes without waiting. A pipe must have been found to take something.
@@ -277,10 +304,15 @@ impl Canvas {
         }
     }
 
-    /// Writes out what is left for a file or a pipe, however long that takes.
+    /// Writes out what is left for files and pipes, however long that takes.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         if self.tty().is_none() {
+            while self.has_errors() {
+                wait_for_room(rustix::stdio::stderr());
+                self.flush_errors();
+            }
             while self.is_behind() {
+                wait_for_room(rustix::stdio::stdout());
                 self.flush()?;
             }
         }
@@ -295,6 +327,13 @@ impl AsFd for Canvas {
             Target::Plain => rustix::stdio::stdout(),
         }
     }
+}
+
+fn wait_for_room(fd: BorrowedFd<'_>) {
+    let _ = poll(
+        &mut [PollFd::new(fd, PollFlags::POLLOUT)],
+        PollTimeout::NONE,
+    );
 }
 
 /// Past the buffer of the standard library, which would keep the last line.

@@ -169,7 +169,11 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) 
     drop(link);
     let left = seat.leave();
     drop(signals);
-    let end = seat.canvas.finish().map_or(End::Unheard, |()| end);
+    let end = if matches!(end, End::Signalled(_)) {
+        end
+    } else {
+        seat.canvas.finish().map_or(End::Unheard, |()| end)
+    };
     // A terminal that took nothing would make us wait for somebody to read our goodbye.
     if let Some(line) = goodbye(&escape(&attached.name), typed, &end).filter(|_| left) {
         term::complain(&line);

@@ -3,25 +3,25 @@
 //! One loop waits for everything at once and never for one thing alone, so the key that detaches is found
 //! while the terminal is stalled and while the daemon is.
 
-use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use shared::api::{Exited, Tty};
-use shared::frame::{FRAME_LEN_MAX, Frame};
+use shared::api::Tty;
+use shared::frame::Frame;
 
 use crate::exit::Exit;
 
-use super::canvas::Lines;
 use super::filter::Filter;
 use super::keys::{Scanner, Then};
-use super::life::{Life, Next};
+use super::life::Life;
 use super::link::{Link, Lost};
 use super::seat::{Seat, Typed};
 use super::signals::Signals;
+
+mod hear;
 
 /// How an attachment ends.
 #[derive(Debug)]
@@ -70,6 +70,7 @@ enum Source {
     Keyboard,
     Link,
     Canvas,
+    Errors,
 }
 
 impl Session {
@@ -136,6 +137,7 @@ impl Session {
                     self.listen()?;
                 }
                 Source::Canvas => self.paint()?,
+                Source::Errors => self.seat.canvas.flush_errors(),
             }
         }
         if self.link.has_early() {
@@ -175,12 +177,14 @@ impl Session {
         let hears = when(!canvas.is_full(), PollFlags::POLLIN);
         let sends = when(self.link.is_behind(), PollFlags::POLLOUT);
         let paints = when(canvas.is_behind(), PollFlags::POLLOUT);
+        let complains = when(canvas.has_errors(), PollFlags::POLLOUT);
         let types = when(self.wants_keys(), PollFlags::POLLIN);
         let wanted = [
             (Source::Signals, self.signals.as_fd(), PollFlags::POLLIN),
             (Source::Keyboard, self.seat.keyboard(), types),
             (Source::Link, self.link.as_fd(), hears | sends),
             (Source::Canvas, canvas.as_fd(), paints),
+            (Source::Errors, rustix::stdio::stderr(), complains),
         ];
         // What nothing is wanted of would still be told to have hung up, again and again.
         let wanted = wanted
@@ -306,105 +310,5 @@ impl Session {
             self.link.send(&Frame::Resize(size));
             true
         })
-    }
-
-    /// Takes in what the daemon says.
-    fn hear(&mut self) -> Result<(), End> {
-        match self.link.receive() {
-            Ok(frames) => {
-                let heard = frames.into_iter().try_for_each(|frame| self.heard(frame));
-                // What comes with the picture may say more.
-                self.open();
-                heard
-            }
-            Err(Lost::Closed) if self.finishing => Err(End::Detached),
-            Err(lost) => Err(End::Lost(lost)),
-        }
-    }
-
-    fn heard(&mut self, frame: Frame) -> Result<(), End> {
-        let continues = std::mem::take(&mut self.in_snapshot);
-        match frame {
-            Frame::Snapshot(bytes) => self.snapshot(&bytes, continues),
-            Frame::Output(bytes) => self.output(&bytes),
-            Frame::Stderr(bytes) => self.stderr(&bytes),
-            Frame::Exited(news) => return self.ended(&news),
-            Frame::Restarted(news) => {
-                self.opening = None;
-                self.filters.iter_mut().for_each(Filter::restart);
-                let line = self.life.restarted(news.pid);
-                self.seat.canvas.remark(&line);
-            }
-            Frame::Detached(_) if self.finishing => return Err(End::Detached),
-            Frame::Detached(reason) => return Err(End::Dismissed(reason)),
-            Frame::Error(what) => {
-                let what = shared::text::escape(&what);
-                self.seat.canvas.remark(&format!("[taskmasterd: {what}]"));
-            }
-            // Of bytes that were lost on a terminal the snapshot that follows makes up for all.
-            Frame::Skipped(count) if self.seat.canvas.tty().is_none() => {
-                let line = format!("[{count} bytes were skipped]");
-                self.seat.canvas.remark(&line);
-            }
-            Frame::Skipped(_) | Frame::Leader(_) => {}
-            // These are ours to send.
-            Frame::Input(_) | Frame::Resize(_) | Frame::Redraw | Frame::Detach => {}
-        }
-        Ok(())
-    }
-
-    fn ended(&mut self, news: &Exited) -> Result<(), End> {
-        let canvas = &mut self.seat.canvas;
-        match self.life.exited(news) {
-            Next::Silent => {}
-            Next::Amend(line) => match &mut self.opening {
-                Some(opening) => *opening = line,
-                None => canvas.amend(&line),
-            },
-            Next::Wait(line) => {
-                self.opening = None;
-                canvas.remark(&line);
-            }
-            Next::Leave(line, exit) => {
-                self.opening = None;
-                canvas.remark(&line);
-                return Err(End::Ended(exit));
-            }
-        }
-        Ok(())
-    }
-
-    fn snapshot(&mut self, bytes: &[u8], continues: bool) {
-        if !continues {
-            self.seat.canvas.clear();
-            self.filters[0].restart();
-        }
-        self.output(bytes);
-        self.in_snapshot = bytes.len() == FRAME_LEN_MAX;
-        self.awaits_picture = self.in_snapshot;
-    }
-
-    fn output(&mut self, bytes: &[u8]) {
-        let lines = self.lines_of_output();
-        let passed = self.filters[0].pass(bytes);
-        self.seat.canvas.output(&passed, lines);
-    }
-
-    fn lines_of_output(&self) -> Lines {
-        match self.tty {
-            Tty::Full | Tty::Split => Lines::Finished,
-            Tty::None => Lines::Bare,
-        }
-    }
-
-    /// Standard error goes where the user sees it: onto the terminal, else to our own standard error.
-    fn stderr(&mut self, bytes: &[u8]) {
-        let passed = self.filters[1].pass(bytes);
-        if self.seat.canvas.tty().is_some() {
-            self.seat.canvas.output(&passed, Lines::Bare);
-        } else {
-            // Nobody there to read it is no reason to end.
-            let _ = io::stderr().write_all(&passed);
-        }
     }
 }
