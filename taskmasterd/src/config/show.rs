@@ -145,7 +145,7 @@ pub(super) fn rows(program: &Program) -> Vec<Row> {
         row("stopasgroup", stopasgroup, yes_no(*stopasgroup)),
         row("sweep", sweep, yes_no(*sweep)),
         row("stdout", stdout, output_text(stdout)),
-        row("stderr", stderr, output_text(stderr)),
+        row("stderr", stderr, stderr_text(stderr, launch.tty)),
         row("priority", priority, priority.to_string()),
         row(
             "restart_delay",
@@ -275,6 +275,18 @@ fn output_text(output: &Output) -> String {
         Output::Syslog => "syslog".into(),
         Output::Stdout => "where stdout goes".into(),
         Output::File(log) => log_text(log),
+    }
+}
+
+/// Where standard error goes, which with a whole terminal is not what its key says.
+fn stderr_text(stderr: &Output, tty: Tty) -> String {
+    match (tty, stderr) {
+        (Tty::Full, Output::Memory | Output::Stdout) => output_text(&Output::Stdout),
+        (Tty::Full, Output::Discard | Output::Inherit | Output::Syslog | Output::File(_)) => {
+            let (real, said) = (output_text(&Output::Stdout), output_text(stderr));
+            format!("{real}, not {said}, because tty is full")
+        }
+        (Tty::Split | Tty::None, _) => output_text(stderr),
     }
 }
 

@@ -158,3 +158,26 @@ fn the_facilities_of_syslog_are_those_that_it_is_sent_with() {
         assert_eq!(read.is_ok(), FACILITIES.contains(name), "{name}: {read:?}");
     }
 }
+
+// With a whole terminal, standard error has no place of its own, whatever its key says.
+#[test]
+fn where_standard_error_goes_is_shown_as_it_is() {
+    for (keys, want) in [
+        ("tty: full", "where stdout goes"),
+        ("stderr: stdout", "where stdout goes"),
+        ("tty: split", "memory"),
+        ("tty: none", "memory"),
+        ("stderr: /e", "/e"),
+        (
+            "{tty: full, stderr: /e}",
+            "where stdout goes, not /e, because tty is full",
+        ),
+    ] {
+        let keys = keys.trim_matches(['{', '}']);
+        let text = describe(&good(&format!("programs: {{web: {{cmd: x, {keys}}}}}")));
+        let row = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("stderr "));
+        assert_eq!(row.map(str::trim), Some(want), "{keys}");
+    }
+}
