@@ -144,7 +144,7 @@ fn look(fd: impl AsFd) -> Result<FileStat, String> {
 }
 
 /// Whether what is there may be the log of the user `uid`; if not, why not.
-fn judge(status: &FileStat, uid: u32) -> Result<Kind, String> {
+pub(crate) fn judge(status: &FileStat, uid: u32) -> Result<Kind, String> {
     let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
     let name = match kind {
         SFlag::S_IFREG => return judge_owner(status, uid).map(|()| Kind::Regular),

@@ -15,7 +15,7 @@ use shared::paths::{SOCKET_VARIABLE, default_socket};
 use taskmasterd::child::Heritage;
 use taskmasterd::child::helper::{HELPER, Verdict};
 use taskmasterd::config::model::Config;
-use taskmasterd::config::{Problems, Surroundings, describe, load};
+use taskmasterd::config::{Problems, Surroundings, describe, load, obstacles};
 use taskmasterd::control::listener::Listener;
 use taskmasterd::files::reason;
 use taskmasterd::reactor::{Equipment, Reactor, signals};
@@ -70,7 +70,7 @@ fn help(path: Option<PathBuf>) -> ExitCode {
 fn check(path: &Path) -> ExitCode {
     match read(path) {
         Ok(config) => {
-            for warning in &config.warnings {
+            for warning in config.warnings.iter().chain(&obstacles(&config)) {
                 complain(format_args!("warning: {warning}"));
             }
             say::answer(&describe(&config))

@@ -5,6 +5,7 @@
 //! meant and lists all that was not, and `model` is the result. `change` compares two results.
 
 mod brackets;
+mod destinations;
 mod environment;
 mod file;
 mod keys;
@@ -26,6 +27,7 @@ pub mod check;
 pub mod model;
 
 pub use check::{Surroundings, load};
+pub use destinations::obstacles;
 pub use keys::{KEYS, Key, Place, Reload};
 pub use report::Problems;
 pub use show::describe;

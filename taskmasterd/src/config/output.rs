@@ -10,6 +10,14 @@ use crate::limits::LOGS_KEPT_MAX;
 /// How many rotated files are kept where it is not said; supervisor keeps as many.
 const KEEP: u32 = 10;
 
+/// Paths by which a program elsewhere says that it means its own streams.
+pub(super) const INHERITED: [&str; 4] = [
+    "/dev/stdout",
+    "/dev/stderr",
+    "/proc/self/fd/1",
+    "/proc/self/fd/2",
+];
+
 /// The destination of `stdout` or `stderr`.
 pub(super) fn read(keys: &mut Keys<'_>, key: &str) -> Output {
     let Some(node) = keys.get(key) else {
@@ -42,7 +50,16 @@ pub(super) fn read(keys: &mut Keys<'_>, key: &str) -> Output {
 
 fn read_path(keys: &mut Keys<'_>, key: &str, node: &Node) -> Option<std::path::PathBuf> {
     let base = &keys.env.cwd;
-    keys.take(key, node, |node| values::path(node, base))
+    let path = keys.take(key, node, |node| values::path(node, base))?;
+    if INHERITED
+        .iter()
+        .any(|inherited| path == std::path::Path::new(inherited))
+    {
+        let path = path.display();
+        let what = format!("{path} is a symlink, and no log is written to one; write inherit");
+        keys.warning(key, &what);
+    }
+    Some(path)
 }
 
 fn read_map(keys: &mut Keys<'_>, key: &str, node: &Node) -> Output {

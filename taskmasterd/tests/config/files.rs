@@ -3,8 +3,8 @@
 use std::fs;
 
 use super::{Files, good, load, problems, program, somebody, web};
-use taskmasterd::config::Surroundings;
 use taskmasterd::config::model::Tty;
+use taskmasterd::config::{Surroundings, obstacles};
 
 /// Files, and what is said of them.
 const BAD_FILES: &[(&str, &str)] = &[
@@ -281,4 +281,46 @@ fn root_is_not_led_astray_by_the_loader() {
     )
     .unwrap();
     assert!(load(&path, &root).is_ok());
+}
+
+// A text can be right and its logs impossible; that is seen by a look, and nothing is made by looking.
+#[test]
+fn logs_that_cannot_be_written_are_warned_of() {
+    let files = Files::new();
+    let dir = files.0.display().to_string();
+    fs::create_dir(files.0.join("dir")).expect("a directory can be made");
+    std::os::unix::fs::symlink("file", files.0.join("link")).expect("a link can be made");
+    nix::unistd::mkfifo(&files.0.join("fifo"), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    files.write("file", "");
+    let said = |path: &str| {
+        let text = format!("programs: {{web: {{cmd: x, tty: none, stderr: {path}}}}}");
+        obstacles(&good(&text))
+    };
+    for (name, what) in [
+        ("dir", "a directory, not a regular file; name another path"),
+        ("link", "a symlink, not a regular file; name another path"),
+        ("fifo", "a FIFO, not a regular file; name another path"),
+        (
+            "none/x",
+            &format!("the directory {dir}/none is missing; make it"),
+        ),
+        ("file/x", "what it is in is no directory; name another path"),
+    ] {
+        let path = format!("{dir}/{name}");
+        assert_eq!(said(&path), [format!("web.stderr: {path}: {what}")]);
+    }
+    for fine in ["file", "not-yet"] {
+        assert_eq!(said(&format!("{dir}/{fine}")), [""; 0]);
+    }
+    assert_eq!(said("/dev/null"), [""; 0]);
+    assert!(!files.0.join("not-yet").exists());
+    let log = good(&format!("log: {dir}/dir\n"));
+    assert!(obstacles(&log)[0].starts_with("log: "));
+    let unused = format!("programs: {{web: {{cmd: x, tty: full, stderr: {dir}/dir}}}}");
+    assert_eq!(obstacles(&good(&unused)), [""; 0]);
+
+    let own = good("programs: {web: {cmd: x, stdout: /dev/stdout}}");
+    let want = "web.stdout: /dev/stdout is a symlink, and no log is written to one; write inherit";
+    assert!(own.warnings[0].ends_with(want), "{:?}", own.warnings);
+    assert_eq!(obstacles(&own), [""; 0]);
 }
