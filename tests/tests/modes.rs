@@ -270,12 +270,14 @@ fn a_terminal_that_nobody_reads_stops_no_inherited_stream() {
     let path = sandbox.write("tm.yaml", config(&sandbox, &programs));
     let mut command = Command::new(bins::taskmasterd());
     command.arg("-c").arg(path).current_dir(sandbox.dir());
-    let term = Term::spawn(&command);
+    let mut term = Term::spawn(&command);
     // The terminal is full long before; the program goes on to its end, and the daemon answers.
     sandbox.ledger("p").wait("flooded", 1, LATER);
     let mut rpc = eventually("a daemon that answers", SOON, || {
         Rpc::connect(&sandbox.path("sock"))
     });
     assert_eq!(rpc.status().processes.len(), 1);
-    drop(term);
+    // A daemon that is killed would leave its program behind.
+    rpc.shutdown().ok();
+    assert!(term.wait_exit(LATER).success());
 }
