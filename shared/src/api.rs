@@ -60,7 +60,7 @@ macro_rules! methods {
 
 methods! {
     /// The state of processes: all of them without names. Answers [`Status`].
-    "status" => Status(Names),
+    "status" => Status(StatusParams),
     /// Starts processes; answers [`Outcomes`] when each is RUNNING or has failed once.
     "start" => Start(Names),
     /// Stops processes; answers [`Outcomes`] when each is dead.
@@ -126,6 +126,18 @@ pub struct Names {
     /// `web`, `web:1`, `web:*`, `w*`, `all`.
     #[serde(default)]
     pub names: Vec<Selector>,
+}
+
+/// Parameters of `status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusParams {
+    /// The processes meant; all of them where there are no names.
+    #[serde(default)]
+    pub names: Vec<Selector>,
+    /// Whether the strays are wanted too: to find them takes a look at `/proc`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strays: bool,
 }
 
 /// Parameters of `signal`.
@@ -196,7 +208,7 @@ pub struct Status {
     /// Names that are nobody's, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Outcome>,
-    /// Processes that outlived the supervised process that made them; only where all were asked for.
+    /// Processes that outlived the supervised process that made them; only where they were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strays: Vec<Stray>,
 }

@@ -391,6 +391,6 @@ mod tests {
     fn only_what_waits_for_processes_is_waited_for_without_limit() {
         let names = Names::default;
         assert!(goes_on(&Call::Stop(names())) && goes_on(&Call::Shutdown(Nothing {})));
-        assert!(!goes_on(&Call::Status(names())) && !goes_on(&Call::Clear(names())));
+        assert!(!goes_on(&Call::Pid(names())) && !goes_on(&Call::Clear(names())));
     }
 }

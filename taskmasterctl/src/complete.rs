@@ -12,7 +12,7 @@ use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 use serde::Deserialize;
-use shared::api::{Call, Names, ProcessStatus, Status};
+use shared::api::{Call, ProcessStatus, Status, StatusParams};
 use shared::name::ProgramName;
 
 use crate::call::Daemon;
@@ -57,7 +57,7 @@ impl<'a> Completion<'a> {
 
 /// Every name a process can be pointed at with.
 fn ask(daemon: &Daemon) -> Vec<String> {
-    let answer = daemon.ask_within(&Call::Status(Names::default()), PATIENCE);
+    let answer = daemon.ask_within(&Call::Status(StatusParams::default()), PATIENCE);
     let status = answer
         .ok()
         .and_then(|answer| Status::deserialize(&answer).ok());

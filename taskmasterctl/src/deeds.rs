@@ -2,7 +2,7 @@
 
 use shared::api::{
     Available, Call, Names, Nothing, Outcomes, PROTOCOL, Pids, ReloadParams, Reloaded,
-    ShutdownDone, SignalParams, Status, Version,
+    ShutdownDone, SignalParams, Status, StatusParams, Version,
 };
 use shared::text::escape;
 
@@ -21,8 +21,9 @@ pub(crate) fn status(job: &mut Job<'_>, args: &[&str]) -> Exit {
         .filter(|&arg| arg != "--strays")
         .collect();
     let named = Named::read(&typed);
-    let call = Call::Status(Names {
+    let call = Call::Status(StatusParams {
         names: named.names.clone(),
+        strays,
     });
     let mut answer = job.ask_named::<Status>(&call, &named, "errors");
     if let (Ok(status), true) = (&mut answer, job.json) {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::api::{
     Call, Names, Nothing, Outcome, Outcomes, ProcessStatus, ReloadParams, Reloaded, SignalParams,
-    Status, Stream, Tail, TailParams, Verdict,
+    Status, StatusParams, Stream, Tail, TailParams, Verdict,
 };
 use shared::rpc::{Response, RpcError};
 
@@ -128,13 +128,24 @@ impl Rpc {
     /// The state of everything.
     #[track_caller]
     pub fn status(&mut self) -> Status {
-        self.get(&Call::Status(names(&[])))
+        self.get(&Call::Status(StatusParams::default()))
+    }
+
+    /// The state of everything, and the strays.
+    #[track_caller]
+    pub fn status_with_strays(&mut self) -> Status {
+        let strays = true;
+        let names = Vec::new();
+        self.get(&Call::Status(StatusParams { names, strays }))
     }
 
     /// The state of one process.
     #[track_caller]
     pub fn process(&mut self, name: &str) -> Option<ProcessStatus> {
-        let status: Status = self.get(&Call::Status(names(&[name])));
+        let status: Status = self.get(&Call::Status(StatusParams {
+            names: names(&[name]).names,
+            strays: false,
+        }));
         status.processes.into_iter().next()
     }
 

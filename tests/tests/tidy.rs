@@ -27,7 +27,7 @@ const LONGER: &[Longer] = &[
     },
     Longer {
         path: "shared/src/api.rs", // the dictionary of the protocol
-        file_lines: 510,
+        file_lines: 520,
         function_lines: FUNCTION_LINES_MAX,
     },
 ];

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::api::{
     AttachParams, Available, AvailableProcess, Call, NamedPid, Names, Outcome, PROTOCOL, Pids,
-    ProcessStatus, ReloadParams, ScreenParams, SendParams, SignalParams, Status, TailParams,
-    Verdict, Version,
+    ProcessStatus, ReloadParams, ScreenParams, SendParams, SignalParams, Status, StatusParams,
+    TailParams, Verdict, Version,
 };
 use shared::name::Selector;
 use shared::rpc::{RpcError, code};
@@ -20,10 +20,8 @@ use super::peer::Peer;
 pub enum Deed {
     /// Answer this.
     Answer(Result<Value, RpcError>),
-    /// Answer this, with the strays added and who is attached.
-    Overview(Status),
-    /// Answer this, with who is attached.
-    Status(Status),
+    /// Answer this, with who is attached, and the strays if they are wanted.
+    Status(Status, Strays),
     /// Tell the core, which answers when it is done.
     Tell(Input),
     /// Read the configuration again.
@@ -38,6 +36,15 @@ pub enum Deed {
     Screen(ProcessId, ScreenParams),
     /// Empty the kept output of processes.
     Clear(Vec<Result<ProcessId, Outcome>>),
+}
+
+/// Whether `status` is to tell of the strays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strays {
+    /// They were asked for.
+    Wanted,
+    /// Nobody looks for them.
+    Unasked,
 }
 
 /// The present, by both clocks: deadlines go by one, people by the other.
@@ -75,8 +82,7 @@ pub fn carry_out(
         }),
     };
     match call {
-        Call::Status(names) if names.names.is_empty() => Deed::Overview(overview(core, present)),
-        Call::Status(names) => Deed::Status(status(core, &names.names, present)),
+        Call::Status(params) => status(core, &params, present),
         Call::Start(names) => command(Verb::Start, names),
         Call::Stop(names) => command(Verb::Stop, names),
         Call::Restart(names) => command(Verb::Restart, names),
@@ -118,7 +124,7 @@ pub fn carry_out(
 /// The names that a call may have any number of.
 fn names_of(call: &Call) -> &[Selector] {
     match call {
-        Call::Status(Names { names })
+        Call::Status(StatusParams { names, strays: _ })
         | Call::Start(Names { names })
         | Call::Stop(Names { names })
         | Call::Restart(Names { names })
@@ -192,28 +198,23 @@ fn sorted<'a>(core: &'a Supervisor, names: &[Selector]) -> (Vec<&'a Process>, Ve
     (processes, errors)
 }
 
-/// The status of everything.
-fn overview(core: &Supervisor, present: Present) -> Status {
-    let processes = core.processes();
-    Status {
-        processes: processes
-            .map(|(_, process)| status_of(process, present))
-            .collect(),
-        ..Status::default()
-    }
-}
-
-fn status(core: &Supervisor, names: &[Selector], present: Present) -> Status {
-    let (processes, errors) = sorted(core, names);
-    let processes = processes
-        .into_iter()
-        .map(|process| status_of(process, present))
-        .collect();
-    Status {
-        processes,
+fn status(core: &Supervisor, params: &StatusParams, present: Present) -> Deed {
+    let (processes, errors) = match params.names[..] {
+        [] => (core.processes().map(|(_, one)| one).collect(), Vec::new()),
+        [..] => sorted(core, &params.names),
+    };
+    let rows = processes.into_iter();
+    let status = Status {
+        processes: rows.map(|process| status_of(process, present)).collect(),
         errors,
         strays: Vec::new(),
-    }
+    };
+    let strays = if params.strays {
+        Strays::Wanted
+    } else {
+        Strays::Unasked
+    };
+    Deed::Status(status, strays)
 }
 
 fn status_of(process: &Process, present: Present) -> ProcessStatus {

@@ -11,7 +11,7 @@ use shared::event::{Cause, EventKind};
 use shared::rpc::{Request, Response, RpcError, code};
 
 use crate::control::client::Client;
-use crate::control::methods::{Deed, Present, carry_out, to_value};
+use crate::control::methods::{Deed, Present, Strays, carry_out, to_value};
 use crate::control::peer::Peer;
 use crate::core::{Input, Process, Ticket};
 use crate::limits::{
@@ -214,12 +214,10 @@ impl Reactor {
         };
         match deed {
             Deed::Answer(outcome) => self.answer(ticket, outcome),
-            Deed::Overview(mut status) => {
-                status.strays = self.strays();
-                self.add_viewers(&mut status);
-                self.answer(ticket, to_value(&status));
-            }
-            Deed::Status(mut status) => {
+            Deed::Status(mut status, strays) => {
+                if strays == Strays::Wanted {
+                    status.strays = self.strays();
+                }
                 self.add_viewers(&mut status);
                 self.answer(ticket, to_value(&status));
             }

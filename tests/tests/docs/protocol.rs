@@ -66,7 +66,7 @@ fn everything() -> Vec<(&'static str, Value)> {
         allow_empty: false,
     };
     vec![
-        ("status", json!([names, status(outcome())])),
+        ("status", status(outcome())),
         ("start", json!([names])),
         ("stop", json!([names])),
         ("restart", json!([names, outcomes])),
@@ -99,8 +99,12 @@ fn everything() -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn status(error: api::Outcome) -> api::Status {
-    api::Status {
+fn status(error: api::Outcome) -> Value {
+    let params = api::StatusParams {
+        names: vec![],
+        strays: true,
+    };
+    let status = api::Status {
         processes: vec![api::ProcessStatus {
             name: String::new(),
             program: String::new(),
@@ -127,7 +131,8 @@ fn status(error: api::Outcome) -> api::Status {
             process: None,
             command: String::new(),
         }],
-    }
+    };
+    json!([params, status])
 }
 
 fn viewer() -> api::Viewer {
