@@ -118,3 +118,17 @@ fn behind_a_paste_that_nobody_reads_the_key_is_found() {
     });
     assert!(!typed.is_empty());
 }
+
+// More than is kept for a process that does not read: what is too much is lost, and the key is not.
+#[test]
+fn behind_a_paste_that_does_not_fit_the_key_is_found() {
+    let (mut sitting, visitor) = Sitting::attached(&[]);
+    sitting
+        .term
+        .send_all(&"0123456789abcdef".repeat(320 * 1024));
+    sitting.term.send("\x1d");
+    sitting.wait_code(0);
+    sitting.term.wait_for("[w did not read what was typed; ");
+    sitting.term.wait_for("[detached from w]");
+    drop(visitor);
+}

@@ -186,6 +186,13 @@ impl Canvas {
         self.remarked = line.chars().count();
     }
 
+    /// Rings the bell, as a terminal does that takes no more keys.
+    pub(super) fn ring(&mut self) {
+        if self.tty().is_some() && self.put.tracker.pending().is_empty() && !self.is_full() {
+            self.put(b"\x07");
+        }
+    }
+
     /// Says it in place of the last remark, if nothing else was put here since and it took one row.
     pub(super) fn amend(&mut self, line: &str) {
         let size = self.tty().map(tty::size).unwrap_or_default();

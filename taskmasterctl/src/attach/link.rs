@@ -10,8 +10,7 @@ use super::backlog::Backlog;
 
 /// How much is read at once, in bytes.
 const READ_LEN: usize = 16 * 1024;
-/// How much that was typed waits for a daemon whose process does not read, in bytes. A paste fits, so
-/// that the key that detaches can be found behind it.
+/// How much that was typed waits for a daemon whose process does not read, in bytes. A paste fits.
 const OUTGOING_LEN_MAX: usize = 4 * 1024 * 1024;
 
 /// Why nothing comes any more.

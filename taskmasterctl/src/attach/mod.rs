@@ -164,6 +164,7 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) 
         mut seat,
         signals,
         link,
+        lost,
         ..
     } = session;
     drop(link);
@@ -175,6 +176,12 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) 
         seat.canvas.finish().map_or(End::Unheard, |()| end)
     };
     // A terminal that took nothing would make us wait for somebody to read our goodbye.
+    if lost > 0 && left {
+        let name = escape(&attached.name);
+        term::complain(&format!(
+            "[{name} did not read what was typed; {lost} bytes of it are lost]"
+        ));
+    }
     if let Some(line) = goodbye(&escape(&attached.name), typed, &end).filter(|_| left) {
         term::complain(&line);
     }

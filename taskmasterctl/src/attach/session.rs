@@ -50,6 +50,8 @@ pub(super) struct Session {
     pub(super) life: Life,
     pub(super) tty: Tty,
     pub(super) read_only: bool,
+    /// How much was typed and thrown away, because nobody read what was typed before, in bytes.
+    pub(super) lost: usize,
     /// What is to be said of a process that does not run, as soon as its screen is painted.
     opening: Option<String>,
     /// Whether its screen is still to come.
@@ -90,6 +92,7 @@ impl Session {
             life,
             tty,
             read_only: false,
+            lost: 0,
             opening: None,
             awaits_picture: false,
             filters: [Filter::Open, Filter::Open],
@@ -203,8 +206,9 @@ impl Session {
         Ok(ready.map(|(source, _)| source).collect())
     }
 
+    /// On a terminal the key that detaches is looked for whatever happens.
     fn wants_keys(&self) -> bool {
-        !self.finishing && !self.link.is_full()
+        !self.finishing && (self.seat.has_keyboard() || !self.link.is_full())
     }
 
     /// How long nothing may happen.
@@ -249,7 +253,11 @@ impl Session {
     }
 
     fn send(&mut self, input: Vec<u8>, then: Then) -> Result<(), End> {
-        if !input.is_empty() && !self.read_only {
+        let wanted = !input.is_empty() && !self.read_only;
+        if wanted && self.seat.has_keyboard() && self.link.is_full() {
+            self.lost += input.len();
+            self.seat.canvas.ring();
+        } else if wanted {
             self.link.send(&Frame::Input(input));
         }
         match then {
