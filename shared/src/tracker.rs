@@ -18,11 +18,14 @@ pub use keyboard::Keyboard;
 pub use modes::{Mode, Modes};
 pub use parser::{CONTROL_LEN_MAX, Control, Parser, Piece, STRING_LEN_MAX};
 pub use pen::{Pen, Pens};
+pub use restore::PUT_TITLE;
 
 /// The longest title kept, in bytes.
 pub const TITLE_LEN_MAX: usize = 256;
 /// The longest hyperlink kept, parameters and address, in bytes; a longer one counts as none.
 pub const LINK_LEN_MAX: usize = 2048;
+/// The most titles that are put aside: no terminal keeps more.
+const TITLES_MAX: u8 = 10;
 /// Questions of one feed that are handed on; who asks more often waits for no answer.
 pub const QUERIES_MAX: usize = 16;
 
@@ -73,6 +76,8 @@ struct State {
     region: Option<(u16, u16)>,
     custom_tabs: bool,
     title: String,
+    /// How many titles were put aside (`CSI 22 t`) and not taken back.
+    titles: u8,
     /// The body of the OSC 8 that opened the hyperlink that is open.
     link: Vec<u8>,
     addressed: bool,
@@ -180,6 +185,7 @@ impl State {
                 let title = std::mem::take(&mut self.title);
                 *self = Self {
                     title,
+                    titles: self.titles,
                     addressed: true,
                     ..Self::default()
                 };
@@ -242,8 +248,9 @@ impl State {
                 self.custom_tabs = true;
                 self.addressed = true;
             }
+            (0, 0, b't') => self.titles(control),
             // Within the line, or about nothing on the screen.
-            (0, 0, b'K' | b'C' | b'D' | b'G' | b'@' | b'P' | b'X' | b'`' | b'a' | b't') => {}
+            (0, 0, b'K' | b'C' | b'D' | b'G' | b'@' | b'P' | b'X' | b'`' | b'a') => {}
             (0, 0, _) => self.addressed = true,
             _ => {}
         }
@@ -259,6 +266,14 @@ impl State {
                 Some(Query::Cursor)
             }
             _ => None,
+        }
+    }
+
+    fn titles(&mut self, control: &Control<'_>) {
+        match (control.number(0), control.number(1)) {
+            (22, 0 | 2) => self.titles = TITLES_MAX.min(self.titles + 1),
+            (23, 0 | 2) => self.titles = self.titles.saturating_sub(1),
+            _ => {}
         }
     }
 

@@ -141,3 +141,19 @@ fn a_killed_client_leaves_the_picture_too() {
         })
     });
 }
+
+// The terminal remembers it, and has it back once.
+#[test]
+fn the_title_of_the_window_comes_back() {
+    let (mut sitting, mut visitor) = Sitting::attached(&[]);
+    paints(&mut visitor, &mut sitting, b"\x1b]2;of the process\x07");
+    visitor.send(&ended(State::Backoff, Some(2000)));
+    sitting.term.wait_for("next try");
+    sitting.term.send("\x1d");
+    sitting.wait_code(0);
+    let raw = String::from_utf8_lossy(sitting.term.raw()).into_owned();
+    let at = |what: &str| raw.matches(what).count();
+    assert!(raw.find("\x1b[22;2t") < raw.find("\x1b]2;"), "{raw:?}");
+    assert_eq!(at("\x1b[22;2t"), at("\x1b[23;2t"), "{raw:?}");
+    assert!(raw.rfind("\x1b[22;2t") < raw.rfind("\x1b[23;2t"), "{raw:?}");
+}

@@ -13,6 +13,11 @@ const SETTLE: &str = concat!(
     "\x1b[4l\x1b[20l\x1b(B\x1b)B\x0f\x1b[m\x1b[?12l\x1b[0 q",
 );
 
+/// Puts the window's title aside, for [`Tracker::leave`] to put back.
+pub const PUT_TITLE: &[u8] = b"\x1b[22;2t";
+/// Takes the title that was put aside last.
+const TAKE_TITLE: &[u8] = b"\x1b[23;2t";
+
 /// Counts rows from the top of the screen, and scrolls all of it. Each of the two moves the cursor to the top.
 const UNBOUND: &str = "\x1b[?6l\x1b[r";
 
@@ -130,14 +135,18 @@ impl Tracker {
         out.extend_from_slice(SETTLE.as_bytes());
         state.keyboard.undo_stack(false, &mut out);
         out.extend_from_slice(b"\x1b[=0u\x1b[>4m\x1b]8;;\x1b\\");
+        for _ in 0..state.titles {
+            out.extend_from_slice(TAKE_TITLE);
+        }
         out
     }
 
-    /// [`Tracker::leave`] for a terminal of which nothing is known. The cursor ends up anywhere.
+    /// [`Tracker::leave`] for a terminal of which nothing is known, but that its title was put aside. The cursor ends up anywhere.
     pub fn leave_unknown() -> Vec<u8> {
         let mut out = b"\x18\x1b[?1049l".to_vec();
         out.extend_from_slice(UNBOUND.as_bytes());
         out.extend_from_slice(&Self::default().leave());
+        out.extend_from_slice(TAKE_TITLE);
         out
     }
 

@@ -159,6 +159,17 @@ fn leaving_moves_the_cursor_only_where_rows_were_counted_from_elsewhere() {
     assert!(shown(&Tracker::leave_unknown()).contains("^[?6l^[r"));
 }
 
+/// As many titles are taken back as were put aside.
+#[test]
+fn leaving_puts_the_title_back_that_was_put_aside() {
+    let taken = |text: &[u8]| shown(&tracker(text).leave()).matches("^[23;2t").count();
+    assert_eq!(taken(b"\x1b]2;title\x07\x1b[22;1t\x1b[23;2t"), 0);
+    assert_eq!(taken(PUT_TITLE), 1);
+    assert_eq!(taken(b"\x1b[22;2t\x1b[22;0;0t\x1b[23;1t\x1bc"), 2);
+    assert_eq!(taken(b"\x1b[22;2t\x1b[22;2t\x1b[23;2t"), 1);
+    assert_eq!(taken(&PUT_TITLE.repeat(1000)), 10);
+}
+
 /// No C1 control in one byte, whatever a program did.
 #[test]
 fn nothing_is_said_with_eight_bits() {

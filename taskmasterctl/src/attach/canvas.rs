@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use shared::frame::Size;
-use shared::tracker::Tracker;
+use shared::tracker::{PUT_TITLE, Tracker};
 
 use super::backlog::Backlog;
 use super::depth::Depth;
@@ -207,13 +207,21 @@ impl Canvas {
     fn settle(&mut self) {
         if !self.fresh {
             self.waiting.push(&self.put.settle());
+            self.append(PUT_TITLE);
         }
     }
 
     fn put(&mut self, bytes: &[u8]) {
-        (self.fresh, self.remarked) = (false, 0);
-        self.put.feed(bytes);
+        if std::mem::take(&mut self.fresh) && self.tty().is_some() {
+            self.append(PUT_TITLE);
+        }
+        self.remarked = 0;
         self.speech.feed(bytes);
+        self.append(bytes);
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.put.feed(bytes);
         self.waiting.push(bytes);
     }
 
