@@ -29,46 +29,78 @@ pub(crate) fn send(job: &mut Job<'_>, args: &[&str]) -> Exit {
 /// The bytes of a text with the escapes of printf.
 fn unescape(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let taken = match (byte, after) {
-            (b'\\', [b'x', high, low, ..]) => {
-                bytes.push(hex(*high)? << 4 | hex(*low)?);
-                4
-            }
-            (b'\\', [letter, ..]) => {
-                bytes.push(escaped(*letter)?);
-                2
-            }
-            (b'\\', []) => return Err("a backslash at the end of the text; write \\\\".into()),
-            (byte, _) => {
-                bytes.push(byte);
-                1
+    let mut parts = text.split('\\');
+    bytes.extend(parts.next().unwrap_or_default().bytes());
+    while let Some(part) = parts.next() {
+        let rest = match part.chars().next() {
+            Some(letter) => escaped(letter, &part[letter.len_utf8()..], &mut bytes)?,
+            // Two in a row; what is between the second and the next is text.
+            None => {
+                let rest = parts.next();
+                bytes.push(b'\\');
+                rest.ok_or("a backslash at the end of the text; write \\\\")?
             }
         };
-        rest = &rest[taken..];
+        bytes.extend(rest.bytes());
     }
     Ok(bytes)
 }
 
-fn escaped(letter: u8) -> Result<u8, String> {
-    match letter {
-        b'n' => Ok(b'\n'),
-        b'r' => Ok(b'\r'),
-        b't' => Ok(b'\t'),
-        b'e' => Ok(0x1b),
-        b'\\' => Ok(b'\\'),
-        other => Err(format!(
-            "\\{} is no escape (\\n \\r \\t \\e \\xNN \\\\)",
-            other.escape_ascii()
-        )),
-    }
+/// Appends what an escape stands for, from its letter; returns what comes behind it.
+fn escaped<'a>(letter: char, rest: &'a str, bytes: &mut Vec<u8>) -> Result<&'a str, String> {
+    let simple = match letter {
+        'a' => 0x07,
+        'b' => 0x08,
+        'e' => 0x1b,
+        'f' => 0x0c,
+        'n' => b'\n',
+        'r' => b'\r',
+        't' => b'\t',
+        'v' => 0x0b,
+        'x' => {
+            let (byte, rest) = hex(letter, 2, rest)?;
+            bytes.push(u8::try_from(byte).expect("two digits are a byte"));
+            return Ok(rest);
+        }
+        'u' => {
+            let (code, rest) = hex(letter, 4, rest)?;
+            let character =
+                char::from_u32(code).ok_or_else(|| format!("\\u{code:04x} is half a character"))?;
+            bytes.extend(character.to_string().bytes());
+            return Ok(rest);
+        }
+        '0'..='7' => return octal(letter, rest, bytes),
+        other => {
+            return Err(format!(
+                "\\{} is no escape (\\a \\b \\e \\f \\n \\r \\t \\v \\NNN \\xNN \\uNNNN \\\\)",
+                escape(&other.to_string())
+            ));
+        }
+    };
+    bytes.push(simple);
+    Ok(rest)
 }
 
-fn hex(digit: u8) -> Result<u8, String> {
-    let value = char::from(digit).to_digit(16);
-    let value = value.and_then(|value| u8::try_from(value).ok());
-    value.ok_or_else(|| "\\x needs two hexadecimal digits".into())
+/// Exactly so many hexadecimal digits, and what comes behind them.
+fn hex(letter: char, len: usize, text: &str) -> Result<(u32, &str), String> {
+    let digits = text.split_at_checked(len);
+    let digits = digits.filter(|(digits, _)| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let number =
+        digits.and_then(|(digits, rest)| Some((u32::from_str_radix(digits, 16).ok()?, rest)));
+    number.ok_or_else(|| format!("\\{letter} needs {len} hexadecimal digits"))
+}
+
+/// Up to three octal digits, the first of which is `letter`.
+fn octal<'a>(letter: char, rest: &'a str, bytes: &mut Vec<u8>) -> Result<&'a str, String> {
+    let more = rest
+        .bytes()
+        .take(2)
+        .take_while(|byte| (b'0'..=b'7').contains(byte));
+    let (more, rest) = rest.split_at(more.count());
+    let digits = format!("{letter}{more}");
+    let byte = u8::from_str_radix(&digits, 8);
+    bytes.push(byte.map_err(|_| format!("\\{digits} is no byte (\\377 at most)"))?);
+    Ok(rest)
 }
 
 pub(crate) fn screen(job: &mut Job<'_>, args: &[&str]) -> Exit {
@@ -157,7 +189,14 @@ mod tests {
         let bytes = |text| unescape(text).unwrap();
         assert_eq!(bytes(r"ls -l\r"), b"ls -l\r");
         assert_eq!(bytes(r"\n\t\e\\\x1d\xFFé"), b"\n\t\x1b\\\x1d\xff\xc3\xa9");
-        for bad in [r"\", r"\q", r"\x1", r"\xg0", r"a\"] {
+        assert_eq!(bytes(r"\a\b\f\v\0"), b"\x07\x08\x0c\x0b\0");
+        assert_eq!(bytes(r"\033[A\1234\08\377"), b"\x1b[A\x534\x008\xff");
+        assert_eq!(bytes(r"\u00fc\u20AC!"), "ü€!".as_bytes());
+        assert_eq!(bytes(r"\\n\\\n\\\\"), b"\\n\\\n\\\\");
+        for bad in [
+            r"\", r"\q", r"\x1", r"\xg0", r"a\", r"\\\", r"\8", r"\400", r"\u12", r"\u123é",
+            r"\ud800", r"\x+1", r"\é", r"\ ",
+        ] {
             assert!(unescape(bad).is_err(), "{bad}");
         }
     }
