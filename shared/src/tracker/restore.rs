@@ -141,7 +141,8 @@ impl Tracker {
         out
     }
 
-    /// [`Tracker::leave`] for a terminal of which nothing is known, but that its title was put aside. The cursor ends up anywhere.
+    /// [`Tracker::leave`] for a terminal of which nothing is known, but that its title was put aside. The cursor ends
+    /// up anywhere.
     pub fn leave_unknown() -> Vec<u8> {
         let mut out = b"\x18\x1b[?1049l".to_vec();
         out.extend_from_slice(UNBOUND.as_bytes());

@@ -49,7 +49,7 @@ impl Key {
                 Ok(Some(Self { character }))
             }
             Some(_) | None => Err(format!(
-                "{} is not a key that detaches (^], ctrl-a to ctrl-z, none)",
+                "{} is not a key that detaches (^], ^\\, ^^, ^_, or ctrl-a to ctrl-z without i, j and m, or none)",
                 shared::text::escape(text)
             )),
         }

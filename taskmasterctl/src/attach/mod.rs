@@ -1,8 +1,8 @@
 //! `attach`: the terminal of a supervised process, on the user's own, until the key that detaches.
 //!
 //! [`seat`] is the user's terminal, taken over and given back; [`canvas`] paints on it what [`filter`] lets through,
-//! [`keys`] finds the key, [`link`] carries frames, [`life`] knows what to say about the process, [`session`] lets all of it happen at once. What is printed
-//! when it is over is printed here, on a terminal that is in order again.
+//! [`keys`] finds the key, [`link`] carries frames, [`life`] knows what to say about the process, [`session`] lets
+//! all of it happen at once. What is printed when it is over is printed here, on a terminal that is in order again.
 
 mod backlog;
 mod canvas;
@@ -71,12 +71,12 @@ fg is another word for attach.";
 
 pub(crate) fn attach(job: &mut Job<'_>, args: &[&str]) -> Exit {
     if job.json {
-        return job.misused("what attach shows is no JSON; see status and screen");
+        return misused(job, "what attach shows is no JSON; see status and screen");
     }
     let usual_key = std::env::var(options::KEY_VARIABLE).ok();
     let options = match options::read(args, usual_key.as_deref()) {
         Ok(options) => options,
-        Err(complaint) => return job.misused(&complaint),
+        Err(complaint) => return misused(job, &complaint),
     };
     let name = match options.name.parse() {
         Ok(name) => name,
@@ -92,6 +92,17 @@ pub(crate) fn attach(job: &mut Job<'_>, args: &[&str]) -> Exit {
         Ok((attached, link)) => stay(&options, &attached, seat, link),
         Err(failure) => job.fail(&call, &failure),
     }
+}
+
+/// Refuses the command as it was typed. How it is used fills a screen, and would hide the reason.
+fn misused(job: &mut Job<'_>, complaint: &str) -> Exit {
+    let line = format!("Error: {complaint}; see help attach");
+    if job.json {
+        term::complain(&line);
+    } else {
+        job.page.line(&line);
+    }
+    Exit::FAILED
 }
 
 fn params(name: Selector, options: &Options<'_>, seat: &Seat) -> AttachParams {
