@@ -4,14 +4,14 @@
 //! nothing more is queued until it has read what is on its way, then it is shown the screen as it is by then. So
 //! the process never waits for a client that does not read, and no client costs more than its queue.
 
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 
 use mio::net::UnixStream;
 use shared::api::AttachParams;
 use shared::frame::{Decoder, Frame, FrameError, Size};
 use shared::state::State;
 
+use super::outgoing::Outgoing;
 use crate::core::{Mono, ProcessId};
 use crate::limits::{ATTACH_QUEUE_LEN_MAX, RESYNC_INTERVAL_MS, TYPED_LEN_MAX};
 
@@ -203,98 +203,6 @@ impl Attachment {
     }
 }
 
-/// Whole frames on their way out, the first of them perhaps in part.
-#[derive(Debug, Default)]
-struct Outgoing {
-    frames: VecDeque<Vec<u8>>,
-    /// Bytes that are not written.
-    len: usize,
-    /// Bytes of the first frame that are.
-    written: usize,
-}
-
-impl Outgoing {
-    fn put(&mut self, frame: &Frame) {
-        let bytes = frame.to_bytes();
-        self.len += bytes.len();
-        self.frames.push_back(bytes);
-    }
-
-    /// Drops all but a frame whose beginning is out already. Says how many bytes that was.
-    fn drop_queue(&mut self) -> u64 {
-        let before = self.len;
-        self.frames.truncate(usize::from(self.written > 0));
-        self.len = self
-            .frames
-            .front()
-            .map_or(0, |frame| frame.len() - self.written);
-        (before - self.len) as u64
-    }
-
-    fn flush(&mut self, stream: &mut UnixStream) -> io::Result<()> {
-        while let Some(frame) = self.frames.front() {
-            match stream.write(&frame[self.written..]) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.written += n;
-                    self.len -= n;
-                    if self.written == frame.len() {
-                        self.written = 0;
-                        self.frames.pop_front();
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What was typed, without what terminals say of themselves: answers to questions and news of the focus. Only
-/// the terminal whose size counts speaks for all; the others would answer each question once more.
-pub fn without_reports(typed: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(typed.len());
-    let mut rest = typed;
-    while let Some((&first, after)) = rest.split_first() {
-        match report_len(rest) {
-            Some(len) => rest = &rest[len..],
-            None => {
-                out.push(first);
-                rest = after;
-            }
-        }
-    }
-    out
-}
-
-/// The length of the report that `bytes` begin with: CPR, DA, DSR, DECRPM, focus, or an OSC or DCS string.
-fn report_len(bytes: &[u8]) -> Option<usize> {
-    match bytes {
-        [0x1b, b'[', b'I' | b'O', ..] => Some(3),
-        [0x1b, b'[', rest @ ..] => {
-            let end = rest.iter().position(|byte| (0x40..=0x7e).contains(byte))?;
-            let (parameters, last) = (&rest[..end], rest[end]);
-            let asks = parameters.first().is_some_and(|byte| b"?>".contains(byte));
-            let is_report = match last {
-                b'R' => parameters.contains(&b';'),
-                b'c' | b'n' => true,
-                b'y' => parameters.ends_with(b"$"),
-                b'u' => asks,
-                _ => false,
-            };
-            is_report.then_some(2 + end + 1)
-        }
-        [0x1b, b']' | b'P', rest @ ..] => {
-            let end = rest.iter().position(|&byte| byte == 0x07 || byte == 0x1b)?;
-            let terminator = if rest[end] == 0x07 { 1 } else { 2 };
-            Some((2 + end + terminator).min(bytes.len()))
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -356,15 +264,5 @@ mod tests {
         }
         assert_eq!(last, Some(Frame::Leader(true)));
         assert_eq!(decoder.held(), 0);
-    }
-
-    #[test]
-    fn reports_are_told_from_typing() {
-        let strip = |typed: &[u8]| String::from_utf8(without_reports(typed)).unwrap();
-        assert_eq!(strip(b"ls\r"), "ls\r");
-        assert_eq!(strip(b"\x1b[24;80Ra\x1b[?62;c\x1b[0nb\x1b[I\x1b[O"), "ab");
-        assert_eq!(strip(b"\x1b]11;rgb:0/0/0\x07x\x1bP1+r\x1b\\y"), "xy");
-        assert_eq!(strip(b"\x1b[A\x1b[1;5C\x1b"), "\x1b[A\x1b[1;5C\x1b");
-        assert_eq!(strip(b"\x1b[13;2u\x1b[?5u"), "\x1b[13;2u");
     }
 }

@@ -9,8 +9,9 @@ use shared::frame::Frame;
 use shared::rpc::{RpcError, code};
 
 use crate::config::model;
-use crate::control::attach::{Attachment, Role, Told, without_reports};
+use crate::control::attach::{Attachment, Role, Told};
 use crate::control::methods::to_value;
+use crate::control::reports::without_reports;
 use crate::core::{Process, ProcessId};
 use crate::limits::{REQUESTS_PER_TURN, VIEWERS_MAX};
 
