@@ -131,6 +131,16 @@ impl Frame {
         }
     }
 
+    /// What OUTPUT of these bytes is on the wire.
+    pub fn output_to_bytes(bytes: &[u8]) -> Vec<u8> {
+        bytes_to_wire(kind::OUTPUT, bytes)
+    }
+
+    /// What STDERR of them is.
+    pub fn stderr_to_bytes(bytes: &[u8]) -> Vec<u8> {
+        bytes_to_wire(kind::STDERR, bytes)
+    }
+
     /// What the protocol calls it.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -195,6 +205,13 @@ fn put_bytes(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
     for piece in bytes.chunks(FRAME_LEN_MAX) {
         put(kind, piece, out);
     }
+}
+
+fn bytes_to_wire(kind: u8, bytes: &[u8]) -> Vec<u8> {
+    let frames = bytes.len().div_ceil(FRAME_LEN_MAX).max(1);
+    let mut out = Vec::with_capacity(bytes.len() + frames * HEAD_LEN);
+    put_bytes(kind, bytes, &mut out);
+    out
 }
 
 fn put_snapshot(bytes: &[u8], out: &mut Vec<u8>) {
@@ -371,6 +388,8 @@ mod tests {
         let resize = b"\x02\0\0\0\x08\x01\x02\x03\x04\0\x05\0\x06";
         assert_eq!(Frame::Resize(size).to_bytes(), resize);
         assert_eq!(Frame::Detach.to_bytes(), b"\x04\0\0\0\0");
+        assert_eq!(Frame::output_to_bytes(b"x"), b"\x12\0\0\0\x01x");
+        assert_eq!(Frame::stderr_to_bytes(b"x"), b"\x13\0\0\0\x01x");
         let exited = Frame::Exited(Exited {
             exit: Some(Exit::Code(3)),
             state: State::Exited,

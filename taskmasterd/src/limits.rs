@@ -111,7 +111,13 @@ pub const ATTACH_QUEUE_LEN_MAX: usize = 256 * 1024;
 pub const ATTACH_PACE_LEN: usize = 128 * 1024;
 /// How long that moment is at most, in milliseconds: a client that has not read by then does not keep up.
 pub const ATTACH_PACE_MS: u64 = 100;
-/// Screens for a client that is behind are at least this far apart, in milliseconds.
+/// What a queued frame costs beside its length, in bytes: its place in the queue and its allocation.
+pub const FRAME_QUEUED_LEN: usize = 64;
+/// A client that asks for the screen gets it when no more than this is queued for it, in bytes: it reads.
+pub const SCREEN_QUEUE_LEN_MAX: usize = 16 * 1024;
+/// How often a client that may not type is told so, in milliseconds.
+pub const READ_ONLY_TOLD_MS: u64 = 1000;
+/// Screens for a client that is behind, or asks for them, are at least this far apart, in milliseconds.
 pub const RESYNC_INTERVAL_MS: u64 = 100;
 /// Typed and not yet taken by the process, in bytes; what is more waits in the connections.
 pub const TYPED_LEN_MAX: usize = 64 * 1024;

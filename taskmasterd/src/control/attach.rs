@@ -2,7 +2,9 @@
 //!
 //! What a client has not read is queued up to a limit. Beyond it the queue is dropped and the client is *behind*:
 //! nothing more is queued until it has read what is on its way, then it is shown the screen as it is by then. So
-//! the process never waits for a client that does not read, and no client costs more than its queue.
+//! the process never waits for a client that does not read, and no client costs more than its queue. Whatever it
+//! sends meanwhile is read, Ctrl-C must get through, and so nothing a client sends is answered without a limit:
+//! what it asks for often it gets once.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -11,9 +13,12 @@ use shared::api::AttachParams;
 use shared::frame::{Decoder, Frame, FrameError, Size};
 use shared::state::State;
 
-use super::outgoing::Outgoing;
+use super::outgoing::{Kind, Outgoing, Wire};
 use crate::core::{Mono, ProcessId};
-use crate::limits::{ATTACH_QUEUE_LEN_MAX, RESYNC_INTERVAL_MS, TYPED_LEN_MAX};
+use crate::limits::{
+    ATTACH_QUEUE_LEN_MAX, READ_ONLY_TOLD_MS, RESYNC_INTERVAL_MS, SCREEN_QUEUE_LEN_MAX,
+    TYPED_LEN_MAX,
+};
 
 /// What a client may do at the terminal of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +55,31 @@ pub struct Attachment {
     pub since: u64,
     /// What it knows of the process.
     pub told: Option<Told>,
+    /// Whether it knows that it leads.
+    pub leads_told: Option<bool>,
     decoder: Decoder,
-    /// Read from the client and not yet made into frames.
+    /// Read from the client; the first `taken` bytes of it are frames already.
     incoming: Vec<u8>,
+    taken: usize,
     outgoing: Outgoing,
     behind: Option<Behind>,
+    /// Whether it asked for the screen and has not got it yet.
+    wants_screen: bool,
+    /// When it last got one that it had asked for.
+    painted_at: Option<Mono>,
+    /// When it was last told that it may not type.
+    refused_at: Option<Mono>,
+}
+
+/// Why reading from a client stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadEnd {
+    /// There is no more for now; what comes is announced.
+    Empty,
+    /// Enough was read, and nothing announces the rest.
+    Enough,
+    /// The client has closed its end.
+    Closed,
 }
 
 /// A client that was too slow.
@@ -88,10 +113,15 @@ impl Attachment {
             history: params.history,
             since,
             told: None,
+            leads_told: None,
             decoder: Decoder::default(),
             incoming: early,
+            taken: 0,
             outgoing: Outgoing::default(),
             behind: None,
+            wants_screen: false,
+            painted_at: None,
+            refused_at: None,
         }
     }
 
@@ -102,29 +132,32 @@ impl Attachment {
         (has_size && counts).then_some(self.size)
     }
 
-    /// Reads what is there, up to a limit. Says whether the client has closed its end; if it is ending, that end
-    /// is looked for.
+    /// Reads what is there, up to a limit; if the client is ending, its end is looked for.
     ///
     /// # Errors
     /// The connection is broken.
-    pub fn read(&mut self, stream: &mut UnixStream, is_ending: bool) -> io::Result<bool> {
+    pub fn read(&mut self, stream: &mut UnixStream, is_ending: bool) -> io::Result<ReadEnd> {
         let mut buffer = [0; 4 * 1024];
-        while self.incoming.len() < TYPED_LEN_MAX {
+        if self.taken > self.incoming.len() / 2 {
+            self.incoming.drain(..self.taken);
+            self.taken = 0;
+        }
+        while self.incoming.len() - self.taken < TYPED_LEN_MAX {
             match stream.read(&mut buffer) {
-                Ok(0) => return Ok(true),
+                Ok(0) => return Ok(ReadEnd::Closed),
                 Ok(n) => {
                     self.incoming.extend_from_slice(&buffer[..n]);
                     // A short read has taken all there was; what comes after it is announced anew.
                     if n < buffer.len() && !is_ending {
-                        return Ok(false);
+                        return Ok(ReadEnd::Empty);
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(ReadEnd::Empty),
                 Err(error) => return Err(error),
             }
         }
-        Ok(false)
+        Ok(ReadEnd::Enough)
     }
 
     /// The next frame of the client, if one is whole.
@@ -132,43 +165,63 @@ impl Attachment {
     /// # Errors
     /// What the client sends is not what clients send.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
-        let mut rest = &self.incoming[..];
+        let mut rest = &self.incoming[self.taken..];
         let frame = self.decoder.next(&mut rest);
-        let used = self.incoming.len() - rest.len();
-        self.incoming.drain(..used);
+        self.taken = self.incoming.len() - rest.len();
+        if self.taken == self.incoming.len() {
+            // Whoever has pasted a lot once is not remembered for it.
+            (self.incoming, self.taken) = (Vec::new(), 0);
+        }
         frame
     }
 
-    /// Queues what the process wrote, or counts it if the client is behind.
-    pub fn show(&mut self, frame: &Frame, len: usize, now: Mono) {
+    /// Queues what the process wrote, `len` bytes in a frame, or counts it if the client is behind.
+    pub fn show(&mut self, wire: &Wire, len: usize, now: Mono) {
         if let Some(behind) = &mut self.behind {
             behind.skipped += len as u64;
-        } else if self.outgoing.len + len > ATTACH_QUEUE_LEN_MAX {
+        } else if self.outgoing.weight() + len > ATTACH_QUEUE_LEN_MAX {
             self.fall_behind(now, len);
         } else {
-            self.outgoing.put(frame);
+            self.outgoing.put(Wire::clone(wire), Kind::Shown);
         }
     }
 
     /// Drops what is queued: the client will be shown the screen when it reads again.
     pub fn fall_behind(&mut self, now: Mono, len: usize) {
-        let dropped = self.outgoing.drop_queue() + len as u64;
-        match &mut self.behind {
-            Some(behind) => behind.skipped += dropped,
-            None => {
-                let not_before = now.after(RESYNC_INTERVAL_MS);
-                self.behind = Some(Behind {
-                    skipped: dropped,
-                    not_before,
-                });
-            }
+        let dropped = self.outgoing.drop_queue();
+        if dropped.words {
+            (self.told, self.leads_told) = (None, None);
         }
+        let not_before = now.after(RESYNC_INTERVAL_MS);
+        let behind = self.behind.get_or_insert(Behind {
+            skipped: 0,
+            not_before,
+        });
+        behind.skipped += dropped.len + len as u64;
     }
 
     /// Queues a word of the daemon's own; one that is behind is told the state of things later.
-    pub fn tell(&mut self, frame: &Frame) {
+    pub fn tell(&mut self, frame: &Frame, now: Mono) {
+        if self.behind.is_none() && self.outgoing.weight() > ATTACH_QUEUE_LEN_MAX {
+            self.fall_behind(now, 0);
+        }
         if self.behind.is_none() {
-            self.outgoing.put(frame);
+            self.outgoing.put(Wire::new(frame.to_bytes()), Kind::Word);
+        }
+    }
+
+    /// Queues what paints the screen, however long it is: it was waited for until there was room.
+    pub fn paint(&mut self, picture: Vec<u8>) {
+        let frames = Frame::Snapshot(picture).to_bytes();
+        self.outgoing.put(Wire::new(frames), Kind::Shown);
+    }
+
+    /// Tells a watcher that it may not type; who goes on trying is not told each time.
+    pub fn refuse_input(&mut self, now: Mono) {
+        let told = self.refused_at;
+        if told.is_none_or(|at| now.since(at) >= READ_ONLY_TOLD_MS) {
+            self.refused_at = Some(now);
+            self.tell(&Frame::Error("this attachment is read-only".into()), now);
         }
     }
 
@@ -177,21 +230,34 @@ impl Attachment {
         self.behind.is_some()
     }
 
-    /// When a client that is behind, and has read all there was, may be shown the screen.
-    pub fn resync_at(&self) -> Option<Mono> {
-        let behind = self.behind.as_ref().filter(|_| self.outgoing.len == 0);
-        behind.map(|behind| behind.not_before)
+    /// The client wants to be shown the whole screen; who asks again before it was is shown it once.
+    pub fn want_screen(&mut self) {
+        self.wants_screen = true;
     }
 
-    /// The client is up to date again with the screen that is queued now: how much it has missed.
-    pub fn catch_up(&mut self) -> u64 {
-        self.told = None;
-        self.behind.take().map_or(0, |behind| behind.skipped)
+    /// When the client is to be shown the screen, if it is: it wants to be, or was behind, and has read.
+    pub fn screen_due_at(&self) -> Option<Mono> {
+        let queued = self.outgoing.len();
+        match &self.behind {
+            Some(behind) => (queued == 0).then_some(behind.not_before),
+            None if self.wants_screen && queued <= SCREEN_QUEUE_LEN_MAX => {
+                let last = self.painted_at;
+                Some(last.map_or(Mono(0), |at| at.after(RESYNC_INTERVAL_MS)))
+            }
+            None => None,
+        }
+    }
+
+    /// It is shown the screen now. Says how much it has missed, if it was behind.
+    pub fn catch_up(&mut self, now: Mono) -> Option<u64> {
+        self.wants_screen = false;
+        self.painted_at = Some(now);
+        self.behind.take().map(|behind| behind.skipped)
     }
 
     /// How much is queued, in bytes.
     pub fn queued(&self) -> usize {
-        self.outgoing.len
+        self.outgoing.len()
     }
 
     /// Writes what the connection takes.
@@ -212,8 +278,8 @@ mod tests {
         Attachment::new(ProcessId(1), &params, 0, Vec::new())
     }
 
-    fn output(len: usize) -> Frame {
-        Frame::Output(vec![b'x'; len])
+    fn output(len: usize) -> Wire {
+        Wire::new(Frame::Output(vec![b'x'; len]).to_bytes())
     }
 
     #[test]
@@ -224,12 +290,41 @@ mod tests {
             assert!(client.queued() <= ATTACH_QUEUE_LEN_MAX + 64 * 1024);
         }
         assert!(client.is_behind());
-        assert_eq!(client.catch_up(), {
-            let whole_frames = 60_000 * 1000;
-            // The heads of the frames that were dropped count too: they were never sent either.
-            whole_frames + 5 * 4
-        });
+        // The heads of the frames that were dropped count too: they were never sent either.
+        let missed = 60_000 * 1000 + 5 * 4;
+        assert_eq!(client.catch_up(Mono(0)), Some(missed));
         assert!(!client.is_behind());
+    }
+
+    // A frame of one byte costs more than that.
+    #[test]
+    fn many_words_are_limited_as_much_output_is() {
+        let mut client = attachment();
+        client.leads_told = Some(true);
+        for _ in 0..100_000 {
+            client.tell(&Frame::Leader(true), Mono(0));
+            client.show(&output(1), 1, Mono(0));
+            assert!(client.queued() <= ATTACH_QUEUE_LEN_MAX / 8);
+        }
+        assert!(client.is_behind());
+        assert_eq!(client.leads_told, None, "it has to be said again");
+    }
+
+    #[test]
+    fn who_asks_for_the_screen_often_is_shown_it_at_intervals() {
+        let mut client = attachment();
+        assert_eq!(client.screen_due_at(), None);
+        client.want_screen();
+        client.want_screen();
+        assert_eq!(client.screen_due_at(), Some(Mono(0)));
+        assert_eq!(client.catch_up(Mono(7)), None);
+        client.paint(vec![b'x'; SCREEN_QUEUE_LEN_MAX + 1]);
+        assert_eq!(client.screen_due_at(), None);
+        client.want_screen();
+        assert_eq!(client.screen_due_at(), None, "it has not read the last one");
+        client.outgoing.drop_queue();
+        let next = Mono(7).after(RESYNC_INTERVAL_MS);
+        assert_eq!(client.screen_due_at(), Some(next));
     }
 
     #[test]
@@ -244,8 +339,8 @@ mod tests {
             client.flush(&mut ours).unwrap();
         }
         client.fall_behind(Mono(0), 0);
-        client.catch_up();
-        client.tell(&Frame::Leader(true));
+        client.catch_up(Mono(0));
+        client.tell(&Frame::Leader(true), Mono(0));
         let reader = std::thread::spawn(move || {
             let mut all = Vec::new();
             (&theirs).read_to_end(&mut all).unwrap();

@@ -4,6 +4,6 @@ pub mod attach;
 pub mod client;
 pub mod listener;
 pub mod methods;
-mod outgoing;
+pub mod outgoing;
 pub mod peer;
 pub mod reports;

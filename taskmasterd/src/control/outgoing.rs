@@ -2,46 +2,87 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
+use std::rc::Rc;
 
 use mio::net::UnixStream;
-use shared::frame::Frame;
+
+use crate::limits::FRAME_QUEUED_LEN;
+
+/// A frame as it goes over the wire; output is the same for all who see it.
+pub type Wire = Rc<Vec<u8>>;
 
 /// Whole frames on their way out, the first of them perhaps in part.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
-    frames: VecDeque<Vec<u8>>,
+    frames: VecDeque<Queued>,
     /// Bytes that are not written.
-    pub(super) len: usize,
+    len: usize,
     /// Bytes of the first frame that are.
     written: usize,
 }
 
+#[derive(Debug)]
+struct Queued {
+    wire: Wire,
+    kind: Kind,
+}
+
+/// What becomes of a frame that is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The screen will show it.
+    Shown,
+    /// It has to be said again.
+    Word,
+}
+
+/// What was dropped.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Dropped {
+    pub(super) len: u64,
+    /// Whether there was more than output among it.
+    pub(super) words: bool,
+}
+
 impl Outgoing {
-    pub(super) fn put(&mut self, frame: &Frame) {
-        let bytes = frame.to_bytes();
-        self.len += bytes.len();
-        self.frames.push_back(bytes);
+    pub(super) fn put(&mut self, wire: Wire, kind: Kind) {
+        self.len += wire.len();
+        self.frames.push_back(Queued { wire, kind });
     }
 
-    /// Drops all but a frame whose beginning is out already. Says how many bytes that was.
-    pub(super) fn drop_queue(&mut self) -> u64 {
+    /// Bytes that are not written.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What it costs to keep them: a small frame is more trouble than it is long.
+    pub(super) fn weight(&self) -> usize {
+        self.len + self.frames.len() * FRAME_QUEUED_LEN
+    }
+
+    /// Drops all but a frame whose beginning is out already.
+    pub(super) fn drop_queue(&mut self) -> Dropped {
         let before = self.len;
-        self.frames.truncate(usize::from(self.written > 0));
-        self.len = self
-            .frames
-            .front()
-            .map_or(0, |frame| frame.len() - self.written);
-        (before - self.len) as u64
+        let begun = usize::from(self.written > 0);
+        let mut dropped = self.frames.iter().skip(begun);
+        let words = dropped.any(|frame| frame.kind == Kind::Word);
+        self.frames.truncate(begun);
+        let first = self.frames.front();
+        self.len = first.map_or(0, |frame| frame.wire.len() - self.written);
+        Dropped {
+            len: (before - self.len) as u64,
+            words,
+        }
     }
 
     pub(super) fn flush(&mut self, stream: &mut UnixStream) -> io::Result<()> {
-        while let Some(frame) = self.frames.front() {
-            match stream.write(&frame[self.written..]) {
+        while let Some(Queued { wire, .. }) = self.frames.front() {
+            match stream.write(&wire[self.written..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     self.written += n;
                     self.len -= n;
-                    if self.written == frame.len() {
+                    if self.written == wire.len() {
                         self.written = 0;
                         self.frames.pop_front();
                     }

@@ -9,7 +9,7 @@ use shared::frame::Frame;
 use shared::rpc::{RpcError, code};
 
 use crate::config::model;
-use crate::control::attach::{Attachment, Role, Told};
+use crate::control::attach::{Attachment, ReadEnd, Role, Told};
 use crate::control::methods::to_value;
 use crate::control::reports::without_reports;
 use crate::core::{Process, ProcessId};
@@ -99,9 +99,11 @@ impl Reactor {
             self.show_screen(token);
         }
         let told = self.core.process(id).map(told);
-        if let (Some(told @ (Some(_), _)), Some(attachment)) = (told, self.attachment(token)) {
+        let leads = self.leads(id, token);
+        if let Some(attachment) = self.attachment(token) {
             // The answer said it already.
-            attachment.told = Some(told);
+            attachment.told = told.filter(|(pid, _)| pid.is_some());
+            attachment.leads_told = Some(leads);
         }
         self.dirty.insert(token);
     }
@@ -114,6 +116,10 @@ impl Reactor {
         };
         let broken = client.flush(now).is_err();
         self.dirty.insert(token);
+        // Frames are not looked at before the answer is out.
+        if client.owes_answer() && !broken && !client.has_left {
+            return;
+        }
         let Some(id) = client.attachment.as_ref().map(|attachment| attachment.id) else {
             return;
         };
@@ -133,10 +139,8 @@ impl Reactor {
             return;
         };
         // What was typed before the end still counts.
-        let ended = attachment
-            .read(&mut client.stream, client.is_ending)
-            .unwrap_or(true)
-            || broken;
+        let end = attachment.read(&mut client.stream, client.is_ending);
+        let end = end.ok().filter(|_| !broken).unwrap_or(ReadEnd::Closed);
         for _ in 0..REQUESTS_PER_TURN {
             let Some(attachment) = self.attachment(token) else {
                 return;
@@ -144,11 +148,14 @@ impl Reactor {
             match attachment.next_frame() {
                 Ok(Some(Frame::Detach)) => return self.see_off(token),
                 Ok(Some(frame)) => self.take_frame(token, id, frame),
-                Ok(None) if ended => return self.see_off(token),
-                Ok(None) => return,
+                Ok(None) => match end {
+                    ReadEnd::Empty => return,
+                    ReadEnd::Enough => break,
+                    ReadEnd::Closed => return self.see_off(token),
+                },
                 Err(error) => {
                     let text = error.to_string();
-                    attachment.tell(&Frame::Error(text.clone()));
+                    attachment.tell(&Frame::Error(text.clone()), now);
                     return self.dismiss(token, &text);
                 }
             }
@@ -157,20 +164,18 @@ impl Reactor {
     }
 
     fn take_frame(&mut self, token: Token, id: ProcessId, frame: Frame) {
+        let now = self.now;
         let Some(attachment) = self.attachment(token) else {
             return;
         };
         match frame {
-            Frame::Input(_) if attachment.role == Role::Watcher => {
-                attachment.tell(&Frame::Error("this attachment is read-only".into()));
-                self.dirty.insert(token);
-            }
+            Frame::Input(_) if attachment.role == Role::Watcher => attachment.refuse_input(now),
             Frame::Input(bytes) => self.type_as(token, id, bytes),
             Frame::Resize(size) => {
                 attachment.size = size;
                 self.lead(id, token);
             }
-            Frame::Redraw => self.show_screen(token),
+            Frame::Redraw => attachment.want_screen(),
             // The rest is the daemon's to say.
             frame @ (Frame::Detach
             | Frame::Snapshot(_)
@@ -218,29 +223,19 @@ impl Reactor {
         let Ok(terminal) = self.terminal(id) else {
             return;
         };
-        let before = terminal.leader.replace(token);
+        terminal.leader = Some(token);
         let window = terminal.fit(size);
         self.set_window(id, window);
-        if before == Some(token) {
-            return;
-        }
-        for (token, leads) in [(before, false), (Some(token), true)] {
-            if let Some(token) = token
-                && let Some(attachment) = self.attachment(token)
-            {
-                attachment.tell(&Frame::Leader(leads));
-                self.dirty.insert(token);
-            }
-        }
     }
 
     /// Ends an attachment, with the reason.
     pub(super) fn dismiss(&mut self, token: Token, reason: &str) {
+        let now = self.now;
         let Some(client) = self.clients.get_mut(&token) else {
             return;
         };
         if let Some(attachment) = &mut client.attachment {
-            attachment.tell(&Frame::Detached(reason.into()));
+            attachment.tell(&Frame::Detached(reason.into()), now);
             let _ = client.flush(self.now);
         }
         self.see_off(token);
@@ -266,6 +261,7 @@ impl Reactor {
 
     /// The process is no more: so are its attachments.
     pub(super) fn dismiss_viewers(&mut self, viewers: &[Token], reason: &str) {
+        let now = self.now;
         for &token in viewers {
             if let Some(attachment) = self.attachment(token) {
                 let state = shared::state::State::Stopped;
@@ -275,7 +271,7 @@ impl Reactor {
                     retry_in_ms: None,
                     gone: true,
                 };
-                attachment.tell(&Frame::Exited(gone));
+                attachment.tell(&Frame::Exited(gone), now);
             }
             self.dismiss(token, reason);
         }

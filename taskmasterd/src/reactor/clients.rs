@@ -156,7 +156,7 @@ impl Reactor {
         let Some(client) = self.clients.get_mut(&token) else {
             return;
         };
-        if client.attachment.is_some() && !client.owes_answer() {
+        if client.attachment.is_some() {
             return self.serve_attached(token);
         }
         let mut has_more = false;
@@ -279,7 +279,12 @@ impl Reactor {
             let Some(client) = self.clients.get_mut(&token) else {
                 continue;
             };
+            let owed = client.owes_answer();
             let broken = !client.is_gone() && client.flush(self.now).is_err();
+            if owed && !client.owes_answer() && client.attachment.is_some() {
+                // Its frames have waited for that.
+                self.debts.clients.insert(token);
+            }
             if broken || client.is_finished() {
                 self.see_off(token);
             } else if client.awaits_room != client.has_unsent() {

@@ -224,7 +224,7 @@ impl Reactor {
             self.debts.deadline(),
             self.reloads.deadline(),
             self.paced.values().map(|&(_, until)| until).min(),
-            self.resync_deadline(),
+            self.screen_deadline(),
             self.news.deadline(),
         ]
         .into_iter()

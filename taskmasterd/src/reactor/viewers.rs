@@ -9,6 +9,7 @@ use shared::state::State;
 use crate::child::pty;
 use crate::config::model;
 use crate::control::attach::{Attachment, Role};
+use crate::control::outgoing::Wire;
 use crate::core::{Mono, ProcessId};
 
 use super::Reactor;
@@ -87,7 +88,7 @@ impl Reactor {
             (snapshot.bytes, snapshot.incomplete)
         };
         if let Some(attachment) = self.attachment(token) {
-            attachment.tell(&Frame::Snapshot(bytes));
+            attachment.paint(bytes);
         }
         if incomplete {
             self.ask_to_redraw(id);
@@ -121,10 +122,10 @@ impl Reactor {
         if terminal.viewers.is_empty() {
             return;
         }
-        let frame = match stream {
-            Stream::Stdout => Frame::Output(raw.to_vec()),
-            Stream::Stderr => Frame::Stderr(raw.to_vec()),
-        };
+        let wire = Wire::new(match stream {
+            Stream::Stdout => Frame::output_to_bytes(raw),
+            Stream::Stderr => Frame::stderr_to_bytes(raw),
+        });
         for token in terminal.viewers.clone() {
             let Some(client) = self.clients.get_mut(&token) else {
                 continue;
@@ -132,7 +133,7 @@ impl Reactor {
             let Some(attachment) = &mut client.attachment else {
                 continue;
             };
-            attachment.show(&frame, raw.len(), now);
+            attachment.show(&wire, raw.len(), now);
             // At once: the next read of a flood must not find the queue of this one.
             if client.flush(now).is_err() {
                 self.see_off(token);
@@ -142,18 +143,19 @@ impl Reactor {
         }
     }
 
-    /// When a client that was behind may be shown the screen.
-    pub(super) fn resync_deadline(&self) -> Option<Mono> {
+    /// When a client is to be shown the screen.
+    pub(super) fn screen_deadline(&self) -> Option<Mono> {
         let tokens = self
             .attended
             .iter()
             .filter_map(|id| self.outlets.get(id)?.terminal.as_deref());
         let tokens = tokens.flat_map(|terminal| &terminal.viewers);
         let attachments = tokens.filter_map(|token| self.clients.get(token)?.attachment.as_ref());
-        attachments.filter_map(Attachment::resync_at).min()
+        attachments.filter_map(Attachment::screen_due_at).min()
     }
 
-    /// Tells attached clients of ends and beginnings, and shows the screen to those that were behind.
+    /// Tells attached clients of ends and beginnings and who leads, and shows the screen to those that were behind
+    /// or asked for it.
     pub(super) fn tell_attached(&mut self) {
         for id in self.attended.clone() {
             let Ok(terminal) = self.terminal(id) else {
@@ -162,6 +164,7 @@ impl Reactor {
             for token in terminal.viewers.clone() {
                 self.catch_up(token);
                 self.tell_state(token, id);
+                self.tell_leader(token, id);
             }
         }
     }
@@ -171,20 +174,34 @@ impl Reactor {
         let Some(attachment) = self.attachment(token) else {
             return;
         };
-        if attachment.resync_at().is_none_or(|at| at > now) {
+        if attachment.screen_due_at().is_none_or(|at| at > now) {
             return;
         }
-        let skipped = attachment.catch_up();
-        attachment.tell(&Frame::Skipped(skipped));
+        if let Some(skipped) = attachment.catch_up(now) {
+            attachment.tell(&Frame::Skipped(skipped), now);
+        }
         self.show_screen(token);
+    }
+
+    fn tell_leader(&mut self, token: Token, id: ProcessId) {
+        let (now, leads) = (self.now, self.leads(id, token));
+        let Some(attachment) = self.attachment(token) else {
+            return;
+        };
+        if attachment.leads_told == Some(leads) || attachment.is_behind() {
+            return;
+        }
+        attachment.leads_told = Some(leads);
+        attachment.tell(&Frame::Leader(leads), now);
+        self.dirty.insert(token);
     }
 
     fn tell_state(&mut self, token: Token, id: ProcessId) {
         let Some(process) = self.core.process(id) else {
             return;
         };
-        let is = told(process);
-        let retry_in_ms = process.next_start().map(|at| at.since(self.now));
+        let (is, now) = (told(process), self.now);
+        let retry_in_ms = process.next_start().map(|at| at.since(now));
         let ended = Frame::Exited(Exited {
             exit: process.exit,
             state: is.1,
@@ -203,13 +220,13 @@ impl Reactor {
             Some(pid) if was.is_some_and(|(was, _)| was == Some(pid)) => {}
             Some(pid) => {
                 if had_pid {
-                    attachment.tell(&ended);
+                    attachment.tell(&ended, now);
                 }
-                attachment.tell(&Frame::Restarted(Restarted { pid }));
+                attachment.tell(&Frame::Restarted(Restarted { pid }), now);
             }
             // On its way up; what comes of it is told next.
             None if is.1 == State::Starting && !had_pid => {}
-            None => attachment.tell(&ended),
+            None => attachment.tell(&ended, now),
         }
         self.dirty.insert(token);
     }
