@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use harness::seat::wanting;
+use harness::seat::{size, wanting};
 use harness::{Daemon, Sandbox, Seat, json};
 use shared::api::AttachParams;
 use shared::frame::Frame;
@@ -63,6 +63,12 @@ fn a_screen_that_is_asked_for_again_and_again_is_shown_once() {
     let daemon = daemon();
     flood(&daemon, only_looking(), &[Frame::Redraw]);
     flood(&daemon, wanting("p"), &[Frame::Redraw]);
+}
+
+#[test]
+fn sizes_that_change_without_an_end_cost_nothing() {
+    let sizes = [size(500, 1000), size(30, 100)].map(Frame::Resize);
+    flood(&daemon(), wanting("p"), &sizes);
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub struct Screen<B> {
     engine: Engine,
     /// None until there was output.
     live: Option<Box<Live<B>>>,
+    /// Whether it has not been told its size yet: that moves every cell, and only the last of many sizes counts.
+    resized: bool,
 }
 
 /// What makes a terminal show what is on a screen.
@@ -63,6 +65,7 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
             allocate,
             engine,
             live: None,
+            resized: false,
         }
     }
 
@@ -72,26 +75,38 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
         if bytes.is_empty() {
             return;
         }
-        let fresh = || Box::new(Live::new(self.size, self.allocate, self.engine));
-        self.live.get_or_insert_with(fresh).feed(bytes, queries);
+        if self.live.is_none() {
+            let live = Live::new(self.size, self.allocate, self.engine);
+            self.live = Some(Box::new(live));
+        }
+        if let Some(live) = self.live() {
+            live.feed(bytes, queries);
+        }
     }
 
     /// The terminal has another size.
     pub fn resize(&mut self, rows: u16, cols: u16) {
         self.size = Size::new(rows, cols);
-        if let Some(live) = &mut self.live {
+        self.resized = self.live.is_some();
+    }
+
+    /// What is live, in its size.
+    fn live(&mut self) -> Option<&mut Live<B>> {
+        let live = self.live.as_deref_mut()?;
+        if std::mem::take(&mut self.resized) {
             live.resize(self.size);
         }
+        Some(live)
     }
 
     /// A new process begins on the same terminal: nothing was shown yet, and the memory is given back.
     pub fn clear(&mut self) {
-        self.live = None;
+        (self.live, self.resized) = (None, false);
     }
 
     /// What makes a terminal show the screen, after up to `history_lines` lines that came before it.
     pub fn snapshot(&mut self, history_lines: usize) -> Snapshot {
-        match &mut self.live {
+        match self.live() {
             Some(live) => live.snapshot(history_lines),
             None => Snapshot {
                 bytes: shared::tracker::Tracker::fresh(),
@@ -103,7 +118,7 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
     /// The same of text and colours alone, line by line, for a terminal that is told nothing else: it is cleared
     /// already. Where the cursor is above the last line, that cannot be shown.
     pub fn plain_snapshot(&mut self, history_lines: usize) -> Snapshot {
-        let live = self.live.as_mut();
+        let live = self.live();
         live.map_or_else(Snapshot::default, |live| live.plain_snapshot(history_lines))
     }
 
@@ -132,7 +147,7 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
         lines: usize,
         rows: impl Fn(&dyn ScreenModel) -> Vec<String>,
     ) -> Vec<String> {
-        let live = self.live.as_mut().filter(|_| lines > 0);
+        let live = self.live().filter(|_| lines > 0);
         live.map_or_else(Vec::new, |live| live.look_above(lines, rows))
     }
 
@@ -176,7 +191,7 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
 
     /// Asks an engine that knows the screen; it may have to be made for the question.
     fn look<T: Default>(&mut self, question: impl Fn(&dyn ScreenModel) -> T) -> T {
-        let answer = self.live.as_mut().and_then(|live| live.look(question));
+        let answer = self.live().and_then(|live| live.look(question));
         answer.unwrap_or_default()
     }
 }

@@ -102,7 +102,9 @@ fn an_engine_does_not_work_without_end() {
         screen.feed(flood.repeat(10_000).as_bytes(), &mut Vec::new());
         assert!(!screen.is_drawn(), "{flood:?}");
         assert!(screen.snapshot(0).incomplete);
+        // A size takes effect when the engine is next needed.
         screen.resize(30, 100);
+        screen.feed(b"more", &mut Vec::new());
         assert!(screen.is_drawn());
     }
 }
