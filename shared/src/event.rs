@@ -1,5 +1,7 @@
 //! What happened, as it goes to the event log, to syslog and to clients: one record, one line.
 
+mod visit;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::signal;
 use crate::state::Exit;
 use crate::text::{duration, escape, list, timestamp};
+
+pub use visit::{Arrival, Departure, Parting};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,9 +151,9 @@ pub enum EventKind {
     /// A control command was accepted.
     Command { verb: String, names: Vec<String> },
     /// A client is at the terminal of a process.
-    Attached { process: String, read_only: bool },
+    Attached(Arrival),
     /// It is not any more.
-    Detached { process: String },
+    Detached(Departure),
     /// A client was refused.
     Refused { reason: String },
     /// A new configuration is in force.
@@ -210,8 +214,8 @@ impl EventKind {
             | Self::Stopped { .. }
             | Self::Signalled { .. }
             | Self::Command { .. }
-            | Self::Attached { .. }
-            | Self::Detached { .. }
+            | Self::Attached(_)
+            | Self::Detached(_)
             | Self::Reloaded { .. }
             | Self::LogsReopened
             | Self::LogRecovered { .. }
@@ -231,8 +235,8 @@ impl EventKind {
             | Self::Killed { process, .. }
             | Self::Stopped { process, .. }
             | Self::Signalled { process, .. }
-            | Self::Attached { process, .. }
-            | Self::Detached { process }
+            | Self::Attached(Arrival { process, .. })
+            | Self::Detached(Departure { process, .. })
             | Self::LogTrouble { process, .. }
             | Self::LogRecovered { process, .. } => Some(process),
             Self::DaemonStarted { .. }
@@ -382,11 +386,8 @@ impl fmt::Display for EventKind {
                 if names.is_empty() { "" } else { " " },
                 escape(&list(names))
             ),
-            Self::Attached { process, read_only } => {
-                let how = if *read_only { " read-only" } else { "" };
-                write!(f, "attached{how} to {process}")
-            }
-            Self::Detached { process } => write!(f, "detached from {process}"),
+            Self::Attached(arrival) => arrival.fmt(f),
+            Self::Detached(departure) => departure.fmt(f),
             Self::Refused { reason } => write!(f, "client refused: {}", escape(reason)),
             Self::Reloaded {
                 added,
@@ -511,6 +512,25 @@ mod tests {
         );
         assert_eq!(shown.lines().count(), 1);
         assert!(!shown.contains('\x1b'));
+    }
+
+    // The client that is detached is not the one to blame.
+    #[test]
+    fn who_took_over_is_told_apart_from_who_was_detached() {
+        let departure = Departure {
+            process: "web".into(),
+            uid: 1,
+            pid: 2,
+            reason: Parting::TakenOver,
+        };
+        let kind = EventKind::Detached(departure);
+        let json = serde_json::to_value(&kind).unwrap();
+        let want = serde_json::json!({"event": "detached", "process": "web", "uid": 1, "pid": 2,
+                                      "reason": "taken_over"});
+        assert_eq!(json, want);
+        let text = line(kind, Cause::Peer { uid: 0, pid: 9 });
+        let want = "uid 1, pid 2 detached from web, taken over [asked by uid 0, pid 9]";
+        assert!(text.ends_with(want), "{text}");
     }
 
     #[test]

@@ -289,6 +289,25 @@ fn a_process_that_leaves_the_configuration_ends_its_attachments() {
     daemon.wait_log(&["detached from p"]);
 }
 
+// Who waits for the end of a process gets its exit code, however the end came.
+#[test]
+fn a_process_that_is_removed_still_ends_with_its_status() {
+    let cmd = "trap 'exit 42' TERM; echo ready; while :; do sleep 0.01; done";
+    let daemon = daemon(cmd, &json!({}));
+    let mut seat = Seat::take(&daemon, "p");
+    let is_ready = |frame: &Frame| match frame {
+        Frame::Output(bytes) | Frame::Snapshot(bytes) => {
+            bytes.windows(5).any(|text| text == b"ready")
+        }
+        _ => false,
+    };
+    seat.until("a trap", is_ready);
+    daemon.reload(&json!({"q": {"cmd": "sleep 1000"}}));
+    let exited = seat.wait_exited();
+    assert!(exited.gone, "{exited:?}");
+    assert_eq!(exited.exit, Some(Exit::Code(42)));
+}
+
 #[test]
 fn the_end_of_the_daemon_ends_all_attachments() {
     let mut daemon = daemon("exec cat", &json!({}));

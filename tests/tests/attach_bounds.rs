@@ -40,6 +40,31 @@ fn a_client_that_does_not_read_holds_nothing_up_and_is_shown_the_end() {
     });
 }
 
+// The last word is the one that counts; it comes however much was dropped before it.
+#[test]
+fn a_client_that_does_not_keep_up_is_told_why_it_is_detached() {
+    let daemon = cat("while :; do echo flood; done & ");
+    let mut slow = Seat::take(&daemon, "p");
+    let mut witness = Seat::take(&daemon, "p");
+    let mut passed = 0;
+    // More than all the queues on the way to the other one hold.
+    witness.until("a flood", |frame| {
+        if let Frame::Output(bytes) = frame {
+            passed += bytes.len();
+        }
+        passed > 2 * 1024 * 1024
+    });
+    slow.type_in("typed ahead");
+    let steal = AttachParams {
+        steal: true,
+        ..wanting("p")
+    };
+    let thief = Seat::take_as(&daemon, steal);
+    assert_eq!(thief.attached.others, 0);
+    let reason = slow.wait_detached();
+    assert!(reason.ends_with("took over"), "{reason:?}");
+}
+
 #[test]
 fn frames_that_are_wrong_end_their_own_connection_only() {
     let daemon = cat("");
@@ -83,7 +108,20 @@ fn comings_and_goings_are_in_the_log_with_who_it_was() {
     let me = format!("pid {}", std::process::id());
     daemon.wait_log(&["attached to p", "uid", &me]);
     seat.leave();
-    daemon.wait_log(&["detached from p", "uid", &me]);
+    daemon.wait_log(&["detached from p [", "uid", &me]);
+    let params = AttachParams {
+        term: "vt220".into(),
+        read_only: true,
+        ..wanting("p")
+    };
+    let _seat = Seat::take_as(&daemon, params);
+    daemon.wait_log(&["attached read-only to p, 24x80 vt220 [", &me]);
+    let steal = AttachParams {
+        steal: true,
+        ..wanting("p")
+    };
+    let _thief = Seat::take_as(&daemon, steal);
+    daemon.wait_log(&[&me, "detached from p, taken over [asked by uid", &me]);
 }
 
 // Of the answers only the leader's count; where nobody leads, ours does, or the program would wait for ever.

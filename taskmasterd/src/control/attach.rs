@@ -260,6 +260,11 @@ impl Attachment {
         self.outgoing.len()
     }
 
+    /// What is queued, as bytes: the client is attached no more.
+    pub fn take_unsent(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.outgoing).into_unsent()
+    }
+
     /// Writes what the connection takes.
     ///
     /// # Errors

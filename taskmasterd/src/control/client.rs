@@ -11,6 +11,7 @@ use mio::net::UnixStream;
 use serde::Serialize;
 use serde_json::Value;
 use shared::api::{AttachParams, Stream};
+use shared::frame::Frame;
 use shared::rpc::{self, Incoming, Lines, REQUEST_LEN_MAX, Request, Response, RpcError, code};
 
 use super::attach::Attachment;
@@ -78,6 +79,8 @@ enum ReadState {
     Ended,
     /// Nobody is there any more.
     Gone,
+    /// It is not listened to any more, but may read why.
+    Dismissed,
 }
 
 /// Bytes on their way out.
@@ -158,6 +161,7 @@ impl Client {
             ReadState::Open => false,
             ReadState::Ended => nothing_open && self.follows.is_none() && self.out.len() == 0,
             ReadState::Gone => nothing_open,
+            ReadState::Dismissed => self.out.len() == 0,
         }
     }
 
@@ -166,6 +170,43 @@ impl Client {
         self.read_state = ReadState::Gone;
         self.out = Outgoing::default();
         self.under_way = None;
+    }
+
+    /// It is attached no more: behind what is on its way to it come `last_words`, and nothing else. It has some
+    /// time to read them, however slowly it does.
+    pub fn dismiss(&mut self, last_words: &[Frame], now: Mono) -> Option<Attachment> {
+        let mut attachment = self.attachment.take()?;
+        self.out.bytes.extend(attachment.take_unsent());
+        for frame in last_words {
+            frame.encode(&mut self.out.bytes);
+        }
+        self.read_state = ReadState::Dismissed;
+        self.read_by = Some(now.after(CLIENT_STALL_MS));
+        Some(attachment)
+    }
+
+    /// Whether it was sent away and is only to be told why.
+    pub fn is_dismissed(&self) -> bool {
+        self.read_state == ReadState::Dismissed
+    }
+
+    /// Reads what nobody listens to any more: left unread it would break the connection. Not without an end, it
+    /// is for who has typed ahead.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn discard(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 16 * 1024];
+        for _ in 0..16 {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Whether the peer has gone for good.
@@ -366,6 +407,7 @@ impl Client {
         self.out.flush(&mut self.stream)?;
         match self.out.len() {
             0 => self.read_by = None,
+            _ if self.is_dismissed() => {}
             len if len < before || self.read_by.is_none() => {
                 self.read_by = Some(now.after(CLIENT_STALL_MS))
             }

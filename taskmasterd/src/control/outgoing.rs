@@ -75,6 +75,16 @@ impl Outgoing {
         }
     }
 
+    /// What is not written, as it would be.
+    pub(super) fn into_unsent(mut self) -> Vec<u8> {
+        let mut unsent = Vec::with_capacity(self.len);
+        for Queued { wire, .. } in self.frames.drain(..) {
+            unsent.extend_from_slice(&wire[self.written..]);
+            self.written = 0;
+        }
+        unsent
+    }
+
     pub(super) fn flush(&mut self, stream: &mut UnixStream) -> io::Result<()> {
         while let Some(Queued { wire, .. }) = self.frames.front() {
             match stream.write(&wire[self.written..]) {

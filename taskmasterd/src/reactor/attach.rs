@@ -4,19 +4,60 @@
 use mio::Token;
 use serde_json::Value;
 use shared::api::{ATTACH_VERSION, AttachParams, Attached, Exited, TERM_LEN_MAX, Tty};
-use shared::event::EventKind;
+use shared::event::{Arrival, Cause, Departure, EventKind, Parting};
 use shared::frame::Frame;
 use shared::rpc::{RpcError, code};
+use shared::state::{Exit, State};
 
 use crate::config::model;
 use crate::control::attach::{Attachment, ReadEnd, Role, Told};
 use crate::control::methods::to_value;
+use crate::control::peer::Peer;
 use crate::control::reports::without_reports;
 use crate::core::{Process, ProcessId};
 use crate::limits::{REQUESTS_PER_TURN, VIEWERS_MAX};
 
 use super::Reactor;
 use super::terminal::Terminal;
+
+/// Why a client is attached no more.
+#[derive(Clone, Debug)]
+pub(super) enum End {
+    /// It left, or is not there any more.
+    Left,
+    /// This one wanted the terminal for itself.
+    TakenOver(Peer),
+    /// The process left the configuration.
+    Removed,
+    /// The daemon stops.
+    DaemonStopped,
+    /// This is wrong with what it sent.
+    Broken(String),
+}
+
+impl End {
+    /// As the client is told.
+    fn reason(&self) -> String {
+        match self {
+            Self::Left => "it left".into(),
+            Self::TakenOver(by) => format!("uid {} took over", by.uid),
+            Self::Removed => "it is not in the configuration any more".into(),
+            Self::DaemonStopped => "the daemon has stopped".into(),
+            Self::Broken(text) => text.clone(),
+        }
+    }
+
+    /// As the log is.
+    fn parting(&self) -> Parting {
+        match self {
+            Self::Left => Parting::Left,
+            Self::TakenOver(_) => Parting::TakenOver,
+            Self::Removed => Parting::Removed,
+            Self::DaemonStopped => Parting::DaemonStopped,
+            Self::Broken(_) => Parting::Broken,
+        }
+    }
+}
 
 impl Reactor {
     /// Attaches a client; the answer is for the reactor to send before anything else.
@@ -39,10 +80,11 @@ impl Reactor {
             return Err(RpcError::new(code::INVALID_PARAMS, message));
         }
         let others = self.terminal(id)?.viewers.clone();
-        if params.steal {
-            let by = self.clients.get(&token).map_or(0, |client| client.peer.uid);
-            for other in &others {
-                self.dismiss(*other, &format!("uid {by} took over"));
+        if params.steal
+            && let Some(by) = self.clients.get(&token).map(|client| client.peer)
+        {
+            for other in others {
+                self.dismiss(other, &[], &End::TakenOver(by));
             }
         }
         let terminal = self.terminal(id)?;
@@ -59,6 +101,9 @@ impl Reactor {
         self.attended.insert(id);
         self.lead(id, token);
         self.announce_attachment(token, id);
+        let process = self.core.process(id).ok_or_else(no_such_process)?;
+        let exit = process.exit;
+        self.terminal(id)?.exit = exit;
         let process = self.core.process(id).ok_or_else(no_such_process)?;
         to_value(&Attached {
             version: ATTACH_VERSION,
@@ -80,11 +125,13 @@ impl Reactor {
             return;
         };
         attachment.name = process.shown();
-        let read_only = attachment.role == Role::Watcher;
-        let kind = EventKind::Attached {
+        let kind = EventKind::Attached(Arrival {
             process: process.shown(),
-            read_only,
-        };
+            read_only: attachment.role == Role::Watcher,
+            rows: attachment.size.rows,
+            cols: attachment.size.cols,
+            term: attachment.term.clone(),
+        });
         let cause = client.peer.cause();
         self.tell(kind, cause);
     }
@@ -155,8 +202,8 @@ impl Reactor {
                 },
                 Err(error) => {
                     let text = error.to_string();
-                    attachment.tell(&Frame::Error(text.clone()), now);
-                    return self.dismiss(token, &text);
+                    let error = Frame::Error(text.clone());
+                    return self.dismiss(token, &[error], &End::Broken(text));
                 }
             }
         }
@@ -188,7 +235,7 @@ impl Reactor {
             | Frame::Detached(_)
             | Frame::Error(_)) => {
                 let text = format!("{} is not for a client to send", frame.name());
-                self.dismiss(token, &text);
+                self.dismiss(token, &[], &End::Broken(text));
             }
         }
     }
@@ -228,17 +275,40 @@ impl Reactor {
         self.set_window(id, window);
     }
 
-    /// Ends an attachment, with the reason.
-    pub(super) fn dismiss(&mut self, token: Token, reason: &str) {
+    /// Ends an attachment. The client is told why, behind what is on its way to it, and has some time to read it.
+    pub(super) fn dismiss(&mut self, token: Token, before: &[Frame], end: &End) {
         let now = self.now;
         let Some(client) = self.clients.get_mut(&token) else {
             return;
         };
-        if let Some(attachment) = &mut client.attachment {
-            attachment.tell(&Frame::Detached(reason.into()), now);
-            let _ = client.flush(self.now);
-        }
-        self.see_off(token);
+        let detached = Frame::Detached(end.reason());
+        let last_words = [before, &[detached]].concat();
+        let Some(attachment) = client.dismiss(&last_words, now) else {
+            return;
+        };
+        let peer = client.peer;
+        // What is unread would break the connection before the client has read.
+        self.debts.clients.insert(token);
+        self.dirty.insert(token);
+        self.part(token, &attachment, peer, end);
+    }
+
+    /// A client is not attached any more.
+    pub(super) fn part(&mut self, token: Token, attachment: &Attachment, peer: Peer, end: &End) {
+        self.leave_terminal(token, attachment);
+        let process = self.core.process(attachment.id).map(Process::shown);
+        let departure = Departure {
+            process: process.unwrap_or_else(|| attachment.name.clone()),
+            uid: peer.uid,
+            pid: peer.pid,
+            reason: end.parting(),
+        };
+        let cause = match end {
+            End::Left | End::Broken(_) => peer.cause(),
+            End::TakenOver(by) => by.cause(),
+            End::Removed | End::DaemonStopped => Cause::Policy,
+        };
+        self.tell(EventKind::Detached(departure), cause);
     }
 
     /// Takes a client that has gone from the terminal it was at.
@@ -260,20 +330,15 @@ impl Reactor {
     }
 
     /// The process is no more: so are its attachments.
-    pub(super) fn dismiss_viewers(&mut self, viewers: &[Token], reason: &str) {
-        let now = self.now;
+    pub(super) fn dismiss_viewers(&mut self, viewers: &[Token], exit: Option<Exit>, end: &End) {
+        let gone = Frame::Exited(Exited {
+            exit,
+            state: State::Stopped,
+            retry_in_ms: None,
+            gone: true,
+        });
         for &token in viewers {
-            if let Some(attachment) = self.attachment(token) {
-                let state = shared::state::State::Stopped;
-                let gone = Exited {
-                    exit: None,
-                    state,
-                    retry_in_ms: None,
-                    gone: true,
-                };
-                attachment.tell(&Frame::Exited(gone), now);
-            }
-            self.dismiss(token, reason);
+            self.dismiss(token, std::slice::from_ref(&gone), end);
         }
     }
 

@@ -13,12 +13,13 @@ use shared::rpc::{Request, Response, RpcError, code};
 use crate::control::client::Client;
 use crate::control::methods::{Deed, Present, Strays, carry_out, to_value};
 use crate::control::peer::Peer;
-use crate::core::{Input, Process, Ticket};
+use crate::core::{Input, Ticket};
 use crate::limits::{
     ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, CLIENTS_MAX, CLIENTS_PER_UID_MAX, CLIENTS_RESERVED,
     REFUSED_TOLD_MS, REQUESTS_PER_TURN,
 };
 
+use super::attach::End;
 use super::reload::Asker;
 use super::sources::Source;
 use super::{Reactor, spare};
@@ -158,6 +159,17 @@ impl Reactor {
         };
         if client.attachment.is_some() {
             return self.serve_attached(token);
+        }
+        if client.is_dismissed() {
+            if client
+                .flush(self.now)
+                .and_then(|()| client.discard())
+                .is_err()
+            {
+                return self.see_off(token);
+            }
+            self.dirty.insert(token);
+            return;
         }
         let mut has_more = false;
         if !client.is_gone() {
@@ -311,10 +323,7 @@ impl Reactor {
             }
         }
         if let Some(attachment) = client.attachment.take() {
-            self.leave_terminal(token, &attachment);
-            let process = self.core.process(attachment.id).map(Process::shown);
-            let process = process.unwrap_or(attachment.name);
-            self.tell(EventKind::Detached { process }, client.peer.cause());
+            self.part(token, &attachment, client.peer, &End::Left);
         }
         self.inbox.push_back(Input::ClientGone {
             ticket: Ticket(token.0 as u64),

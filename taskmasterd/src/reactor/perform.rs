@@ -17,11 +17,11 @@ use crate::control::methods::to_value;
 use crate::core::{Aim, Answer, Effect, Failure, Input, Pid, ProcessId, Ticket};
 use shared::api::Stream;
 
+use super::attach::End;
 use super::news::{NO_PID, Speaker};
 use super::outlets::Outlet;
 use super::sources::{Output, Source};
 use super::{Incarnation, Reactor};
-use mio::Token;
 
 impl Reactor {
     /// Does what the core wishes; an answer is its next input.
@@ -185,7 +185,7 @@ impl Reactor {
         };
         self.attended.remove(&id);
         if let Some(terminal) = outlet.terminal.take() {
-            self.dismiss_viewers(&terminal.viewers, "it is not in the configuration any more");
+            self.dismiss_viewers(&terminal.viewers, terminal.exit, &End::Removed);
         }
         for channel in outlet.channels() {
             for token in std::mem::take(&mut channel.followers) {
@@ -196,12 +196,13 @@ impl Reactor {
 
     /// The last thing the daemon does.
     fn leave(&mut self) {
-        let attached = self
-            .clients
-            .iter()
-            .filter(|(_, client)| client.attachment.is_some());
-        let viewers: Vec<Token> = attached.map(|(&token, _)| token).collect();
-        self.dismiss_viewers(&viewers, "the daemon has stopped");
+        for id in std::mem::take(&mut self.attended) {
+            let exit = self.core.process(id).and_then(|process| process.exit);
+            if let Ok(terminal) = self.terminal(id) {
+                let viewers = terminal.viewers.clone();
+                self.dismiss_viewers(&viewers, exit, &End::DaemonStopped);
+            }
+        }
         self.leaving = true;
     }
 

@@ -50,6 +50,13 @@ impl Reactor {
         for &token in &outputs {
             self.last_words(token);
         }
+        if let Some(terminal) = self
+            .outlets
+            .get_mut(&id)
+            .and_then(|outlet| outlet.terminal.as_deref_mut())
+        {
+            terminal.exit = Some(exit);
+        }
         self.inbox.push_back(Input::Exited {
             id,
             pid: Pid(pid),

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use mio::Token;
 use shared::frame::Size;
+use shared::state::Exit;
 
 use crate::child::pty::Window;
 use crate::screen::Screen;
@@ -16,6 +17,8 @@ pub(super) struct Terminal {
     pub(super) window: Window,
     /// Typed, and not yet taken by the process.
     pub(super) typed: VecDeque<u8>,
+    /// How the last process at it ended, for when it is no more.
+    pub(super) exit: Option<Exit>,
     /// The clients that are attached.
     pub(super) viewers: Vec<Token>,
     /// The one among them whose size counts, and whose terminal speaks for all: the last that typed or changed
@@ -30,6 +33,7 @@ impl Terminal {
             screen: Screen::new(window.rows, window.cols, Arena::new),
             window,
             typed: VecDeque::new(),
+            exit: None,
             viewers: Vec::new(),
             leader: None,
         }
