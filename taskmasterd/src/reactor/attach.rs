@@ -167,29 +167,14 @@ impl Reactor {
         if client.owes_answer() && !broken && !client.has_left {
             return;
         }
-        let Some(id) = client.attachment.as_ref().map(|attachment| attachment.id) else {
-            return;
-        };
         self.unpace(token);
-        // Who types faster than the process reads waits in his own connection.
-        let has_room = self.terminal(id).is_ok_and(|terminal| terminal.has_room());
-        let Some(client) = self.clients.get_mut(&token) else {
-            return;
-        };
-        if !has_room {
-            if client.has_left {
-                self.see_off(token);
-            }
-            return;
-        }
-        let Some(attachment) = &mut client.attachment else {
-            return;
-        };
         // What was typed before the end still counts.
-        let end = attachment.read(&mut client.stream, client.is_ending);
-        let end = end.ok().filter(|_| !broken).unwrap_or(ReadEnd::Closed);
+        let Some(end) = self.hear(token) else {
+            return;
+        };
+        let end = if broken { ReadEnd::Closed } else { end };
         for _ in 0..REQUESTS_PER_TURN {
-            let Some(attachment) = self.attachment(token) else {
+            let Some((id, attachment)) = self.admitted(token) else {
                 return;
             };
             match attachment.next_frame() {
@@ -208,6 +193,27 @@ impl Reactor {
             }
         }
         self.debts.clients.insert(token);
+    }
+
+    fn hear(&mut self, token: Token) -> Option<ReadEnd> {
+        self.admitted(token)?;
+        let client = self.clients.get_mut(&token)?;
+        let attachment = client.attachment.as_mut()?;
+        let end = attachment.read(&mut client.stream, client.is_ending);
+        Some(end.unwrap_or(ReadEnd::Closed))
+    }
+
+    /// An attached client, if what it types has somewhere to go: who types faster than the process reads waits in
+    /// his own connection, and who has left does not wait.
+    fn admitted(&mut self, token: Token) -> Option<(ProcessId, &mut Attachment)> {
+        let id = self.attachment(token)?.id;
+        if self.terminal(id).is_ok_and(|terminal| terminal.has_room()) {
+            return self.attachment(token).map(|attachment| (id, attachment));
+        }
+        if self.clients.get(&token)?.has_left {
+            self.see_off(token);
+        }
+        None
     }
 
     fn take_frame(&mut self, token: Token, id: ProcessId, frame: Frame) {

@@ -57,6 +57,7 @@ impl Reactor {
         {
             terminal.exit = Some(exit);
         }
+        self.forget_typed(id);
         self.inbox.push_back(Input::Exited {
             id,
             pid: Pid(pid),

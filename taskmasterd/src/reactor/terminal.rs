@@ -39,9 +39,8 @@ impl Terminal {
         }
     }
 
-    /// A new process at the terminal: nothing is on the screen, and what was typed was for the last one.
+    /// A new process at the terminal: nothing is on the screen.
     pub(super) fn born(&mut self) {
-        self.typed.clear();
         self.screen.clear();
     }
 

@@ -43,7 +43,7 @@ impl Reactor {
         let Ok(terminal) = self.terminal(id) else {
             return 0;
         };
-        // A frame that was read before the room ran out is still taken.
+        // What came while there was room is taken whole.
         let room = (TYPED_LEN_MAX * 2).saturating_sub(terminal.typed.len());
         let taken = bytes.len().min(room);
         terminal.typed.extend(&bytes[..taken]);
@@ -79,13 +79,33 @@ impl Reactor {
                 Err(_) => terminal.typed.clear(),
             }
         }
-        let viewers = if !had_room && terminal.has_room() {
-            terminal.viewers.clone()
-        } else {
-            Vec::new()
-        };
         self.sources.want_room(token, full);
-        self.debts.clients.extend(viewers);
+        if !had_room {
+            self.readmit(id);
+        }
+    }
+
+    /// A process is dead: what was typed was for it.
+    pub(super) fn forget_typed(&mut self, id: ProcessId) {
+        let outlet = self.outlets.get_mut(&id);
+        let Some(terminal) = outlet.and_then(|outlet| outlet.terminal.as_deref_mut()) else {
+            return;
+        };
+        let had_room = terminal.has_room();
+        terminal.typed.clear();
+        if !had_room {
+            self.readmit(id);
+        }
+    }
+
+    /// There may be room again: who was held back goes on.
+    fn readmit(&mut self, id: ProcessId) {
+        if let Ok(terminal) = self.terminal(id)
+            && terminal.has_room()
+        {
+            let viewers = terminal.viewers.clone();
+            self.debts.clients.extend(viewers);
+        }
     }
 
     /// Sets the size of a process's terminal; the kernel tells the program.
