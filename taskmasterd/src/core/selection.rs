@@ -70,12 +70,18 @@ impl Supervisor {
     }
 
     fn matching(&self, selector: &Selector) -> Vec<ProcessId> {
+        // Without an index all the copies of a program are meant, or none.
         let of_program =
             |(program, copies): (&ProgramName, &BTreeMap<u32, ProcessId>)| -> Vec<ProcessId> {
-                let meant = |&(&index, _): &(&u32, &ProcessId)| {
-                    selector.matches(&ProcessName::new(program.clone(), index))
+                let copies = match selector.index() {
+                    Some(index) => copies.range(index..=index),
+                    None => copies.range(..),
                 };
-                copies.iter().filter(meant).map(|(_, &id)| id).collect()
+                let first = copies.clone().next();
+                let meant = first.is_some_and(|(&index, _)| {
+                    selector.matches(&ProcessName::new(program.clone(), index))
+                });
+                copies.filter(|_| meant).map(|(_, &id)| id).collect()
             };
         match selector.program() {
             Some(program) => self
