@@ -14,7 +14,8 @@
 //! 3. [`reactor`] is the shell around it: one thread, one poll. Its turn is a page; `perform` makes wishes into
 //!    deeds, `reap` buries the dead, `output` reads what processes write and `outlets` puts it where it belongs,
 //!    `clients` serves the control socket, `reload` has the configuration read by a helper. At the terminals of
-//!    processes, `attach` seats a client, `typing` takes what is typed in, `viewers` shows what is written.
+//!    processes, `attach` seats a client, `leader` knows whose size and answers count, `typing` takes what is typed
+//!    in, `viewers` shows what is written.
 //! 4. The leaves, which know neither the reactor nor each other: [`child`] makes a process, [`logs`] keeps output,
 //!    [`control`] speaks the protocol, [`screen`] knows what a terminal shows, [`sinks`] take events. Below them,
 //!    [`sys`] is the few calls that need `unsafe`, [`files`] opens what may be written to, [`ring`] is a buffer of

@@ -167,6 +167,41 @@ fn who_typed_or_resized_last_leads_and_who_only_looks_never_does() {
 }
 
 #[test]
+fn who_led_before_leads_again_when_the_leader_leaves() {
+    let daemon = daemon("exec cat", &json!({}));
+    let pid = daemon.pid("p");
+    let mut first = Seat::take_as(&daemon, sized("p", 20, 70));
+    let mut second = Seat::take_as(&daemon, sized("p", 21, 71));
+    let third = Seat::take_as(&daemon, sized("p", 22, 72));
+    let looking = AttachParams {
+        read_only: true,
+        ..sized("p", 10, 10)
+    };
+    let _watcher = Seat::take_as(&daemon, looking);
+    first.type_in("x\n");
+    first.wait_frame(&Frame::Leader(true));
+    wait_window(pid, 20, 70);
+    third.leave();
+    assert_eq!(window_of(pid).ok(), Some((20, 70)), "not the leader");
+    first.leave();
+    second.wait_frame(&Frame::Leader(true));
+    wait_window(pid, 21, 71);
+    second.leave();
+    assert_eq!(window_of(pid).ok(), Some((21, 71)), "nobody else has a say");
+}
+
+// The terminal and the picture of it are of one size, or nothing is where it should be.
+#[test]
+fn a_size_beyond_reason_is_the_nearest_that_is_not() {
+    let daemon = daemon("exec cat", &json!({}));
+    let pid = daemon.pid("p");
+    let mut seat = Seat::take_as(&daemon, sized("p", 60_000, 60_000));
+    wait_window(pid, 500, 1000);
+    seat.send(&Frame::Resize(size(1, 1)));
+    wait_window(pid, 2, 2);
+}
+
+#[test]
 fn who_only_looks_cannot_type() {
     let daemon = daemon("exec cat", &json!({}));
     let mut typist = Seat::take(&daemon, "p");

@@ -139,6 +139,8 @@ fn the_daemon_answers_for_a_terminal_only_while_nobody_leads_there() {
     daemon.rpc().start(&["p"]);
     watcher.wait_output("1b 5b 3f");
     let pipe = AttachParams {
+        rows: 0,
+        cols: 0,
         ignore_size: true,
         ..wanting("p")
     };
@@ -155,6 +157,18 @@ fn the_daemon_answers_for_a_terminal_only_while_nobody_leads_there() {
     daemon.rpc().restart(&["p"]);
     watcher.wait_output("1b 5b 3f");
     plain.leave();
+    // Who leaves the size alone has a terminal that answers, and need not lead for that.
+    let guest = AttachParams {
+        ignore_size: true,
+        ..wanting("p")
+    };
+    let mut guest = Seat::take_as(&daemon, guest);
+    assert!(!guest.attached.leader);
+    daemon.rpc().restart(&["p"]);
+    guest.wait_output("\x1b[c");
+    guest.type_in("\x1b[?1c");
+    guest.wait_output("1b 5b 3f");
+    guest.leave();
     let mut typist = Seat::take(&daemon, "p");
     daemon.rpc().restart(&["p"]);
     typist.wait_output("\x1b[c");

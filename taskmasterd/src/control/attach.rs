@@ -127,9 +127,13 @@ impl Attachment {
 
     /// The size that the terminal of the process gets when this client leads, if it may.
     pub fn offered_size(&self) -> Option<Size> {
-        let has_size = self.size.rows > 0 && self.size.cols > 0;
         let counts = self.role == Role::Typist && !self.ignore_size;
-        (has_size && counts).then_some(self.size)
+        (self.has_terminal() && counts).then_some(self.size)
+    }
+
+    /// Whether it has one of its own: that has a size.
+    pub fn has_terminal(&self) -> bool {
+        self.size.rows > 0 && self.size.cols > 0
     }
 
     /// Reads what is there, up to a limit; if the client is ending, its end is looked for.

@@ -99,7 +99,7 @@ impl Reactor {
         };
         client.become_attached(id, params, self.unix_ms);
         self.attended.insert(id);
-        self.lead(id, token);
+        self.take_the_floor(id, token);
         self.announce_attachment(token, id);
         let process = self.core.process(id).ok_or_else(no_such_process)?;
         let exit = process.exit;
@@ -226,7 +226,7 @@ impl Reactor {
             Frame::Input(bytes) => self.type_as(token, id, bytes),
             Frame::Resize(size) => {
                 attachment.size = size;
-                self.lead(id, token);
+                self.take_the_floor(id, token);
             }
             Frame::Redraw => attachment.want_screen(),
             // The rest is the daemon's to say.
@@ -246,39 +246,18 @@ impl Reactor {
         }
     }
 
-    /// Types for a client. If it is not the leader, its terminal's own words are left out, and what remains makes
-    /// it the leader.
+    /// Types for a client. If its terminal is not the one that answers, that one's words about itself are left out;
+    /// what remains was typed by somebody, who has the floor then.
     fn type_as(&mut self, token: Token, id: ProcessId, mut bytes: Vec<u8>) {
         if !self.leads(id, token) {
-            bytes = without_reports(&bytes);
+            if self.speaker(id) != Some(token) {
+                bytes = without_reports(&bytes);
+            }
             if !bytes.is_empty() {
-                self.lead(id, token);
+                self.take_the_floor(id, token);
             }
         }
         self.type_in(id, &bytes);
-    }
-
-    /// Whether the size of this client's terminal is that of the process's.
-    pub(super) fn leads(&self, id: ProcessId, token: Token) -> bool {
-        let outlet = self.outlets.get(&id);
-        let terminal = outlet.and_then(|outlet| outlet.terminal.as_deref());
-        terminal.is_some_and(|terminal| terminal.leader == Some(token))
-    }
-
-    /// The size of this client's terminal is that of the process's from now on, if it may be.
-    fn lead(&mut self, id: ProcessId, token: Token) {
-        let Some(size) = self
-            .attachment(token)
-            .and_then(|attachment| attachment.offered_size())
-        else {
-            return;
-        };
-        let Ok(terminal) = self.terminal(id) else {
-            return;
-        };
-        terminal.leader = Some(token);
-        let window = terminal.fit(size);
-        self.set_window(id, window);
     }
 
     /// Ends an attachment. The client is told why, behind what is on its way to it, and has some time to read it.
@@ -301,7 +280,7 @@ impl Reactor {
 
     /// A client is not attached any more.
     pub(super) fn part(&mut self, token: Token, attachment: &Attachment, peer: Peer, end: &End) {
-        self.leave_terminal(token, attachment);
+        self.leave_terminal(token, attachment.id);
         let process = self.core.process(attachment.id).map(Process::shown);
         let departure = Departure {
             process: process.unwrap_or_else(|| attachment.name.clone()),
@@ -315,24 +294,6 @@ impl Reactor {
             End::Removed | End::DaemonStopped => Cause::Policy,
         };
         self.tell(EventKind::Detached(departure), cause);
-    }
-
-    /// Takes a client that has gone from the terminal it was at.
-    pub(super) fn leave_terminal(&mut self, token: Token, attachment: &Attachment) {
-        let id = attachment.id;
-        self.unpace(token);
-        let Some(terminal) = self
-            .outlets
-            .get_mut(&id)
-            .and_then(|outlet| outlet.terminal.as_deref_mut())
-        else {
-            return;
-        };
-        terminal.viewers.retain(|&other| other != token);
-        terminal.leader.take_if(|leader| *leader == token);
-        if terminal.viewers.is_empty() {
-            self.attended.remove(&id);
-        }
     }
 
     /// The process is no more: so are its attachments.

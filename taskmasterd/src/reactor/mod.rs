@@ -7,6 +7,7 @@ mod attach;
 mod clients;
 mod debts;
 mod kept;
+mod leader;
 mod look;
 mod news;
 mod outlets;

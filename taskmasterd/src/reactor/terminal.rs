@@ -7,7 +7,7 @@ use shared::frame::Size;
 use shared::state::Exit;
 
 use crate::child::pty::Window;
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 use crate::sys::Arena;
 
 /// The terminal of one process, over all its incarnations.
@@ -21,8 +21,9 @@ pub(super) struct Terminal {
     pub(super) exit: Option<Exit>,
     /// The clients that are attached.
     pub(super) viewers: Vec<Token>,
-    /// The one among them whose size counts, and whose terminal speaks for all: the last that typed or changed
-    /// its size.
+    /// Those of them that may type; who typed or changed its size last is the last.
+    pub(super) typists: Vec<Token>,
+    /// The one among these whose size counts.
     pub(super) leader: Option<Token>,
 }
 
@@ -35,6 +36,7 @@ impl Terminal {
             typed: VecDeque::new(),
             exit: None,
             viewers: Vec::new(),
+            typists: Vec::new(),
             leader: None,
         }
     }
@@ -44,15 +46,20 @@ impl Terminal {
         self.screen.clear();
     }
 
-    /// The size of `size`, within what a terminal can be.
-    pub(super) fn fit(&mut self, size: Size) -> Window {
-        self.window = Window {
-            rows: size.rows.min(1000),
-            cols: size.cols.min(1000),
+    /// Takes on the size of `size`, or the nearest that a screen can have. None if it has it already.
+    pub(super) fn fit(&mut self, size: Size) -> Option<Window> {
+        let (rows, cols) = screen::model::Size::new(size.rows, size.cols).numbers();
+        let window = Window {
+            rows,
+            cols,
             xpixel: size.xpixel,
             ypixel: size.ypixel,
         };
-        self.screen.resize(self.window.rows, self.window.cols);
-        self.window
+        if window == self.window {
+            return None;
+        }
+        self.window = window;
+        self.screen.resize(rows, cols);
+        Some(window)
     }
 }

@@ -117,10 +117,9 @@ impl Reactor {
         }
     }
 
-    /// What a program asked its terminal is answered by us while nobody is there whose terminal would: only what
-    /// the leader's says reaches the program.
+    /// What a program asked its terminal is answered by us while nobody is there whose terminal would.
     pub(super) fn answer_queries(&mut self, id: ProcessId, queries: Vec<Query>) {
-        if queries.is_empty() || self.has_answerer(id) {
+        if queries.is_empty() || self.speaker(id).is_some() {
             return;
         }
         for query in queries {
@@ -130,12 +129,6 @@ impl Reactor {
             let answer = terminal.screen.answer(query);
             self.type_in(id, &answer);
         }
-    }
-
-    fn has_answerer(&mut self, id: ProcessId) -> bool {
-        let leader = self.terminal(id).ok().and_then(|terminal| terminal.leader);
-        let leader = leader.and_then(|leader| self.attachment(leader));
-        leader.is_some_and(|leader| !leader.plain)
     }
 
     /// Whether the reading of `output` waits a moment for a client that reads but cannot keep up. The moment is

@@ -18,6 +18,11 @@ impl Size {
         }
     }
 
+    /// How many rows and columns there are.
+    pub fn numbers(self) -> (u16, u16) {
+        (self.rows, self.cols)
+    }
+
     /// How many rows there are.
     pub fn rows(self) -> usize {
         self.rows.into()

@@ -1,0 +1,85 @@
+//! Who of several clients at a terminal counts: whose size it has, and whose terminal answers for it.
+//!
+//! Both go by who typed or changed its size last. When that one leaves it is the one before, as if it had never been
+//! there.
+
+use mio::Token;
+
+use crate::control::attach::{Attachment, Role};
+use crate::core::ProcessId;
+
+use super::Reactor;
+use super::terminal::Terminal;
+
+impl Reactor {
+    /// Whether the size of this client's terminal is that of the process's.
+    pub(super) fn leads(&self, id: ProcessId, token: Token) -> bool {
+        let terminal = self.known_terminal(id);
+        terminal.is_some_and(|terminal| terminal.leader == Some(token))
+    }
+
+    /// The client whose terminal answers what the program asks; without one the daemon does. It is the leader's
+    /// unless that is none that answers. Who leaves the size alone may speak for want of a leader.
+    pub(super) fn speaker(&self, id: ProcessId) -> Option<Token> {
+        let terminal = self.known_terminal(id)?;
+        let speaks = |token: &Token| {
+            let attachment = self.attached(*token);
+            attachment.is_some_and(|attachment| attachment.has_terminal() && !attachment.plain)
+        };
+        let last = terminal.typists.iter().rev().copied();
+        terminal.leader.into_iter().chain(last).find(speaks)
+    }
+
+    /// A client came, typed or changed its size: it leads, if it may.
+    pub(super) fn take_the_floor(&mut self, id: ProcessId, token: Token) {
+        let types = |attachment: &Attachment| attachment.role == Role::Typist;
+        if !self.attached(token).is_some_and(types) {
+            return;
+        }
+        let Ok(terminal) = self.terminal(id) else {
+            return;
+        };
+        terminal.typists.retain(|&other| other != token);
+        terminal.typists.push(token);
+        self.elect(id);
+    }
+
+    /// Takes a client that has gone from the terminal it was at.
+    pub(super) fn leave_terminal(&mut self, token: Token, id: ProcessId) {
+        self.unpace(token);
+        let outlet = self.outlets.get_mut(&id);
+        let Some(terminal) = outlet.and_then(|outlet| outlet.terminal.as_deref_mut()) else {
+            return;
+        };
+        terminal.viewers.retain(|&other| other != token);
+        terminal.typists.retain(|&other| other != token);
+        if terminal.viewers.is_empty() {
+            self.attended.remove(&id);
+        }
+        self.elect(id);
+    }
+
+    /// The last of those with a size to offer leads, and the terminal has that size.
+    fn elect(&mut self, id: ProcessId) {
+        let offer = |token: &Token| Some((*token, self.attached(*token)?.offered_size()?));
+        let terminal = self.known_terminal(id);
+        let leader = terminal.and_then(|terminal| terminal.typists.iter().rev().find_map(offer));
+        let Ok(terminal) = self.terminal(id) else {
+            return;
+        };
+        terminal.leader = leader.map(|(token, _)| token);
+        if let Some((_, size)) = leader
+            && let Some(window) = terminal.fit(size)
+        {
+            self.set_window(id, window);
+        }
+    }
+
+    fn known_terminal(&self, id: ProcessId) -> Option<&Terminal> {
+        self.outlets.get(&id)?.terminal.as_deref()
+    }
+
+    fn attached(&self, token: Token) -> Option<&Attachment> {
+        self.clients.get(&token)?.attachment.as_ref()
+    }
+}
