@@ -63,6 +63,12 @@ impl Screen {
         self.columns = columns.into();
     }
 
+    /// Rows and columns.
+    pub fn size(&self) -> (u16, u16) {
+        let number = |number: usize| u16::try_from(number).expect("it was made of one");
+        (number(self.rows), number(self.columns))
+    }
+
     /// All lines, those that scrolled off among them.
     pub fn text(&self) -> String {
         let lines = self

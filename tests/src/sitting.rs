@@ -12,12 +12,8 @@ use serde_json::json;
 use shared::frame::Frame;
 
 use crate::fake::{Fake, Visitor, running};
-use crate::wait::{SOON, check, eventually};
-use crate::{Ctl, Daemon, Referee, Sandbox, Term, proc};
-
-/// The size of the terminal.
-const ROWS: u16 = 24;
-const COLS: u16 = 80;
+use crate::wait::{SOON, eventually};
+use crate::{Ctl, Daemon, Sandbox, Term, proc};
 
 /// Somebody at a terminal.
 pub struct Sitting {
@@ -74,7 +70,7 @@ impl Sitting {
         command.arg(client.get_program()).args(client.get_args());
         command.arg("attach").args(words);
         command.env("TERM", "xterm").current_dir(sandbox.dir());
-        let mut term = Term::spawn_sized(&command, ROWS, COLS);
+        let mut term = Term::spawn(&command);
         term.wait_for("ready");
         let before = term.modes();
         term.send("\r");
@@ -117,21 +113,5 @@ impl Sitting {
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         assert!(proc::signal(self.client(), signal), "it is gone");
-    }
-
-    /// What the terminal shows, in the eyes of another terminal.
-    pub fn shown(&mut self) -> Referee {
-        let mut shown = Referee::new(ROWS, COLS);
-        shown.feed(self.term.raw());
-        shown
-    }
-
-    /// Waits until the terminal shows this text; what it shows.
-    #[track_caller]
-    pub fn wait_shown(&mut self, text: &str) -> Referee {
-        eventually(&format!("{text:?} on the terminal"), SOON, || {
-            let shown = self.shown();
-            check(shown.text().contains(text), || shown.text()).map(|()| shown)
-        })
     }
 }

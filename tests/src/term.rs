@@ -11,11 +11,11 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::Signal;
-use nix::sys::termios::tcgetattr;
+use nix::sys::termios::{InputFlags, LocalFlags, OutputFlags, SetArg, tcgetattr, tcsetattr};
 
 use crate::screen::Screen;
 use crate::wait::{SOON, check, eventually};
-use crate::{bins, proc, sys};
+use crate::{Referee, bins, proc, sys};
 
 /// A terminal and the program on it.
 pub struct Term {
@@ -89,6 +89,15 @@ impl Term {
         )
     }
 
+    /// Gives the terminal the modes in which a shell leaves it to others: whole lines, which are echoed.
+    pub fn cook(&self) {
+        let mut modes = tcgetattr(&self.master).expect("a terminal has modes");
+        modes.input_flags |= InputFlags::ICRNL;
+        modes.output_flags |= OutputFlags::OPOST;
+        modes.local_flags |= LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG;
+        tcsetattr(&self.master, SetArg::TCSANOW, &modes).expect("a terminal takes modes");
+    }
+
     /// Takes the terminal away, as when its window is closed.
     pub fn hang_up(&mut self) {
         self.master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY).expect("a terminal can be had");
@@ -159,6 +168,24 @@ impl Term {
             self.take_in();
             check(self.screen.text().contains(text), || self.screen.text())
         });
+    }
+
+    /// What is on the screen now, in the eyes of another terminal.
+    pub fn shown(&mut self) -> Referee {
+        self.take_in();
+        let (rows, columns) = self.screen.size();
+        let mut shown = Referee::new(rows, columns);
+        shown.feed(&self.raw);
+        shown
+    }
+
+    /// Waits until this is on the screen, and gives what is.
+    #[track_caller]
+    pub fn wait_shown(&mut self, text: &str) -> Referee {
+        eventually(&format!("{text:?} on the screen now"), SOON, || {
+            let shown = self.shown();
+            check(shown.text().contains(text), || shown.text()).map(|()| shown)
+        })
     }
 
     /// Gives the terminal another size.

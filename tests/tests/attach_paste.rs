@@ -55,7 +55,7 @@ fn a_paste_that_nobody_reads_can_be_left() {
     for stty in ["raw -echo", "raw echo", "sane"] {
         let daemon = deaf(stty, "exec cat");
         let mut sitting = Sitting::at(&daemon, &["p"]);
-        sitting.wait_shown("listening");
+        sitting.term.wait_shown("listening");
         let before = daemon.rss_kib();
         sitting.term.send_all(&paste());
         let mut other = Seat::take(&daemon, "q");
@@ -75,7 +75,7 @@ fn a_paste_is_whole_when_it_is_read_at_last() {
     let daemon = deaf("raw -echo", &format!("exec head -c {}", paste.len()));
     let pid = daemon.pid("p");
     let mut sitting = Sitting::at(&daemon, &["p"]);
-    sitting.wait_shown("listening");
+    sitting.term.wait_shown("listening");
     sitting.term.send_all(&paste);
     proc::signal(pid, Signal::SIGCONT);
     let want = format!("listening\n{paste}");

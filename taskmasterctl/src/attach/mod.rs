@@ -96,12 +96,11 @@ pub(crate) fn attach(job: &mut Job<'_>, args: &[&str]) -> Exit {
 
 /// Refuses the command as it was typed. How it is used fills a screen, and would hide the reason.
 fn misused(job: &mut Job<'_>, complaint: &str) -> Exit {
-    let line = format!("Error: {complaint}; see help attach");
     if job.json {
-        term::complain(&line);
-    } else {
-        job.page.line(&line);
+        return job.misused(complaint);
     }
+    let line = format!("Error: {complaint}; see help attach");
+    job.page.line(&line);
     Exit::FAILED
 }
 
