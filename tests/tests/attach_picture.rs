@@ -1,8 +1,8 @@
 //! The client attached: what it leaves on the user's screen. Nothing is overwritten, and each of its own lines stands
 //! in a row by itself.
 
-use harness::fake::Visitor;
-use harness::{SOON, Sitting, check, eventually};
+use harness::fake::{Visitor, running};
+use harness::{SOON, Sitting, check, eventually, json};
 use nix::sys::signal::Signal;
 use shared::api::{Exited, Restarted};
 use shared::frame::Frame;
@@ -156,4 +156,23 @@ fn the_title_of_the_window_comes_back() {
     assert!(raw.find("\x1b[22;2t") < raw.find("\x1b]2;"), "{raw:?}");
     assert_eq!(at("\x1b[22;2t"), at("\x1b[23;2t"), "{raw:?}");
     assert!(raw.rfind("\x1b[22;2t") < raw.rfind("\x1b[23;2t"), "{raw:?}");
+}
+
+// What is painted is in a file: on the terminal there is nothing to put in order but its modes.
+#[test]
+fn a_killed_client_that_painted_elsewhere_leaves_no_escapes() {
+    let (mut sitting, mut visitor) = Sitting::with(&[], "> painted");
+    visitor.answer(&json!(running()));
+    visitor.send(&Frame::Output(SHELL.to_vec()));
+    eventually("a terminal taken over", SOON, || {
+        let now = sitting.term.modes();
+        check(now != sitting.before, || now)
+    });
+    sitting.signal(Signal::SIGKILL);
+    eventually("the terminal as it was", SOON, || {
+        let now = sitting.term.modes();
+        check(now == sitting.before, || now)
+    });
+    sitting.term.wait_for("code=137");
+    assert!(!sitting.term.raw().contains(&0x1b));
 }

@@ -26,6 +26,18 @@ const GOODBYE: &[u8] = b".";
 /// How long a terminal may take nothing, in milliseconds, before it is given up.
 const ROOM_PATIENCE: u16 = 2000;
 
+/// What it looks after.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Duty {
+    /// The modes of the terminal.
+    Modes,
+    /// And what is painted on it.
+    Picture,
+}
+
+/// What stands before the modes if there is a picture.
+const PICTURE_MARK: char = '+';
+
 /// A guardian on duty.
 #[derive(Debug)]
 pub(super) struct Guardian {
@@ -34,10 +46,14 @@ pub(super) struct Guardian {
 
 impl Guardian {
     /// Posts one at the terminal `tty`, whose modes were `modes`.
-    pub(super) fn post(tty: BorrowedFd<'_>, modes: &Termios) -> io::Result<Self> {
+    pub(super) fn post(tty: BorrowedFd<'_>, modes: &Termios, duty: Duty) -> io::Result<Self> {
+        let mut word = write_modes(modes);
+        if let Duty::Picture = duty {
+            word.insert(0, PICTURE_MARK);
+        }
         let child = Command::new("/proc/self/exe")
             .arg(WORD)
-            .arg(write_modes(modes))
+            .arg(word)
             .stdin(Stdio::piped())
             .stdout(tty.try_clone_to_owned()?)
             .stderr(Stdio::null())
@@ -80,11 +96,14 @@ pub(crate) fn watch(modes: Option<&str>) -> ExitCode {
 
 fn restore(modes: &str) {
     let tty = io::stdout();
-    // Where the picture ends is not known: below the last row there is none of it.
-    let leave = [&Tracker::leave_unknown()[..], b"\x1b[9999B\r\n"].concat();
-    write_out(tty.as_fd(), &leave);
+    let picture = modes.strip_prefix(PICTURE_MARK);
+    if picture.is_some() {
+        // Where it ends is not known: below the last row there is none of it.
+        let leave = [&Tracker::leave_unknown()[..], b"\x1b[9999B\r\n"].concat();
+        write_out(tty.as_fd(), &leave);
+    }
     if let Ok(mut now) = tcgetattr(tty.as_fd())
-        && read_modes(modes, &mut now).is_some()
+        && read_modes(picture.unwrap_or(modes), &mut now).is_some()
     {
         let _ = tcsetattr(tty.as_fd(), SetArg::TCSAFLUSH, &now);
     }

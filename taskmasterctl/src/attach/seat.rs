@@ -14,7 +14,7 @@ use nix::sys::termios::{FlushArg, SetArg, Termios, cfmakeraw, tcflush, tcgetattr
 use shared::frame::Size;
 
 use super::canvas::Canvas;
-use super::guardian::Guardian;
+use super::guardian::{Duty, Guardian};
 use super::signals::{self, Signals};
 use super::tty;
 
@@ -120,8 +120,13 @@ impl Seat {
             return Ok(());
         };
         let before = tcgetattr(tty)?;
+        let duty = if self.answers() {
+            Duty::Picture
+        } else {
+            Duty::Modes
+        };
         // Where no process can be started the terminal is unguarded, which is no reason not to go on.
-        let guardian = Guardian::post(tty.as_fd(), &before).ok();
+        let guardian = Guardian::post(tty.as_fd(), &before, duty).ok();
         let taken = self.taken.insert(Taken { before, guardian });
         make_raw(tty, &taken.before)
     }
