@@ -53,6 +53,8 @@ pub fn running() -> Attached {
         tty: Tty::Full,
         pid: Some(77),
         state: State::Running,
+        exit: None,
+        retry_in_ms: None,
         leader: true,
         others: 0,
     }

@@ -3,7 +3,7 @@
 use harness::seat::{size, wait_window, wanting, window_of};
 use harness::{Daemon, Exit, SOON, Sandbox, Seat, State, Value, eventually, json, proc};
 use nix::sys::signal::Signal;
-use shared::api::AttachParams;
+use shared::api::{AttachParams, Restarted};
 use shared::frame::Frame;
 use shared::rpc::code;
 
@@ -301,12 +301,44 @@ fn who_attaches_to_a_fatal_process_waits_for_it() {
     let daemon = Daemon::start(sandbox, json!({"p": {"cmd": cmd, "startretries": 0}}));
     daemon.wait_state("p", State::Fatal);
     let mut seat = Seat::take(&daemon, "p");
-    assert_eq!(
-        (seat.attached.pid, seat.attached.state),
-        (None, State::Fatal)
-    );
+    let found = &seat.attached;
+    assert_eq!((found.pid, found.state), (None, State::Fatal));
+    assert_eq!((found.exit, found.retry_in_ms), (Some(Exit::Code(1)), None));
     daemon.rpc().start(&["p"]);
-    assert_eq!(seat.wait_restarted(), daemon.pid("p"));
+    // What the answer said is no news, nor is it for who has asked for the screen since.
+    let is_news = |frame: &Frame| matches!(frame, Frame::Restarted(_));
+    let seen = seat.until("RESTARTED", is_news);
+    assert!(
+        !seen.iter().any(|frame| matches!(frame, Frame::Exited(_))),
+        "{seen:?}"
+    );
+    assert_eq!(
+        seen.last(),
+        Some(&Frame::Restarted(Restarted {
+            pid: daemon.pid("p")
+        }))
+    );
+}
+
+#[test]
+fn what_scrolled_off_comes_with_the_first_screen_only() {
+    let daemon = daemon("seq 1000 1100; echo end; exec cat", &json!({}));
+    eventually("all lines", SOON, || {
+        let screen = daemon.ctl().run(&["screen", "p"]);
+        harness::check(screen.out.contains("end"), || format!("{screen:?}"))
+    });
+    let asking = AttachParams {
+        history: 1000,
+        ..wanting("p")
+    };
+    let mut seat = Seat::take_as(&daemon, asking);
+    assert!(seat.wait_snapshot().contains("1050"));
+    seat.send(&Frame::Redraw);
+    let again = seat.wait_snapshot();
+    assert!(
+        again.contains("1100") && !again.contains("1050"),
+        "{again:?}"
+    );
 }
 
 #[test]

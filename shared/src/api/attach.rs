@@ -103,6 +103,12 @@ pub struct Attached {
     pub pid: Option<i32>,
     /// Its state.
     pub state: State,
+    /// How it last ended, if it has.
+    #[serde(default)]
+    pub exit: Option<Exit>,
+    /// When it is tried again, in milliseconds, where it is.
+    #[serde(default)]
+    pub retry_in_ms: Option<u64>,
     /// Whether the size of its terminal is now ours.
     pub leader: bool,
     /// How many others are attached.

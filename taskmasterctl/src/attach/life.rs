@@ -166,6 +166,8 @@ mod tests {
             tty: Tty::Full,
             pid: runs.then_some(7),
             state,
+            exit: None,
+            retry_in_ms: None,
             leader: true,
             others: 0,
         };

@@ -49,7 +49,7 @@ pub struct Attachment {
     pub plain: bool,
     /// What kind of terminal it says it has.
     pub term: String,
-    /// How many lines that have scrolled away it wants to see.
+    /// How many lines that have scrolled away it wants to see, with the first screen.
     pub history: u32,
     /// Since when it is attached, in milliseconds since 1970.
     pub since: u64,

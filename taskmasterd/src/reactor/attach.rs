@@ -111,6 +111,8 @@ impl Reactor {
             tty: tty(process),
             pid: process.pid().map(|pid| pid.0),
             state: process.shown_state(),
+            exit: process.exit,
+            retry_in_ms: process.next_start().map(|at| at.since(self.now)),
             leader: self.leads(id, token),
             others: u32::try_from(others).unwrap_or(u32::MAX),
         })
@@ -149,7 +151,9 @@ impl Reactor {
         let leads = self.leads(id, token);
         if let Some(attachment) = self.attachment(token) {
             // The answer said it already.
-            attachment.told = told.filter(|(pid, _)| pid.is_some());
+            attachment.told = told;
+            // It comes with the first screen, and later ones find it there.
+            attachment.history = 0;
             attachment.leads_told = Some(leads);
         }
         self.dirty.insert(token);

@@ -63,7 +63,8 @@ impl Reactor {
         let Some(attachment) = self.attachment(token) else {
             return;
         };
-        let (id, history) = (attachment.id, attachment.history as usize);
+        let id = attachment.id;
+        let history = std::mem::take(&mut attachment.history) as usize;
         let plain = attachment.plain;
         let Some(process) = self.core.process(id) else {
             return;

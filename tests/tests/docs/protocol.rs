@@ -212,6 +212,8 @@ fn attach() -> Value {
             tty: api::Tty::Full,
             pid: None,
             state: harness::State::Running,
+            exit: None,
+            retry_in_ms: None,
             leader: true,
             others: 0,
         },
