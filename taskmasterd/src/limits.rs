@@ -115,6 +115,14 @@ pub const ATTACH_PACE_MS: u64 = 100;
 pub const FRAME_QUEUED_LEN: usize = 64;
 /// A client that asks for the screen gets it when no more than this is queued for it, in bytes: it reads.
 pub const SCREEN_QUEUE_LEN_MAX: usize = 16 * 1024;
+/// The longest beginning of what a terminal may be saying of itself that is held back, in bytes.
+pub const REPORT_BEGUN_LEN_MAX: usize = 64;
+/// How long it is, in milliseconds: what was typed is not to wait, and one that comes in pieces comes at once.
+pub const REPORT_BEGUN_MS: u64 = 50;
+/// The longest string a terminal says of itself, in bytes; xterm's answer about its colours has thirty.
+pub const REPORT_LEN_MAX: usize = 4096;
+/// How long a terminal may take to say where its cursor is, in milliseconds.
+pub const CURSOR_REPORT_MS: u64 = 2000;
 /// How often a client that may not type is told so, in milliseconds.
 pub const READ_ONLY_TOLD_MS: u64 = 1000;
 /// Screens for a client that is behind, or asks for them, are at least this far apart, in milliseconds.

@@ -176,6 +176,35 @@ fn the_daemon_answers_for_a_terminal_only_while_nobody_leads_there() {
     typist.wait_output("61 62 63");
 }
 
+// What a terminal says comes in as many pieces as it likes; what somebody types does not wait for more.
+#[test]
+fn what_the_terminal_of_another_says_goes_nowhere_in_pieces_either() {
+    let program = json!({"cmd": ["sh", "-c", "stty raw -echo; echo ready; exec cat -v"]});
+    let daemon = Daemon::start(Sandbox::new(), json!({"p": program}));
+    let mut other = Seat::take(&daemon, "p");
+    let mut leader = Seat::take(&daemon, "p");
+    other.wait_frame(&Frame::Leader(false));
+    leader.until("a raw terminal", |frame| match frame {
+        Frame::Output(bytes) | Frame::Snapshot(bytes) => {
+            String::from_utf8_lossy(bytes).contains("ready")
+        }
+        _ => false,
+    });
+    let pieces = ["\x1b[", "24;8", "0R", "\x1b", "]11;rgb:0/0", "/0\x1b", "\\"];
+    let frame = |piece: &str| Frame::Input(piece.into()).to_bytes();
+    let frames: Vec<u8> = pieces.into_iter().flat_map(frame).collect();
+    // In one go: a pause would be that of somebody who types.
+    std::io::Write::write_all(other.stream(), &frames).expect("frames are taken");
+    other.send(&Frame::Redraw);
+    other.wait_snapshot();
+    leader.type_in("(");
+    let seen = leader.wait_output("(");
+    assert_eq!(seen.last(), Some(&Frame::Output(b"(".to_vec())), "{seen:?}");
+    other.type_in("\x1b");
+    leader.wait_output("^[");
+    other.wait_frame(&Frame::Leader(true));
+}
+
 #[test]
 fn what_is_sent_is_on_the_screen() {
     let daemon = cat("");

@@ -14,6 +14,7 @@ use shared::frame::{Decoder, Frame, FrameError, Size};
 use shared::state::State;
 
 use super::outgoing::{Kind, Outgoing, Wire};
+use super::reports::Reports;
 use crate::core::{Mono, ProcessId};
 use crate::limits::{
     ATTACH_QUEUE_LEN_MAX, READ_ONLY_TOLD_MS, RESYNC_INTERVAL_MS, SCREEN_QUEUE_LEN_MAX,
@@ -67,6 +68,10 @@ pub struct Attachment {
     wants_screen: bool,
     /// When it last got one that it had asked for.
     painted_at: Option<Mono>,
+    /// Takes out what its terminal says of itself, where that does not count.
+    pub reports: Reports,
+    /// Until when the beginning of something is held back there.
+    pub held_until: Option<Mono>,
     /// When it was last told that it may not type.
     refused_at: Option<Mono>,
 }
@@ -121,6 +126,8 @@ impl Attachment {
             behind: None,
             wants_screen: false,
             painted_at: None,
+            reports: Reports::default(),
+            held_until: None,
             refused_at: None,
         }
     }

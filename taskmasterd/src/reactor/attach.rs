@@ -13,7 +13,6 @@ use crate::config::model;
 use crate::control::attach::{Attachment, ReadEnd, Role, Told};
 use crate::control::methods::to_value;
 use crate::control::peer::Peer;
-use crate::control::reports::without_reports;
 use crate::core::{Process, ProcessId};
 use crate::limits::{REQUESTS_PER_TURN, VIEWERS_MAX};
 
@@ -253,13 +252,9 @@ impl Reactor {
     /// Types for a client. If its terminal is not the one that answers, that one's words about itself are left out;
     /// what remains was typed by somebody, who has the floor then.
     fn type_as(&mut self, token: Token, id: ProcessId, mut bytes: Vec<u8>) {
-        if !self.leads(id, token) {
-            if self.speaker(id) != Some(token) {
-                bytes = without_reports(&bytes);
-            }
-            if !bytes.is_empty() {
-                self.take_the_floor(id, token);
-            }
+        bytes = self.without_reports(token, id, bytes);
+        if !bytes.is_empty() && !self.leads(id, token) {
+            self.take_the_floor(id, token);
         }
         self.type_in(id, &bytes);
     }

@@ -225,7 +225,7 @@ impl Reactor {
             self.debts.deadline(),
             self.reloads.deadline(),
             self.paced.values().map(|&(_, until)| until).min(),
-            self.screen_deadline(),
+            self.viewers_deadline(),
             self.news.deadline(),
         ]
         .into_iter()

@@ -7,6 +7,7 @@ use shared::frame::Size;
 use shared::state::Exit;
 
 use crate::child::pty::Window;
+use crate::core::Mono;
 use crate::screen::{self, Screen};
 use crate::sys::Arena;
 
@@ -19,6 +20,8 @@ pub(super) struct Terminal {
     pub(super) typed: VecDeque<u8>,
     /// How the last process at it ended, for when it is no more.
     pub(super) exit: Option<Exit>,
+    /// When the program last asked where the cursor is.
+    pub(super) cursor_asked_at: Option<Mono>,
     /// The clients that are attached.
     pub(super) viewers: Vec<Token>,
     /// Those of them that may type; who typed or changed its size last is the last.
@@ -35,6 +38,7 @@ impl Terminal {
             window,
             typed: VecDeque::new(),
             exit: None,
+            cursor_asked_at: None,
             viewers: Vec::new(),
             typists: Vec::new(),
             leader: None,

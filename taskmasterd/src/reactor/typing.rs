@@ -7,8 +7,11 @@ use nix::errno::Errno;
 use shared::tracker::Query;
 
 use crate::child::pty::{self, Window};
+use crate::control::reports::Cursor;
 use crate::core::ProcessId;
-use crate::limits::{ATTACH_PACE_LEN, ATTACH_PACE_MS, TYPED_LEN_MAX};
+use crate::limits::{
+    ATTACH_PACE_LEN, ATTACH_PACE_MS, CURSOR_REPORT_MS, REPORT_BEGUN_MS, TYPED_LEN_MAX,
+};
 
 use super::Reactor;
 use super::sources::Source;
@@ -119,6 +122,12 @@ impl Reactor {
 
     /// What a program asked its terminal is answered by us while nobody is there whose terminal would.
     pub(super) fn answer_queries(&mut self, id: ProcessId, queries: Vec<Query>) {
+        let now = self.now;
+        if queries.contains(&Query::Cursor)
+            && let Ok(terminal) = self.terminal(id)
+        {
+            terminal.cursor_asked_at = Some(now);
+        }
         if queries.is_empty() || self.speaker(id).is_some() {
             return;
         }
@@ -129,6 +138,55 @@ impl Reactor {
             let answer = terminal.screen.answer(query);
             self.type_in(id, &answer);
         }
+    }
+
+    /// What a client has sent, without what its terminal says of itself unless that one speaks for all.
+    pub(super) fn without_reports(
+        &mut self,
+        token: Token,
+        id: ProcessId,
+        typed: Vec<u8>,
+    ) -> Vec<u8> {
+        let now = self.now;
+        let speaks = self.leads(id, token) || self.speaker(id) == Some(token);
+        let asked_at = self
+            .terminal(id)
+            .ok()
+            .and_then(|terminal| terminal.cursor_asked_at);
+        let is_due = asked_at.is_some_and(|at| now.since(at) < CURSOR_REPORT_MS);
+        let cursor = if is_due {
+            Cursor::Asked
+        } else {
+            Cursor::NotAsked
+        };
+        let Some(attachment) = self.attachment(token) else {
+            return Vec::new();
+        };
+        if speaks {
+            attachment.held_until = None;
+            let mut all = attachment.reports.release();
+            all.extend(typed);
+            return all;
+        }
+        let bytes = attachment.reports.without(&typed, cursor);
+        let holds_back = attachment.reports.holds_back();
+        attachment.held_until = holds_back.then(|| now.after(REPORT_BEGUN_MS));
+        bytes
+    }
+
+    /// What was held back because it might have been a terminal's word was typed, if nothing came after it.
+    pub(super) fn release_typed(&mut self, token: Token, id: ProcessId) {
+        let now = self.now;
+        let Some(attachment) = self.attachment(token) else {
+            return;
+        };
+        if attachment.held_until.is_none_or(|at| at > now) {
+            return;
+        }
+        attachment.held_until = None;
+        let bytes = attachment.reports.release();
+        self.take_the_floor(id, token);
+        self.type_in(id, &bytes);
     }
 
     /// Whether the reading of `output` waits a moment for a client that reads but cannot keep up. The moment is

@@ -144,15 +144,19 @@ impl Reactor {
         }
     }
 
-    /// When a client is to be shown the screen.
-    pub(super) fn screen_deadline(&self) -> Option<Mono> {
+    /// When a client is to be shown the screen, or what it typed is not to be held back any longer.
+    pub(super) fn viewers_deadline(&self) -> Option<Mono> {
         let tokens = self
             .attended
             .iter()
             .filter_map(|id| self.outlets.get(id)?.terminal.as_deref());
         let tokens = tokens.flat_map(|terminal| &terminal.viewers);
         let attachments = tokens.filter_map(|token| self.clients.get(token)?.attachment.as_ref());
-        attachments.filter_map(Attachment::screen_due_at).min()
+        let due = |attachment: &Attachment| {
+            let screen = attachment.screen_due_at();
+            screen.into_iter().chain(attachment.held_until).min()
+        };
+        attachments.filter_map(due).min()
     }
 
     /// Tells attached clients of ends and beginnings and who leads, and shows the screen to those that were behind
@@ -163,6 +167,7 @@ impl Reactor {
                 continue;
             };
             for token in terminal.viewers.clone() {
+                self.release_typed(token, id);
                 self.catch_up(token);
                 self.tell_state(token, id);
                 self.tell_leader(token, id);
