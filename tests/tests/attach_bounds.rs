@@ -2,7 +2,7 @@
 
 use harness::seat::wanting;
 use harness::{Daemon, LATER, Sandbox, Seat, State, json};
-use shared::api::{AttachParams, Call};
+use shared::api::{AttachParams, Call, Stream, TailParams};
 use shared::frame::Frame;
 use shared::rpc::code;
 
@@ -99,6 +99,23 @@ fn a_version_nobody_speaks_is_refused_and_the_connection_goes_on() {
     assert_eq!(rpc.status().processes.len(), 1);
     let seat = Seat::on(rpc, wanting("p"));
     assert!(seat.is_ok(), "the right version is spoken");
+}
+
+// Lines of JSON would come between the frames.
+#[test]
+fn who_follows_a_stream_attaches_on_another_connection() {
+    let daemon = cat("");
+    let mut rpc = daemon.rpc();
+    let params = TailParams {
+        name: "p".parse().expect("a name"),
+        stream: Stream::Stdout,
+        bytes: 0,
+        follow: true,
+    };
+    rpc.call(&Call::Tail(params)).expect("a stream to follow");
+    let refused = Seat::on(rpc, wanting("p")).err().expect("a refusal");
+    assert_eq!(refused.code, code::BUSY);
+    assert!(refused.message.contains("on another"), "{refused:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! one that does not read its answers is not listened to any more.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 
 use mio::net::UnixStream;
 use serde::Serialize;
@@ -15,6 +15,7 @@ use shared::frame::Frame;
 use shared::rpc::{self, Incoming, Lines, REQUEST_LEN_MAX, Request, Response, RpcError, code};
 
 use super::attach::Attachment;
+use super::outgoing::Bytes;
 use super::peer::Peer;
 use crate::core::{Mono, ProcessId};
 use crate::limits::{
@@ -47,7 +48,7 @@ pub struct Client {
     /// The answers of a batch so far, as they will be sent, while one is under way.
     batch: Option<Vec<u8>>,
     under_way: Option<UnderWay>,
-    out: Outgoing,
+    out: Bytes,
     read_state: ReadState,
     errors: u32,
     /// By when it has to make its first request.
@@ -83,39 +84,6 @@ enum ReadState {
     Dismissed,
 }
 
-/// Bytes on their way out.
-#[derive(Debug, Default)]
-struct Outgoing {
-    bytes: Vec<u8>,
-    written: usize,
-}
-
-impl Outgoing {
-    fn len(&self) -> usize {
-        self.bytes.len() - self.written
-    }
-
-    /// Writes until all is out or the socket is full.
-    fn flush(&mut self, stream: &mut UnixStream) -> io::Result<()> {
-        while self.len() > 0 {
-            match stream.write(&self.bytes[self.written..]) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(n) => self.written += n,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.bytes.drain(..self.written);
-                    self.written = 0;
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        // An answer may have been large; an idle client keeps nothing of it.
-        *self = Self::default();
-        Ok(())
-    }
-}
-
 impl Client {
     /// A client that has just connected.
     pub fn new(stream: UnixStream, peer: Peer, now: Mono) -> Self {
@@ -131,7 +99,7 @@ impl Client {
             requests: VecDeque::new(),
             batch: None,
             under_way: None,
-            out: Outgoing::default(),
+            out: Bytes::default(),
             read_state: ReadState::Open,
             errors: 0,
             first_request_by: Some(now.after(CLIENT_FIRST_REQUEST_MS)),
@@ -168,7 +136,7 @@ impl Client {
     /// Nobody is there any more; what was asked is still carried out, and answered to nobody.
     pub fn hung_up(&mut self) {
         self.read_state = ReadState::Gone;
-        self.out = Outgoing::default();
+        self.out = Bytes::default();
         self.under_way = None;
     }
 

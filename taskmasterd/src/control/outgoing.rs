@@ -1,4 +1,4 @@
-//! Frames on their way to an attached client.
+//! What is on its way to a client: frames, and before them answers.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
@@ -7,6 +7,39 @@ use std::rc::Rc;
 use mio::net::UnixStream;
 
 use crate::limits::FRAME_QUEUED_LEN;
+
+/// Answers on their way to a client, as bytes.
+#[derive(Debug, Default)]
+pub(super) struct Bytes {
+    pub(super) bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Bytes {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() - self.written
+    }
+
+    /// Writes until all is out or the socket is full.
+    pub(super) fn flush(&mut self, stream: &mut UnixStream) -> io::Result<()> {
+        while self.len() > 0 {
+            match stream.write(&self.bytes[self.written..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(n) => self.written += n,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.bytes.drain(..self.written);
+                    self.written = 0;
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        // An answer may have been large; an idle client keeps nothing of it.
+        *self = Self::default();
+        Ok(())
+    }
+}
 
 /// A frame as it goes over the wire; output is the same for all who see it.
 pub type Wire = Rc<Vec<u8>>;

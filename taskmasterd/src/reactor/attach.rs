@@ -74,6 +74,15 @@ impl Reactor {
             );
             return Err(RpcError::new(code::ATTACH_VERSION, message));
         }
+        // What it follows would come between the frames.
+        if self
+            .clients
+            .get(&token)
+            .is_some_and(|client| client.follows.is_some())
+        {
+            let message = "this connection follows a stream; attach on another";
+            return Err(RpcError::new(code::BUSY, message));
+        }
         if params.term.len() > TERM_LEN_MAX {
             let message = format!("attach: term: more than {TERM_LEN_MAX} bytes");
             return Err(RpcError::new(code::INVALID_PARAMS, message));
