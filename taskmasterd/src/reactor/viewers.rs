@@ -11,12 +11,21 @@ use crate::config::model;
 use crate::control::attach::{Attachment, Role};
 use crate::control::outgoing::Wire;
 use crate::core::{Mono, ProcessId};
+use crate::screen::harmless;
 
 use super::Reactor;
 use super::attach::told;
+use super::outlets::Channel;
 
 /// How much of a process without a terminal a client is shown on arrival, in bytes: a screenful and some.
 const SHOWN_OF_PIPE: usize = 4096;
+
+/// The last lines of output that went through a pipe, without what would make a terminal do more than show them.
+fn last_lines(channel: &Channel) -> Vec<u8> {
+    let (bytes, more) = channel.tail(SHOWN_OF_PIPE).unwrap_or_default();
+    let start = memchr::memchr(b'\n', &bytes).filter(|_| more);
+    harmless(&bytes[start.map_or(0, |end| end + 1)..])
+}
 
 impl Reactor {
     /// Says who is attached to the processes of an answer, which are sorted.
@@ -73,13 +82,7 @@ impl Reactor {
             return;
         };
         let (bytes, incomplete) = if process.spec.launch.tty == model::Tty::None {
-            (
-                outlet
-                    .stdout
-                    .tail(SHOWN_OF_PIPE)
-                    .map_or(Vec::new(), |(bytes, _)| bytes),
-                false,
-            )
+            (last_lines(&outlet.stdout), false)
         } else {
             let screen = &mut outlet.terminal().screen;
             let snapshot = match plain {

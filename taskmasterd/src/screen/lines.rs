@@ -16,10 +16,23 @@ pub(super) fn write_lines(bytes: &[u8], skip: usize, pen: Pen, out: &mut Vec<u8>
     if skip == 0 {
         lines.begin();
     }
-    Parser::default().advance(bytes, |piece| {
-        lines.piece(piece);
-        ControlFlow::Continue(())
-    });
+    lines.take(&mut Parser::default(), bytes);
+}
+
+/// The same of output that no terminal has had: it is in nobody's colours, begins where `bytes` do, and ends where
+/// they do, be it in the middle of a sequence.
+pub fn harmless(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut lines = Lines {
+        skip: 0,
+        pen: Pen::default(),
+        returned: false,
+        out: &mut out,
+    };
+    let mut parser = Parser::default();
+    lines.take(&mut parser, bytes);
+    out.extend_from_slice(parser.pending());
+    out
 }
 
 /// Appends rows in colour, and leaves the cursor in its column if it is in the last of them that is not blank.
@@ -43,6 +56,13 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
+    fn take(&mut self, parser: &mut Parser, bytes: &[u8]) {
+        parser.advance(bytes, |piece| {
+            self.piece(piece);
+            ControlFlow::Continue(())
+        });
+    }
+
     fn begin(&mut self) {
         self.out.extend_from_slice(self.pen.to_string().as_bytes());
     }

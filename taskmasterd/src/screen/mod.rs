@@ -24,6 +24,7 @@ use std::ops::DerefMut;
 
 use shared::tracker::{Query, Side};
 
+pub use lines::harmless;
 use live::Live;
 use model::{Engine, ScreenModel, Size};
 
