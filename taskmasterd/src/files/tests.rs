@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
-use nix::unistd::mkfifo;
+use nix::unistd::{mkdtemp, mkfifo};
 
 use std::path::PathBuf;
 
@@ -15,10 +15,8 @@ pub(crate) struct Dir(PathBuf);
 
 impl Dir {
     pub(crate) fn new(name: &str) -> Self {
-        let unique = format!("taskmaster-files-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(unique);
-        fs::create_dir(&path).unwrap();
-        Self(path)
+        let unique = format!("taskmaster-files-{name}-XXXXXX");
+        Self(mkdtemp(&std::env::temp_dir().join(unique)).unwrap())
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
