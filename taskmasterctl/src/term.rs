@@ -11,7 +11,7 @@ use crate::exit::Exit;
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     text: Vec<u8>,
-    /// Lines for standard error: scripts compare what they get on standard output.
+    /// Lines for standard error, where a person sees it: scripts compare what they get.
     remarks: Vec<String>,
     coloured: bool,
 }
@@ -56,7 +56,9 @@ impl Page {
         print(&self.text);
         self.text.clear();
         let remarks = std::mem::take(&mut self.remarks);
-        remarks.iter().for_each(|line| complain(line));
+        if io::stderr().is_terminal() {
+            remarks.iter().for_each(|line| complain(line));
+        }
     }
 
     /// What was gathered.

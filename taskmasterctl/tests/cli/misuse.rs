@@ -1,7 +1,6 @@
 //! Commands that are none, and how that is said.
 
-use crate::fake::{self, Fake};
-use serde_json::json;
+use crate::fake;
 
 // Who asked for JSON reads nothing else, whatever he did wrong.
 #[test]
@@ -47,32 +46,5 @@ fn an_unknown_command_is_told_with_a_near_one_if_there_is_one() {
     for word in ["", "#", "frobnicate"] {
         let want = (format!("*** Unknown syntax: {word}\n"), String::new());
         assert_eq!(said(word), want);
-    }
-}
-
-// The line on standard output is supervisorctl's; why it is so is said beside it, to a log as to a person.
-#[test]
-fn reasons_stand_on_standard_error_whoever_reads_it() {
-    let unlogged = json!({"error": {"code": 5, "message": "p: stdout: discard"}});
-    let failed = json!({"result": {"results": [
-        {"name": "p", "result": "no_such_file", "detail": "cannot start p: no such file"}]}});
-    for (answer, words, out, err) in [
-        (
-            unlogged,
-            ["tail", "p"],
-            "p: ERROR (no log file)\n",
-            "p: stdout: discard\n",
-        ),
-        (
-            failed,
-            ["start", "p"],
-            "p: ERROR (no such file)\n",
-            "p: cannot start p: no such file\n",
-        ),
-    ] {
-        let daemon = Fake::answering(answer);
-        let output = fake::ctl(&daemon.place).args(words).output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&output.stdout), out);
-        assert_eq!(String::from_utf8_lossy(&output.stderr), err);
     }
 }
