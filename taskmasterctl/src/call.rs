@@ -50,6 +50,8 @@ pub(crate) enum Failure {
     Interrupted,
     /// Nobody reads our output any more.
     Unheard,
+    /// The terminal is gone.
+    HungUp,
 }
 
 /// Why the daemon cannot be reached.
@@ -211,6 +213,8 @@ enum Woken {
     Interrupt,
     /// Nobody reads our output any more.
     Unheard,
+    /// The terminal is gone.
+    HungUp,
     Nothing,
 }
 
@@ -300,6 +304,7 @@ impl Conversation {
                 Woken::Bytes => self.read()?,
                 Woken::Interrupt => return Err(Failure::Interrupted),
                 Woken::Unheard => return Err(Failure::Unheard),
+                Woken::HungUp => return Err(Failure::HungUp),
                 Woken::Nothing => return Err(Failure::Unreachable(Reason::Silent)),
             }
         }
@@ -326,7 +331,7 @@ impl Conversation {
         let mut fds = [
             PollFd::new(self.stream.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.interrupts.as_fd(), PollFlags::POLLIN),
-            // Asked for nothing, a pipe still tells that its reader has gone.
+            // Asked for nothing, a pipe still tells that its reader has gone, and a terminal that it has.
             PollFd::new(stdout.as_fd(), PollFlags::empty()),
         ];
         let watched = if self.following { 3 } else { 2 };
@@ -342,10 +347,12 @@ impl Conversation {
                 Ok(_) => break,
             }
         }
+        let hangup = fds[2].revents().unwrap_or(PollFlags::empty());
         let [stream, interrupt, stdout] = fds.map(|fd| fd.any().unwrap_or(false));
         Ok(match (interrupt, stream, stdout) {
             (true, _, _) => Woken::Interrupt,
             (_, true, _) => Woken::Bytes,
+            (_, _, true) if hangup.contains(PollFlags::POLLHUP) => Woken::HungUp,
             (_, _, true) => Woken::Unheard,
             (false, false, false) => Woken::Nothing,
         })

@@ -27,6 +27,8 @@ impl Exit {
     pub(crate) const NOT_ALLOWED: Self = Self(4);
     /// A process, or the daemon, does not run.
     pub(crate) const NOT_RUNNING: Self = Self(7);
+    /// The terminal is gone, as a shell counts SIGHUP.
+    pub(crate) const HUNG_UP: Self = Self(129);
     /// Ctrl-C, as a shell counts it.
     pub(crate) const INTERRUPTED: Self = Self(130);
     /// Nobody reads our output any more, as a shell counts SIGPIPE.
@@ -102,6 +104,7 @@ pub(crate) fn of_failure(method: &str, failure: &Failure) -> Exit {
     match failure {
         Failure::Interrupted => Exit::INTERRUPTED,
         Failure::Unheard => Exit::BROKEN_PIPE,
+        Failure::HungUp => Exit::HUNG_UP,
         Failure::Unreachable(Reason::PermissionDenied) => Exit::NOT_ALLOWED,
         Failure::Unreachable(_) => match method {
             "status" => Exit::UNKNOWN,

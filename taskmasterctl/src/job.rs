@@ -141,7 +141,7 @@ impl<'a> Job<'a> {
             Failure::Interrupted if call::goes_on(call) => {
                 term::complain_below(&format!("{} goes on in the daemon", call.method()));
             }
-            Failure::Interrupted | Failure::Unheard => {}
+            Failure::Interrupted | Failure::Unheard | Failure::HungUp => {}
             _ if self.json => {
                 let error = self.as_rpc_error(failure);
                 json_error(&error, &mut self.page);
@@ -175,7 +175,7 @@ impl<'a> Job<'a> {
             Failure::TooLong => {
                 RpcError::new(code::INVALID_REQUEST, "too many names for one command")
             }
-            Failure::Interrupted | Failure::Unheard => {
+            Failure::Interrupted | Failure::Unheard | Failure::HungUp => {
                 RpcError::new(code::INTERNAL_ERROR, "interrupted")
             }
         }

@@ -39,6 +39,7 @@ pub(crate) fn run(session: &Session) -> Exit {
     }
     match edit_commands(session) {
         Ok(()) => Exit::OK,
+        Err(error) if has_hung_up(&error) => Exit::HUNG_UP,
         Err(error) => {
             let reason = match error {
                 ReadlineError::Io(error) => term::reason(&error),
@@ -48,6 +49,15 @@ pub(crate) fn run(session: &Session) -> Exit {
             term::complain(&format!("taskmasterctl: terminal: {reason}"));
             Exit::FAILED
         }
+    }
+}
+
+/// Whether the terminal is gone, so that nobody is there to be told.
+fn has_hung_up(error: &ReadlineError) -> bool {
+    match error {
+        ReadlineError::Io(error) => term::has_hung_up(error),
+        ReadlineError::Errno(errno) => term::has_hung_up(&io::Error::from(*errno)),
+        _ => false,
     }
 }
 

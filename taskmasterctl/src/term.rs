@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use nix::errno::Errno;
+use nix::sys::stat::{SFlag, fstat};
 use shared::state::State;
 
 use crate::exit::Exit;
@@ -88,13 +89,25 @@ fn wants_colour() -> bool {
     is_terminal() && said("NO_COLOR").is_none() && said("TERM").is_some_and(|term| term != "dumb")
 }
 
+/// Whether this is how a terminal says that it is gone.
+pub(crate) fn has_hung_up(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::EIO as i32)
+}
+
 /// Writes `text` to standard output. When that cannot be, nothing is left to do, and the program ends:
-/// silently where the reader has gone, as any program in a pipe does.
+/// silently where the reader has gone, as any program in a pipe does, or the terminal.
 pub(crate) fn print(text: &[u8]) {
     let mut stdout = io::stdout().lock();
     if let Err(error) = stdout.write_all(text).and_then(|()| stdout.flush()) {
         if error.kind() == io::ErrorKind::BrokenPipe {
             std::process::exit(Exit::BROKEN_PIPE.number());
+        }
+        // A disk says the same, and of that somebody must hear. One that is gone is no terminal any more.
+        let is_device = fstat(&stdout).is_ok_and(|it| {
+            SFlag::from_bits_truncate(it.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR
+        });
+        if is_device && has_hung_up(&error) {
+            std::process::exit(Exit::HUNG_UP.number());
         }
         complain(&format!(
             "taskmasterctl: standard output: {}",

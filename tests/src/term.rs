@@ -100,7 +100,8 @@ impl Term {
 
     /// Takes the terminal away, as when its window is closed.
     pub fn hang_up(&mut self) {
-        self.master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY).expect("a terminal can be had");
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+        self.master = posix_openpt(flags).expect("a terminal can be had");
     }
 
     /// Presses keys, without looking.

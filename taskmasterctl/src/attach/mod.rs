@@ -205,7 +205,9 @@ fn goodbye(name: &str, typed: bool, end: &End) -> Option<String> {
         End::Dismissed(reason) => format!(": {}", escape(reason)),
         End::Lost(Lost::Closed) => ": taskmasterd is gone".into(),
         End::Lost(Lost::Garbled(why)) => format!(": taskmasterd sent what is no frame ({why})"),
-        End::Detached | End::Ended(_) | End::Unheard | End::Signalled(_) => return None,
+        End::Detached | End::Ended(_) | End::Unheard | End::HungUp | End::Signalled(_) => {
+            return None;
+        }
     };
     Some(format!("[detached from {name}{why}]"))
 }
@@ -217,6 +219,7 @@ fn code(end: &End) -> Exit {
         End::Dismissed(_) | End::Lost(Lost::Garbled(_)) => Exit::FAILED,
         End::Lost(Lost::Closed) => Exit::NOT_RUNNING,
         End::Unheard => Exit::BROKEN_PIPE,
+        End::HungUp => Exit::HUNG_UP,
         End::Signalled(signal) => {
             if signal != Signal::SIGINT {
                 // Whoever sent it wanted the program to end of it. If it is held back outside, so be it.
@@ -228,6 +231,9 @@ fn code(end: &End) -> Exit {
 }
 
 fn broken(error: &io::Error) -> Exit {
+    if term::has_hung_up(error) {
+        return Exit::HUNG_UP;
+    }
     let reason = term::reason(error);
     term::complain(&format!("taskmasterctl: terminal: {reason}"));
     Exit::FAILED

@@ -36,8 +36,10 @@ pub(super) enum End {
     Lost(Lost),
     /// A signal asked us to end.
     Signalled(Signal),
-    /// The terminal is gone, or nobody reads our output.
+    /// Nobody reads our output.
     Unheard,
+    /// The terminal is gone.
+    HungUp,
 }
 
 /// Who is attached to what.
@@ -156,7 +158,10 @@ impl Session {
     /// A pipe takes a piece when it was found to be ready, a terminal as much as it can at any time.
     fn paint(&mut self) -> Result<(), End> {
         let painted = self.seat.canvas.flush();
-        painted.map_err(|_| self.detach(End::Unheard))
+        painted.map_err(|_| match self.seat.canvas.tty() {
+            Some(_) => self.detach(End::HungUp),
+            None => self.detach(End::Unheard),
+        })
     }
 
     /// Listens to the daemon, unless there is no room for what it says.
@@ -237,7 +242,7 @@ impl Session {
                 self.send(input, then)
             }
             // A terminal that ends has hung up.
-            Typed::End if self.seat.has_keyboard() => Err(self.detach(End::Unheard)),
+            Typed::End if self.seat.has_keyboard() => Err(self.detach(End::HungUp)),
             Typed::End => {
                 self.link.send(&Frame::Detach);
                 self.finishing = true;
@@ -283,7 +288,7 @@ impl Session {
                     return self.signalled(signal);
                 }
                 self.come_forward()?;
-                self.seat.enter().map_err(|_| End::Unheard)?;
+                self.seat.enter().map_err(|_| End::HungUp)?;
                 self.come_back();
             }
             Signal::SIGCONT => {
