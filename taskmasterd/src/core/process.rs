@@ -204,25 +204,19 @@ impl Process {
 
     /// Its pid while it has one.
     pub fn pid(&self) -> Option<Pid> {
-        match self.state {
-            State::Starting { pid, .. }
-            | State::Running { pid, .. }
-            | State::Stopping { pid, .. } => Some(pid),
-            State::Stopped(_)
-            | State::Queued { .. }
-            | State::Spawning
-            | State::Backoff { .. }
-            | State::Exited { .. }
-            | State::Fatal => None,
-        }
+        self.alive().map(|(pid, _)| pid)
     }
 
     /// When it was started, while it is alive.
     pub fn since(&self) -> Option<Mono> {
+        self.alive().map(|(_, since)| since)
+    }
+
+    fn alive(&self) -> Option<(Pid, Mono)> {
         match self.state {
-            State::Starting { since, .. }
-            | State::Running { since, .. }
-            | State::Stopping { since, .. } => Some(since),
+            State::Starting { pid, since, .. }
+            | State::Running { pid, since }
+            | State::Stopping { pid, since, .. } => Some((pid, since)),
             State::Stopped(_)
             | State::Queued { .. }
             | State::Spawning
