@@ -78,7 +78,7 @@ impl AttachParams {
     }
 }
 
-/// What terminal a process has.
+/// What terminal a process has, as its descriptors 0, 1 and 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tty {
@@ -86,7 +86,7 @@ pub enum Tty {
     Full,
     /// One for input and output; errors come apart.
     Split,
-    /// None: output and errors are pipes.
+    /// None: input is the null device, output and errors are pipes.
     None,
 }
 

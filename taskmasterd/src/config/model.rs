@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+pub use shared::api::Tty;
 use shared::name::ProgramName;
 
 /// A whole configuration.
@@ -154,18 +155,6 @@ pub struct Identity {
     pub home: String,
     /// What SHELL is set to.
     pub shell: String,
-}
-
-/// What descriptors 0, 1 and 2 of a process are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Tty {
-    /// One terminal.
-    Full,
-    /// A terminal for 0 and 1, a pipe for 2.
-    Split,
-    /// The null device, a pipe and a pipe.
-    None,
 }
 
 /// Whether a process that was RUNNING starts again after it exited by itself.

@@ -3,13 +3,12 @@
 
 use mio::Token;
 use serde_json::Value;
-use shared::api::{ATTACH_VERSION, AttachParams, Attached, Exited, TERM_LEN_MAX, Tty};
+use shared::api::{ATTACH_VERSION, AttachParams, Attached, Exited, TERM_LEN_MAX};
 use shared::event::{Arrival, Cause, Departure, EventKind, Parting};
 use shared::frame::Frame;
 use shared::rpc::{RpcError, code};
 use shared::state::{Exit, State};
 
-use crate::config::model;
 use crate::control::attach::{Attachment, ReadEnd, Role, Told};
 use crate::control::methods::to_value;
 use crate::control::peer::Peer;
@@ -116,7 +115,7 @@ impl Reactor {
         to_value(&Attached {
             version: ATTACH_VERSION,
             name: process.shown(),
-            tty: tty(process),
+            tty: process.spec.launch.tty,
             pid: process.pid().map(|pid| pid.0),
             state: process.shown_state(),
             exit: process.exit,
@@ -334,12 +333,4 @@ pub(super) fn no_such_process() -> RpcError {
 
 pub(super) fn told(process: &Process) -> Told {
     (process.pid().map(|pid| pid.0), process.shown_state())
-}
-
-fn tty(process: &Process) -> Tty {
-    match process.spec.launch.tty {
-        model::Tty::Full => Tty::Full,
-        model::Tty::Split => Tty::Split,
-        model::Tty::None => Tty::None,
-    }
 }

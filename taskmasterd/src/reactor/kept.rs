@@ -8,7 +8,7 @@ use shared::api::{Outcome, Stream, TAIL_LEN_MAX, Tail, TailParams, Verdict};
 use shared::event::{Cause, EventKind};
 use shared::rpc::{RpcError, code};
 
-use crate::config::model::Output;
+use crate::config::model::{Output, Tty};
 use crate::control::client::Follow;
 use crate::control::methods::to_value;
 use crate::core::{Process, ProcessId};
@@ -108,7 +108,6 @@ impl Reactor {
 
 /// Whether the stream is one of its own.
 fn check_stream(process: &Process, params: &TailParams) -> Result<(), RpcError> {
-    use crate::config::model::Tty;
     let merged = process.spec.launch.tty == Tty::Full || process.spec.stderr == Output::Stdout;
     if params.stream == Stream::Stderr && merged {
         let message = format!(

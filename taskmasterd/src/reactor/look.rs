@@ -6,7 +6,7 @@ use serde_json::Value;
 use shared::api::{self, ScreenParams, SendParams, Sent};
 use shared::rpc::{RpcError, code};
 
-use crate::config::model;
+use crate::config::model::Tty;
 use crate::control::methods::to_value;
 use crate::core::ProcessId;
 use crate::limits::TYPED_LEN_MAX;
@@ -45,7 +45,7 @@ impl Reactor {
         params: &ScreenParams,
     ) -> Result<Value, RpcError> {
         let process = self.core.process(id).ok_or_else(no_such_process)?;
-        if process.spec.launch.tty == model::Tty::None {
+        if process.spec.launch.tty == Tty::None {
             let message = format!("{} has no terminal (tty: none); use tail", process.shown());
             return Err(RpcError::new(code::NO_TERMINAL, message));
         }

@@ -7,7 +7,7 @@ use shared::frame::Frame;
 use shared::state::State;
 
 use crate::child::pty;
-use crate::config::model;
+use crate::config::model::Tty;
 use crate::control::attach::{Attachment, Role};
 use crate::control::outgoing::Wire;
 use crate::core::{Mono, ProcessId};
@@ -81,7 +81,7 @@ impl Reactor {
         let Some(outlet) = self.outlets.get_mut(&id) else {
             return;
         };
-        let (bytes, incomplete) = if process.spec.launch.tty == model::Tty::None {
+        let (bytes, incomplete) = if process.spec.launch.tty == Tty::None {
             (last_lines(&outlet.stdout), false)
         } else {
             let screen = &mut outlet.terminal().screen;
