@@ -3,7 +3,6 @@
 //! It is started as every child is, with a pipe for its words and nothing else, and lives for one task: it
 //! reads and checks a configuration, and hands back the result as JSON.
 
-use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
@@ -39,19 +38,12 @@ pub fn start(path: &Path, heritage: &Heritage) -> Result<(sys::Child, OwnedFd), 
     let path = path
         .to_str()
         .ok_or("the path of the configuration is not UTF-8")?;
+    // Even if the file of our binary has been replaced since, this is the one that runs.
+    let argv = vec!["/proc/self/exe".into(), HELPER.into(), path.into()];
     let launch = Launch {
-        // Even if the file of our binary has been replaced since, this is the one that runs.
-        argv: vec!["/proc/self/exe".into(), HELPER.into(), path.into()],
         tty: Tty::None,
-        env: BTreeMap::new(),
-        inherit_env: true,
-        workingdir: None,
         umask: 0o077,
-        user: None,
-        limits: BTreeMap::new(),
-        nice: None,
-        oom_score_adj: None,
-        no_new_privs: false,
+        ..Launch::new(argv)
     };
     let name = ProcessName::new("configuration".parse()?, 0);
     let order = Order::new(&launch, &name, Stderr::Own, Window::default(), heritage)

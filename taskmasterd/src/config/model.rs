@@ -113,6 +113,33 @@ pub struct Program {
     pub description: Option<String>,
 }
 
+impl Program {
+    /// One that runs `argv`, with the default of every other key.
+    pub fn new(name: ProgramName, argv: Vec<String>) -> Self {
+        Self {
+            name,
+            launch: Launch::new(argv),
+            numprocs: 1,
+            autostart: true,
+            autorestart: Autorestart::Unexpected,
+            exitcodes: vec![0],
+            starttime_ms: 1000,
+            startretries: 3,
+            stopsignal: libc::SIGTERM,
+            stoptime_ms: 10_000,
+            stopasgroup: false,
+            sweep: true,
+            stdout: Output::Memory,
+            stderr: Output::Memory,
+            priority: 999,
+            restart_delay_ms: 0,
+            restart_limit: None,
+            fatal_state_report_address: None,
+            description: None,
+        }
+    }
+}
+
 /// What a process is started with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
@@ -138,6 +165,25 @@ pub struct Launch {
     pub oom_score_adj: Option<i32>,
     /// Whether it can never gain privileges by exec.
     pub no_new_privs: bool,
+}
+
+impl Launch {
+    /// What runs `argv`, with the default of every other key.
+    pub fn new(argv: Vec<String>) -> Self {
+        Self {
+            argv,
+            tty: Tty::Full,
+            env: BTreeMap::new(),
+            inherit_env: true,
+            workingdir: None,
+            umask: 0o022,
+            user: None,
+            limits: BTreeMap::new(),
+            nice: None,
+            oom_score_adj: None,
+            no_new_privs: false,
+        }
+    }
 }
 
 /// Who a process runs as, looked up when the configuration was read.

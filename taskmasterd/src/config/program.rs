@@ -11,9 +11,7 @@ use super::report::{At, Report};
 use super::users::{Asked, Users};
 use super::values::{self, Parsed};
 use super::{environment, keys, quantity, words};
-use crate::config::model::{
-    Autorestart, Identity, Launch, Limit, Program, Resource, RestartLimit, Tty,
-};
+use crate::config::model::{Identity, Launch, Limit, Program, Resource, RestartLimit, Tty};
 use crate::limits::{COUNT_MAX, NUMPROCS_MAX, RESTARTS_NOTED_MAX};
 
 /// The entries of a program, and what reading them needs.
@@ -129,44 +127,47 @@ pub(super) fn read(mut keys: Keys<'_>) -> Program {
     let stderr = output::read(&mut keys, "stderr");
     let tty = output::tty(&mut keys, &stderr);
     let count = |node: &Node| values::count(node, COUNT_MAX);
+    let usual = Program::new(keys.name.clone(), Vec::new());
     Program {
-        name: keys.name.clone(),
-        numprocs: keys.read("numprocs", 1, |node| values::count(node, NUMPROCS_MAX)),
-        autostart: keys.read("autostart", true, values::boolean),
-        autorestart: keys.read("autorestart", Autorestart::Unexpected, values::autorestart),
-        exitcodes: exitcodes(&mut keys),
-        starttime_ms: keys.read("starttime", 1000, quantity::time),
-        startretries: keys.read("startretries", 3, count),
-        stopsignal: stopsignal(&mut keys),
-        stoptime_ms: keys.read("stoptime", 10_000, quantity::time),
-        stopasgroup: keys.read("stopasgroup", false, values::boolean),
-        sweep: keys.read("sweep", true, values::boolean),
+        name: usual.name,
+        numprocs: keys.read("numprocs", usual.numprocs, |node| {
+            values::count(node, NUMPROCS_MAX)
+        }),
+        autostart: keys.read("autostart", usual.autostart, values::boolean),
+        autorestart: keys.read("autorestart", usual.autorestart, values::autorestart),
+        exitcodes: exitcodes(&mut keys).unwrap_or(usual.exitcodes),
+        starttime_ms: keys.read("starttime", usual.starttime_ms, quantity::time),
+        startretries: keys.read("startretries", usual.startretries, count),
+        stopsignal: stopsignal(&mut keys, usual.stopsignal),
+        stoptime_ms: keys.read("stoptime", usual.stoptime_ms, quantity::time),
+        stopasgroup: keys.read("stopasgroup", usual.stopasgroup, values::boolean),
+        sweep: keys.read("sweep", usual.sweep, values::boolean),
         stdout,
         stderr,
-        priority: keys.read("priority", 999, count),
-        restart_delay_ms: keys.read("restart_delay", 0, quantity::time),
+        priority: keys.read("priority", usual.priority, count),
+        restart_delay_ms: keys.read("restart_delay", usual.restart_delay_ms, quantity::time),
         restart_limit: restart_limit(&mut keys),
         fatal_state_report_address: keys.optional("fatal_state_report_address", values::address),
         description: keys.optional("description", values::text),
-        launch: launch(&mut keys, tty),
+        launch: launch(&mut keys, tty, &usual.launch),
     }
 }
 
-fn launch(keys: &mut Keys<'_>, tty: Tty) -> Launch {
+fn launch(keys: &mut Keys<'_>, tty: Tty, usual: &Launch) -> Launch {
     let base = &keys.env.cwd;
     let user = identity(keys);
     Launch {
         argv: argv(keys),
         tty,
         env: environment::read(keys, user.as_ref()),
-        inherit_env: keys.read("inherit_env", true, values::boolean),
+        inherit_env: keys.read("inherit_env", usual.inherit_env, values::boolean),
         workingdir: keys.optional("workingdir", |node| values::path(node, base)),
-        umask: keys.read("umask", 0o022, values::umask),
+        umask: keys.read("umask", usual.umask, values::umask),
         user,
         limits: limits(keys),
         nice: keys.optional("nice", |node| small(node, -20, 19)),
         oom_score_adj: keys.optional("oom_score_adj", |node| small(node, -1000, 1000)),
-        no_new_privs: keys.read("no_new_privs", false, values::boolean),
+        no_new_privs: keys.read("no_new_privs", usual.no_new_privs, values::boolean),
     }
 }
 
@@ -175,15 +176,12 @@ fn small(node: &Node, least: i32, most: i32) -> Parsed<i32> {
         .map(|number| i32::try_from(number).unwrap_or(least))
 }
 
-fn exitcodes(keys: &mut Keys<'_>) -> Vec<i32> {
-    let Some(node) = keys.get("exitcodes") else {
-        return vec![0];
-    };
-    let codes = keys.each("exitcodes", node, values::exitcode);
-    let mut codes = codes.unwrap_or_default();
+fn exitcodes(keys: &mut Keys<'_>) -> Option<Vec<i32>> {
+    let node = keys.get("exitcodes")?;
+    let mut codes = keys.each("exitcodes", node, values::exitcode)?;
     codes.sort_unstable();
     codes.dedup();
-    codes
+    Some(codes)
 }
 
 fn argv(keys: &mut Keys<'_>) -> Vec<String> {
@@ -232,8 +230,8 @@ fn list(keys: &mut Keys<'_>, key: &str, node: &Node) -> Option<Vec<String>> {
     })
 }
 
-fn stopsignal(keys: &mut Keys<'_>) -> i32 {
-    let signal = keys.read("stopsignal", libc::SIGTERM, values::stopsignal);
+fn stopsignal(keys: &mut Keys<'_>, usual: i32) -> i32 {
+    let signal = keys.read("stopsignal", usual, values::stopsignal);
     if signal == libc::SIGKILL {
         let what = "SIGKILL gives it no chance to clean up; TERM asks first";
         keys.warning("stopsignal", what);

@@ -10,7 +10,6 @@ mod identity;
 mod kernel;
 mod stdio;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -46,18 +45,10 @@ pub(crate) struct Told {
 }
 
 pub(crate) fn launch(argv: &[&str], tty: Tty) -> Launch {
+    let argv = argv.iter().map(ToString::to_string).collect();
     Launch {
-        argv: argv.iter().map(ToString::to_string).collect(),
         tty,
-        env: BTreeMap::new(),
-        inherit_env: true,
-        workingdir: None,
-        umask: 0o022,
-        user: None,
-        limits: BTreeMap::new(),
-        nice: None,
-        oom_score_adj: None,
-        no_new_privs: false,
+        ..Launch::new(argv)
     }
 }
 

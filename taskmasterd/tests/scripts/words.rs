@@ -1,59 +1,20 @@
 //! What the words of a script mean: programs, times, errors; and how effects are written.
 
-use std::collections::BTreeMap;
-
 use shared::api::Outcome;
 use shared::event::{Cause, EventKind};
 use shared::state::Exit;
-use taskmasterd::config::model::{Autorestart, Launch, Output, Program, RestartLimit, Tty};
+use taskmasterd::config::model::{Autorestart, Output, Program, RestartLimit};
 use taskmasterd::core::{Aim, Answer, Failure};
 
 /// The program of a line such as `program web numprocs=2 starttime=500ms cmd=x manual`.
 pub(crate) fn program(words: &[&str]) -> Result<Program, String> {
     let (name, keys) = words.split_first().ok_or("which program?")?;
-    let mut program = plain(name)?;
+    let mut program = Program::new(name.parse()?, vec![format!("/bin/{name}")]);
     for key in keys {
         let (key, value) = key.split_once('=').unwrap_or((key, ""));
         set(&mut program, key, value).map_err(|problem| format!("{key}: {problem}"))?;
     }
     Ok(program)
-}
-
-/// A program with the defaults of the manual.
-fn plain(name: &str) -> Result<Program, String> {
-    Ok(Program {
-        name: name.parse()?,
-        launch: Launch {
-            argv: vec![format!("/bin/{name}")],
-            tty: Tty::Full,
-            env: BTreeMap::new(),
-            inherit_env: true,
-            workingdir: None,
-            umask: 0o022,
-            user: None,
-            limits: BTreeMap::new(),
-            nice: None,
-            oom_score_adj: None,
-            no_new_privs: false,
-        },
-        numprocs: 1,
-        autostart: true,
-        autorestart: Autorestart::Unexpected,
-        exitcodes: vec![0],
-        starttime_ms: 1000,
-        startretries: 3,
-        stopsignal: 15,
-        stoptime_ms: 10_000,
-        stopasgroup: false,
-        sweep: true,
-        stdout: Output::Memory,
-        stderr: Output::Memory,
-        priority: 999,
-        restart_delay_ms: 0,
-        restart_limit: None,
-        fatal_state_report_address: None,
-        description: None,
-    })
 }
 
 fn set(program: &mut Program, key: &str, value: &str) -> Result<(), String> {

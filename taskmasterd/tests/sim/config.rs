@@ -1,6 +1,5 @@
 //! Configurations by chance, and changes to them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use taskmasterd::config::model::{Autorestart, Config, Launch, Output, Program, RestartLimit, Tty};
@@ -67,17 +66,8 @@ fn program(name: &str, rng: &mut Rng) -> Program {
     Program {
         name: name.parse().expect("a good name"),
         launch: Launch {
-            argv: vec![format!("/bin/{name}")],
             tty: Tty::None,
-            env: BTreeMap::new(),
-            inherit_env: true,
-            workingdir: None,
-            umask: 0o022,
-            user: None,
-            limits: BTreeMap::new(),
-            nice: None,
-            oom_score_adj: None,
-            no_new_privs: false,
+            ..Launch::new(vec![format!("/bin/{name}")])
         },
         numprocs: numprocs(rng),
         autostart: rng.percent(75),

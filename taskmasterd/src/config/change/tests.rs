@@ -7,39 +7,7 @@ use crate::config::model::{
 use std::sync::Arc;
 
 fn program(name: &str) -> Program {
-    Program {
-        name: name.parse().unwrap(),
-        launch: Launch {
-            argv: vec!["x".into()],
-            tty: Tty::Full,
-            env: BTreeMap::new(),
-            inherit_env: true,
-            workingdir: None,
-            umask: 0o022,
-            user: None,
-            limits: BTreeMap::new(),
-            nice: None,
-            oom_score_adj: None,
-            no_new_privs: false,
-        },
-        numprocs: 1,
-        autostart: true,
-        autorestart: Autorestart::Unexpected,
-        exitcodes: vec![0],
-        starttime_ms: 1000,
-        startretries: 3,
-        stopsignal: 15,
-        stoptime_ms: 10_000,
-        stopasgroup: false,
-        sweep: true,
-        stdout: Output::Memory,
-        stderr: Output::Memory,
-        priority: 999,
-        restart_delay_ms: 0,
-        restart_limit: None,
-        fatal_state_report_address: None,
-        description: None,
-    }
+    Program::new(name.parse().unwrap(), vec!["x".into()])
 }
 
 fn identity(uid: u32) -> Identity {
