@@ -1,7 +1,9 @@
-//! Questions that programs ask their terminal: answered once, and by the right one.
+//! Questions that programs ask their terminal: answered once, by the right one, and no answer ends up in a shell.
+
+use std::time::{Duration, Instant};
 
 use harness::seat::wanting;
-use harness::{Daemon, SOON, Sandbox, Seat, check, eventually, json};
+use harness::{Daemon, LATER, SOON, Sandbox, Seat, Sitting, check, eventually, json, laps};
 use shared::api::AttachParams;
 
 /// What is asked: what kind of terminal, whether all is well, where the cursor is.
@@ -103,5 +105,113 @@ fn nothing_is_asked_again() {
         for question in ["\x1b[c", "\x1b[5n", "\x1b[6n", "?\x07"] {
             assert!(!shown.contains(question), "{tty}: {shown:?}");
         }
+    }
+}
+
+/// Questions, and what a terminal answers. Some answers would do harm in a shell.
+const QUESTIONS: [(&str, &str); 11] = [
+    ("\x1b[c", "\x1b[?62;22c"),
+    ("\x1b[>c", "\x1b[>41;380;0c"),
+    ("\x1b[5n", "\x1b[0n"),
+    ("\x1b[6n", "\x1b[12;40R"),
+    ("\x1b[18t", "\x1b[8;24;80t"),
+    ("\x1b[21t", "\x1b]lharm\r\x1b\\"),
+    ("\x1b[?2026$p", "\x1b[?2026;2$y"),
+    ("\x1bP$qm\x1b\\", "\x1bP1$r0m\x1b\\"),
+    ("\x1b]10;?\x07", "\x1b]10;rgb:ffff/ffff/ffff\x07"),
+    ("\x1b]11;?\x07", "\x1b]11;rgb:0000/0000/0000\x07"),
+    ("\x1b]52;c;?\x07", "\x1b]52;c;aGFybQ0=\x07"),
+];
+
+/// The terminal of somebody far away: it answers, after a while.
+struct Distant {
+    delay: Duration,
+    /// How many answers it gives in one breath.
+    breath: usize,
+    /// How much of what it was told it has looked at.
+    looked: usize,
+    answers: Vec<(Instant, &'static str)>,
+}
+
+impl Distant {
+    /// Takes in questions and gives the answers that are due. Fails if the client has left before it was answered:
+    /// nobody waits for ever.
+    fn live(&mut self, sitting: &mut Sitting) -> Result<(), String> {
+        let told = sitting.term.raw();
+        while self.looked < told.len() {
+            let rest = &told[self.looked..];
+            let mut known = QUESTIONS.iter();
+            if let Some((question, answer)) = known.find(|(it, _)| rest.starts_with(it.as_bytes()))
+            {
+                self.looked += question.len();
+                self.answers.push((Instant::now() + self.delay, answer));
+            } else if QUESTIONS
+                .iter()
+                .any(|(it, _)| it.as_bytes().starts_with(rest))
+            {
+                break;
+            } else {
+                self.looked += 1;
+            }
+        }
+        let due = self.answers.iter().filter(|(at, _)| *at <= Instant::now());
+        let due = due.take(self.breath).count();
+        for (_, answer) in self.answers.drain(..due) {
+            let here = sitting.term.modes() != sitting.before;
+            check(here, || "the terminal was too late".into())?;
+            sitting.term.send(answer);
+        }
+        Ok(())
+    }
+}
+
+/// Lets a process ask everything and end at once; gives what the shell after it has read.
+fn ask_and_end(daemon: &Daemon, delay: Duration, breath: usize) -> Result<String, String> {
+    let mut sitting = Sitting::at(daemon, &["p"]);
+    sitting.term.wait_for("[p is ");
+    let mut distant = Distant {
+        delay,
+        breath,
+        looked: 0,
+        answers: Vec::new(),
+    };
+    daemon.rpc().start(&["p"]);
+    eventually("the shell again, and all answered", SOON, || {
+        if let Err(late) = distant.live(&mut sitting) {
+            return Ok(Err(late));
+        }
+        let text = sitting.term.text();
+        let over = text.contains("shell") && distant.answers.is_empty();
+        check(over, || text).map(Ok)
+    })?;
+    sitting.wait_code(0);
+    sitting.term.send("the end\r");
+    let read = eventually("the last word, typed and read", SOON, || {
+        let text = sitting.term.text();
+        let read = text.split_once("shell").map_or("", |(_, read)| read);
+        check(read.matches("the end").count() == 2, || text.clone()).map(|()| read.to_owned())
+    });
+    Ok(read)
+}
+
+// The terminal speaks to whoever reads it, and that must not be the shell.
+#[test]
+fn answers_to_a_process_that_has_ended_are_read_by_nobody() {
+    let sandbox = Sandbox::new();
+    let questions: String = QUESTIONS.iter().map(|(question, _)| *question).collect();
+    let questions = questions.replace('\\', r"\\").replace('\x1b', r"\e");
+    let orders = ["--brief", "--write-out", &questions, "--plan", "exit:0"];
+    let keys = json!({"cmd": sandbox.puppet("p", &orders), "autostart": false,
+        "autorestart": "never", "starttime": 0});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    let slow = [0, 50, 100, 150].map(|delay| (delay, usize::MAX));
+    let halting = [0, 30, 60, 90].map(|delay| (delay, 1));
+    let terminals = slow.into_iter().chain(halting).cycle();
+    for (delay, breath) in terminals.take(laps(8)) {
+        eventually("a terminal that answers in time", LATER, || {
+            let read = ask_and_end(&daemon, Duration::from_millis(delay), breath)?;
+            assert_eq!(read, "\nthe end\nthe end", "after {delay} ms by {breath}");
+            Ok::<(), String>(())
+        });
     }
 }

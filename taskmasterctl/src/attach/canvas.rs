@@ -16,7 +16,7 @@ use shared::tracker::{PUT_TITLE, Tracker};
 
 use super::backlog::Backlog;
 use super::depth::Depth;
-use super::speech::Speech;
+use super::speech::{Answers, Speech};
 use super::tty;
 
 /// How much waits to be painted, in bytes.
@@ -225,9 +225,9 @@ impl Canvas {
         self.waiting.push(bytes);
     }
 
-    /// Whether the terminal may answer something, or report, since it was taken over.
-    pub(super) fn was_asked(&self) -> bool {
-        self.speech.was_heard()
+    /// What the terminal may have to say to what it was told since it was taken over.
+    pub(super) fn answers(&self) -> Answers {
+        self.speech.answers()
     }
 
     /// Whether no more should be put here for now.

@@ -16,6 +16,7 @@ use shared::frame::Size;
 use super::canvas::Canvas;
 use super::guardian::{Duty, Guardian};
 use super::signals::{self, Signals};
+use super::speech::Answers;
 use super::tty;
 
 /// What a terminal answers at once, after all that it was told before.
@@ -141,7 +142,7 @@ impl Seat {
 
     /// Gives the terminal back as it was. Says whether it took all that it was told.
     pub(super) fn leave(&mut self) -> bool {
-        let asked = self.canvas.was_asked();
+        let answers = self.canvas.answers();
         let left = self.canvas.leave();
         let (Keyboard::Terminal(tty), Some(taken)) = (&mut self.keyboard, self.taken.take()) else {
             return left;
@@ -154,8 +155,11 @@ impl Seat {
             return left;
         }
         let ours = self.canvas.tty().is_some_and(|own| tty::are_one(own, tty));
-        if left && ours && asked {
-            fence(tty);
+        match answers {
+            Answers::Some if left && ours => fence(tty, Some(FENCE_ANSWER)),
+            // The answer to the process would be taken for the one to us.
+            Answers::Well if left && ours => fence(tty, None),
+            Answers::None | Answers::Some | Answers::Well => {}
         }
         if !left {
             // It would be waited for until somebody reads it.
@@ -209,9 +213,10 @@ fn make_raw(tty: &File, before: &Termios) -> io::Result<()> {
 }
 
 /// Throws away what the terminal still sends because of what it was told before: answers to queries and mouse reports,
-/// which would be typed into the shell. They are over when it answers our own query, or does not in time. Only for a
-/// terminal that has been asked something: an answer to ours that came too late would be typed, too.
-fn fence(tty: &mut File) {
+/// which would be typed into the shell. They are over when it answers our own query, or does not in time; without an
+/// `answer` to tell that by, all of the time is waited. Only for a terminal that has been asked something: an answer
+/// to ours that came too late would be typed, too.
+fn fence(tty: &mut File, answer: Option<&[u8]>) {
     let start = Instant::now();
     if io::Write::write_all(tty, FENCE).is_err() {
         return;
@@ -230,9 +235,8 @@ fn fence(tty: &mut File) {
             Ok(count @ 1..) => heard.extend_from_slice(&buffer[..count]),
             Ok(0) | Err(_) => return,
         }
-        answered |= heard
-            .windows(FENCE_ANSWER.len())
-            .any(|part| part == FENCE_ANSWER);
+        let says = |answer: &[u8]| heard.windows(answer.len()).any(|part| part == answer);
+        answered |= answer.is_some_and(says);
         let keep = heard.len().saturating_sub(FENCE_ANSWER.len());
         heard.drain(..keep);
     }

@@ -7,32 +7,44 @@ use shared::tracker::{Control, Parser, Piece};
 /// The private modes in which a terminal speaks without being asked: of the mouse, of focus, colours and size.
 const REPORTS: [u16; 8] = [9, 1000, 1001, 1002, 1003, 1004, 2031, 2048];
 
+/// What a terminal may have to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Answers {
+    #[default]
+    None,
+    Some,
+    /// Among others that all is well (`CSI 0 n`).
+    Well,
+}
+
 /// Listens for what a terminal answers.
 #[derive(Debug, Default)]
 pub(super) struct Speech {
     parser: Parser,
     last: u8,
-    heard: bool,
+    answers: Answers,
 }
 
 impl Speech {
     /// Takes in what a terminal is told.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        let heard = &mut self.heard;
+        let answers = &mut self.answers;
         self.parser.advance(bytes, |piece| {
-            *heard |= is_question(&piece) || reports(&piece);
+            *answers = answers_to(&piece).max(*answers);
             ControlFlow::Continue(())
         });
         // Device strings are no pieces; most of them ask.
         let opens = |pair: [u8; 2]| matches!(pair, [0x1b, b'P' | b'_']);
         let first = bytes.first().is_some_and(|&byte| opens([self.last, byte]));
-        *heard |= first || bytes.array_windows().any(|&pair| opens(pair));
+        if first || bytes.array_windows().any(|&pair| opens(pair)) {
+            *answers = Answers::Some.max(*answers);
+        }
         self.last = bytes.last().copied().unwrap_or(self.last);
     }
 
-    /// Whether the terminal may have something to say.
-    pub(super) fn was_heard(&self) -> bool {
-        self.heard
+    /// What the terminal may have to say by now.
+    pub(super) fn answers(&self) -> Answers {
+        self.answers
     }
 }
 
@@ -58,6 +70,18 @@ pub(super) fn write_mute(piece: &Piece<'_>, out: &mut Vec<u8>) {
 
 /// A terminal answers with a word of its own (ENQ).
 const ENQ: u8 = 0x05;
+
+fn answers_to(piece: &Piece<'_>) -> Answers {
+    match piece {
+        Piece::Control(control) if asks_for_status(control) => Answers::Well,
+        piece if is_question(piece) || reports(piece) => Answers::Some,
+        _ => Answers::None,
+    }
+}
+
+fn asks_for_status(control: &Control<'_>) -> bool {
+    control.is_plain() && control.last == b'n' && control.numbers().any(|what| what == 5)
+}
 
 /// Whether a terminal answers it.
 fn is_question(piece: &Piece<'_>) -> bool {
@@ -115,10 +139,18 @@ fn write_control(control: &Control<'_>, params: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    fn is_heard(bytes: &[u8], chunk: usize) -> bool {
+    fn answers(bytes: &[u8], chunk: usize) -> Answers {
         let mut speech = Speech::default();
         bytes.chunks(chunk).for_each(|part| speech.feed(part));
-        speech.was_heard()
+        speech.answers()
+    }
+
+    #[test]
+    fn the_answer_to_us_is_told_from_that_to_the_process() {
+        for chunk in 1..5 {
+            assert_eq!(answers(b"\x1b[05n\x1b[c\x1bc", chunk), Answers::Well);
+            assert_eq!(answers(b"\x1b[?5n\x1b[6n", chunk), Answers::Some);
+        }
     }
 
     fn mute(bytes: &str, chunk: usize) -> String {
@@ -160,7 +192,8 @@ mod tests {
             "\x1b_Ga=q\x18",
         ] {
             for chunk in 1..=text.len() {
-                assert!(is_heard(text.as_bytes(), chunk), "{text:?} by {chunk}");
+                let answers = answers(text.as_bytes(), chunk);
+                assert_ne!(answers, Answers::None, "{text:?} by {chunk}");
                 assert_eq!(mute(text, chunk), "", "{text:?} by {chunk}");
             }
         }
@@ -179,7 +212,8 @@ mod tests {
             "\x1b[22;2t",
         ] {
             for chunk in 1..=text.len() {
-                assert!(!is_heard(text.as_bytes(), chunk), "{text:?} by {chunk}");
+                let answers = answers(text.as_bytes(), chunk);
+                assert_eq!(answers, Answers::None, "{text:?} by {chunk}");
                 assert_eq!(mute(text, chunk), text, "{text:?} by {chunk}");
             }
         }
