@@ -241,3 +241,54 @@ fn fence(tty: &mut File, answer: Option<&[u8]>) {
         heard.drain(..keep);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use nix::pty::openpty;
+
+    use super::super::canvas::Lines;
+    use super::*;
+
+    /// All that the terminal has been told.
+    fn told(master: impl AsFd) -> String {
+        let mut told = Vec::new();
+        let mut buffer = [0; 4096];
+        let mut fds = [PollFd::new(master.as_fd(), PollFlags::POLLIN)];
+        while let Ok(1..) = poll(&mut fds, PollTimeout::ZERO) {
+            let count = nix::unistd::read(&master, &mut buffer).unwrap();
+            told.extend_from_slice(&buffer[..count]);
+        }
+        String::from_utf8(told).unwrap()
+    }
+
+    #[test]
+    fn a_panic_leaves_the_terminal_as_it_was() {
+        let pty = openpty(None, None).unwrap();
+        let before = tcgetattr(&pty.slave).unwrap();
+        let mut seat = Seat {
+            keyboard: Keyboard::Terminal(tty::open_again(&pty.slave).unwrap()),
+            canvas: Canvas::terminal(tty::open_again(&pty.slave).unwrap()),
+            taken: None,
+        };
+        // The guardian is this very program, which has no such mode here, and ends.
+        seat.enter().unwrap();
+        seat.canvas
+            .output(b"\x1b[?1049h\x1b[?1000hpicture", Lines::Finished);
+        seat.canvas.flush().unwrap();
+        assert_ne!(tcgetattr(&pty.slave).unwrap(), before);
+        assert!(told(&pty.master).ends_with("picture"));
+        let died = catch_unwind(AssertUnwindSafe(move || {
+            let _seat = seat;
+            panic!("as the test wants it");
+        }));
+        assert!(died.is_err());
+        assert_eq!(tcgetattr(&pty.slave).unwrap(), before);
+        let told = told(&pty.master);
+        assert!(
+            told.starts_with("\x1b[?1049l") && told.contains("\x1b[?1000l"),
+            "{told:?}"
+        );
+    }
+}
