@@ -163,6 +163,16 @@ impl Seat {
         }
     }
 
+    /// Reads one byte, if there is one.
+    pub fn sip(&mut self) {
+        let mut byte = [0];
+        self.stream.set_nonblocking(true).ok();
+        if let Ok(1) = self.stream.read(&mut byte) {
+            self.held.extend_from_slice(&byte);
+        }
+        self.stream.set_nonblocking(false).ok();
+    }
+
     fn decode(&mut self) -> Result<(), FrameError> {
         let held = std::mem::take(&mut self.held);
         let mut rest = &held[..];

@@ -26,7 +26,8 @@ pub(super) enum Next {
 pub(super) struct Life {
     name: String,
     state: State,
-    runs: bool,
+    /// While it runs.
+    pid: Option<i32>,
     once: bool,
     /// What was said on arrival.
     opening: Option<String>,
@@ -40,7 +41,7 @@ impl Life {
         Self {
             name: escape(&attached.name),
             state: attached.state,
-            runs: attached.pid.is_some(),
+            pid: attached.pid,
             once,
             opening: None,
             hint: key.map_or(String::new(), |key| format!("; {key} detaches")),
@@ -49,7 +50,7 @@ impl Life {
 
     /// What to say at the beginning, where there is nothing to see yet.
     pub(super) fn opening(&mut self) -> Option<String> {
-        if !self.runs {
+        if self.pid.is_none() {
             self.opening = Some(self.standing(None, None));
         }
         self.opening.clone()
@@ -58,7 +59,7 @@ impl Life {
     /// Takes in that it ended, or that an attempt to start it did. What is told of a process that does not run, and in
     /// which nothing has changed, is how it came to that.
     pub(super) fn exited(&mut self, news: &Exited) -> Next {
-        let ran = std::mem::take(&mut self.runs);
+        let ran = self.pid.take().is_some();
         let before = std::mem::replace(&mut self.state, news.state);
         let changed = ran || news.gone || before != news.state;
         if !changed {
@@ -116,11 +117,11 @@ impl Life {
         }
     }
 
-    /// Takes in that it runs again.
-    pub(super) fn restarted(&mut self, pid: i32) -> String {
-        self.runs = true;
+    /// Takes in that it runs again; who may have missed it is told once more.
+    pub(super) fn restarted(&mut self, pid: i32) -> Option<String> {
+        let before = self.pid.replace(pid);
         self.state = State::Starting;
-        format!("[{} runs again, pid {pid}]", self.name)
+        (before != Some(pid)).then(|| format!("[{} runs again, pid {pid}]", self.name))
     }
 }
 
@@ -197,7 +198,9 @@ mod tests {
         let line = "[worker:0 exited with status 1, next try in 2 s; Ctrl-] detaches]";
         let next = life.exited(&news(exit, State::Backoff, Some(2000)));
         assert_eq!(next, Next::Wait(line.into()));
-        assert_eq!(life.restarted(12), "[worker:0 runs again, pid 12]");
+        let line = "[worker:0 runs again, pid 12]";
+        assert_eq!(life.restarted(12).as_deref(), Some(line));
+        assert_eq!(life.restarted(12), None);
         let line = "[worker:0 exited with status 1, starting again; Ctrl-] detaches]";
         let next = life.exited(&news(exit, State::Starting, None));
         assert_eq!(next, Next::Wait(line.into()));

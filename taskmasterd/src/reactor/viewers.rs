@@ -171,25 +171,39 @@ impl Reactor {
             };
             for token in terminal.viewers.clone() {
                 self.release_typed(token, id);
-                self.catch_up(token);
+                let due = self.catch_up(token);
+                let runs = self.has_pid(id);
+                // What the dead have left is seen before their end is told, what the living show after their birth is.
+                if due && !runs {
+                    self.show_screen(token);
+                }
                 self.tell_state(token, id);
                 self.tell_leader(token, id);
+                if due && runs {
+                    self.show_screen(token);
+                }
             }
         }
     }
 
-    fn catch_up(&mut self, token: Token) {
+    fn has_pid(&self, id: ProcessId) -> bool {
+        let process = self.core.process(id);
+        process.is_some_and(|process| process.pid().is_some())
+    }
+
+    /// Whether a client is to be shown the screen; if it has missed something it is told how much.
+    fn catch_up(&mut self, token: Token) -> bool {
         let now = self.now;
         let Some(attachment) = self.attachment(token) else {
-            return;
+            return false;
         };
         if attachment.screen_due_at().is_none_or(|at| at > now) {
-            return;
+            return false;
         }
         if let Some(skipped) = attachment.catch_up(now) {
             attachment.tell(&Frame::Skipped(skipped), now);
         }
-        self.show_screen(token);
+        true
     }
 
     fn tell_leader(&mut self, token: Token, id: ProcessId) {

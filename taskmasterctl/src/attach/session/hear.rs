@@ -34,8 +34,9 @@ impl Session {
             Frame::Restarted(news) => {
                 self.opening = None;
                 self.filters.iter_mut().for_each(Filter::restart);
-                let line = self.life.restarted(news.pid);
-                self.seat.canvas.remark(&line);
+                if let Some(line) = self.life.restarted(news.pid) {
+                    self.seat.canvas.remark(&line);
+                }
             }
             Frame::Detached(_) if self.finishing => return Err(End::Detached),
             Frame::Detached(reason) => return Err(End::Dismissed(reason)),
