@@ -6,6 +6,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::wait::{LATER, check, eventually, pause};
+
 /// What /proc/PID/stat tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
@@ -89,6 +91,11 @@ pub fn rss_kib(pid: i32) -> u64 {
     status_number(pid, "VmRSS")
 }
 
+/// The most memory that it ever had, in KiB.
+pub fn peak_kib(pid: i32) -> u64 {
+    status_number(pid, "VmHWM")
+}
+
 /// How often it woke up.
 pub fn wakeups(pid: i32) -> u64 {
     status_number(pid, "voluntary_ctxt_switches")
@@ -105,6 +112,17 @@ pub fn waited_for_cpu() -> Duration {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let waited = text.split_whitespace().nth(1);
     Duration::from_nanos(waited.and_then(|ns| ns.parse().ok()).unwrap_or(0))
+}
+
+/// Waits until a process does nothing at all for a while.
+#[track_caller]
+pub fn wait_at_rest(pid: i32) {
+    eventually("a process at rest", LATER, || {
+        let work = || (wakeups(pid), cpu_ms(pid));
+        let before = work();
+        pause(Duration::from_millis(300));
+        check(work() == before, || format!("{before:?} {:?}", work()))
+    });
 }
 
 /// Its open descriptors: number and what it leads to.

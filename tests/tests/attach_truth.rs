@@ -1,14 +1,13 @@
 //! Whoever could not look sees, when he looks again, what he would have seen all along; and nobody waited for him.
 
 use std::fs;
-use std::time::Duration;
 
 use harness::bins::workspace;
 use harness::referee::assert_same;
 use harness::seat::wanting;
 use harness::{
     Daemon, Exit, LATER, Referee, SOON, Sandbox, Seat, State, Term, check, eventually, flood, json,
-    pause, proc,
+    proc,
 };
 use nix::sys::signal::Signal;
 use shared::api::AttachParams;
@@ -65,20 +64,9 @@ fn run(daemon: &Daemon) {
     let before = daemon.rss_kib();
     daemon.rpc().start(&["p"]);
     daemon.sandbox().ledger("p").wait("wrote", 1, LATER);
-    wait_at_rest(daemon.daemon_pid());
+    proc::wait_at_rest(daemon.daemon_pid());
     let grown = daemon.rss_kib().saturating_sub(before);
     assert!(grown < GROWTH_KIB, "grown by {grown} KiB");
-}
-
-/// Waits until a process does nothing at all for a while.
-#[track_caller]
-fn wait_at_rest(pid: i32) {
-    eventually("a process at rest", LATER, || {
-        let work = || (proc::wakeups(pid), proc::cpu_ms(pid));
-        let before = work();
-        pause(Duration::from_millis(300));
-        check(work() == before, || format!("{before:?} {:?}", work()))
-    });
 }
 
 #[track_caller]
@@ -108,7 +96,7 @@ fn a_terminal_that_was_not_read_shows_the_truth_in_the_end() {
     let (daemon, truth) = busy();
     let mut term = attach(&daemon);
     run(&daemon);
-    wait_at_rest(term.pid());
+    proc::wait_at_rest(term.pid());
     assert_shows(&mut term, &truth);
 }
 
