@@ -32,7 +32,7 @@ pub(crate) fn status(job: &mut Job<'_>, args: &[&str]) -> Exit {
     job.show_answer(&call, answer, |answer: &Status, page| {
         print::status(answer, page);
         if strays {
-            print::strays(&answer.strays, page);
+            print::strays(answer, page);
         }
         match () {
             () if answer.processes.iter().any(|p| p.state.is_down()) => Exit::DOWN,

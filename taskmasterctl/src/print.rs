@@ -31,13 +31,20 @@ pub(crate) fn status(answer: &Status, page: &mut Page) {
     }
 }
 
-/// The processes that got away, in columns as those of `status`.
-pub(crate) fn strays(strays: &[Stray], page: &mut Page) {
-    for stray in strays {
-        let maker = maker(stray).map_or("-".into(), |maker| escape(&maker));
+/// The processes that got away, in columns and by names as those of `status`.
+pub(crate) fn strays(answer: &Status, page: &mut Page) {
+    for stray in &answer.strays {
+        let maker = maker(stray).map_or("-".into(), |maker| escape(shown(&maker, answer)));
         let (pid, command) = (stray.pid, escape(&stray.command));
         page.line(&format!("{maker:<33}{:<10}pid {pid}, {command}", "STRAY"));
     }
+}
+
+/// The shown name of a process of which another wrote down the program and the index.
+fn shown<'a>(written: &'a str, answer: &'a Status) -> &'a str {
+    let is_it = |it: &&ProcessStatus| format!("{}:{}", it.program, it.index) == written;
+    let known = answer.processes.iter().find(is_it);
+    known.map_or(written, |it| &it.name)
 }
 
 /// Who made a stray: what the daemon says, else what its environment does, where we may read it.

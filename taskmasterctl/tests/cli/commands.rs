@@ -46,6 +46,12 @@ fn strays_are_shown_when_asked_for() {
     assert_eq!(daemon.run("status"), (String::new(), 0));
     let want = format!("web:0{:28}STRAY     pid 7, worker\\x1b[2J\n", "");
     assert_eq!(daemon.run("status --strays"), (want, 0));
+    // A lone process has no number, wherever its name is shown.
+    let lone = Fake::result(json!({"processes": [process("web", "STOPPED")],
+        "strays": [{"pid": 7, "process": "web:0", "command": "worker"}]}));
+    let (text, _) = lone.run("status --strays");
+    let want = format!("web{:30}STRAY     pid 7, worker\n", "");
+    assert_eq!(text.split_once('\n').unwrap().1, want);
 }
 
 #[test]

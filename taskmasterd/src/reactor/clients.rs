@@ -14,6 +14,7 @@ use crate::control::client::Client;
 use crate::control::methods::{Deed, Present, Strays, carry_out, to_value};
 use crate::control::peer::Peer;
 use crate::core::{Input, Ticket};
+use crate::files::reason;
 use crate::limits::{
     ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, CLIENTS_MAX, CLIENTS_PER_UID_MAX, CLIENTS_RESERVED,
     REFUSED_TOLD_MS, REQUESTS_PER_TURN,
@@ -88,7 +89,7 @@ impl Reactor {
                 self.debts.clients.insert(token);
             }
             Err(error) => {
-                let text = format!("cannot listen to a client: {error}");
+                let text = format!("cannot listen to a client: {}", reason(&error));
                 self.tell(EventKind::Trouble { text }, Cause::Policy);
             }
         }

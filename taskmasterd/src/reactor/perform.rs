@@ -15,6 +15,7 @@ use crate::child::{Order, Spawned, Stderr, failure, spawn};
 use crate::config::model::Output as Destination;
 use crate::control::methods::to_value;
 use crate::core::{Aim, Answer, Effect, Failure, Input, Pid, ProcessId, Ticket};
+use crate::files::reason;
 use shared::api::Stream;
 
 use super::attach::End;
@@ -118,7 +119,11 @@ impl Reactor {
             match self.sources.add_owned(fd, source) {
                 Ok(token) => outputs.push(token),
                 Err(error) => {
-                    let text = format!("cannot listen to the output of pid {}: {error}", pid.0);
+                    let text = format!(
+                        "cannot listen to the output of pid {}: {}",
+                        pid.0,
+                        reason(&error)
+                    );
                     self.tell(EventKind::Trouble { text }, Cause::Policy);
                 }
             }
@@ -161,9 +166,10 @@ impl Reactor {
         };
         if let Err(error) = sent {
             let text = format!(
-                "cannot send {} to pid {}: {error}",
+                "cannot send {} to pid {}: {}",
                 shared::signal::name(signal),
-                pid.0
+                pid.0,
+                reason(&error)
             );
             self.tell(EventKind::Trouble { text }, Cause::Policy);
         }

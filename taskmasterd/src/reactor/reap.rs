@@ -8,6 +8,7 @@ use shared::state::Exit;
 
 use crate::child::{failure, read_exec_status};
 use crate::core::{Input, Pid, ProcessId};
+use crate::files::reason;
 use crate::limits::{DEATHS_PER_TURN, LEFTOVERS_MAX};
 use crate::sys;
 
@@ -25,7 +26,7 @@ impl Reactor {
                 Ok(Some((pid, exit))) => self.bury(pid, exit),
                 Ok(None) => return,
                 Err(error) => {
-                    let text = format!("cannot look for dead children: {error}");
+                    let text = format!("cannot look for dead children: {}", reason(&error));
                     return self.tell(EventKind::Trouble { text }, Cause::Policy);
                 }
             }

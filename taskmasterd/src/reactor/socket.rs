@@ -5,6 +5,8 @@ use std::io;
 use mio::Interest;
 use shared::event::{Cause, EventKind};
 
+use crate::files::reason;
+
 use super::Reactor;
 use super::sources::Source;
 
@@ -15,9 +17,9 @@ impl Reactor {
             return;
         }
         let restored = match self.listener.restore() {
-            Ok(_) => self
-                .listen_anew()
-                .map_err(|error| format!("cannot listen to the control socket: {error}")),
+            Ok(_) => self.listen_anew().map_err(|error| {
+                format!("cannot listen to the control socket: {}", reason(&error))
+            }),
             Err(reason) => Err(reason),
         };
         let kind = match restored {
