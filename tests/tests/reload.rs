@@ -1,6 +1,7 @@
 //! Reloads: what did not change is not touched, what is wrong changes nothing, and a storm does no harm.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use harness::{
@@ -177,6 +178,45 @@ fn keys_of_the_launch_need_a_restart() {
 }
 
 // Supervisor starts it again (its issue 214); whoever stopped it by hand had a reason.
+// With one terminal for everything there is nothing to write to a file of its own.
+#[test]
+fn standard_error_has_a_file_once_it_is_apart() {
+    let sandbox = Sandbox::new();
+    let cmd = sandbox.puppet("p", &["--write-err", "heard"]);
+    let file = sandbox.path("p.err");
+    let keys = |tty| json!({"p": {"cmd": cmd, "stderr": file, "tty": tty, "stoptime": 0}});
+    let daemon = Daemon::start(sandbox, keys("full"));
+    let ledger = daemon.sandbox().ledger("p");
+    ledger.wait("wrote", 1, SOON);
+    assert!(!file.exists());
+    daemon.reload(&keys("split"));
+    ledger.wait("wrote", 2, SOON);
+    wait_text(&file, "heard");
+}
+
+#[track_caller]
+fn wait_text(file: &Path, wanted: &str) {
+    eventually("what was written", SOON, || {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        check(text == wanted, || text)
+    });
+}
+
+// The last words of the old go to the old place.
+#[test]
+fn a_changed_program_writes_to_its_new_file() {
+    let sandbox = Sandbox::new();
+    let (old, new) = (sandbox.path("old.out"), sandbox.path("new.out"));
+    let script = "trap 'echo last; exit' TERM; echo $0; while :; do sleep 0.05; done";
+    let keys =
+        |word: &str, file: &Path| json!({"p": {"cmd": ["sh", "-c", script, word], "stdout": file}});
+    let daemon = Daemon::start(sandbox, keys("one", &old));
+    wait_text(&old, "one\n");
+    daemon.reload(&keys("two", &new));
+    wait_text(&new, "two\n");
+    wait_text(&old, "one\nlast\n");
+}
+
 #[test]
 fn what_was_stopped_by_hand_stays_stopped() {
     let sandbox = Sandbox::new();

@@ -36,7 +36,7 @@ pub fn needs_restart(was: &Program, is: &Program) -> bool {
         fatal_state_report_address: _,
         description: _,
     } = was;
-    launch_differs(launch, &is.launch)
+    launch_differs(launch, &is.launch) || was.is_merged() != is.is_merged()
 }
 
 fn launch_differs(was: &Launch, is: &Launch) -> bool {
@@ -91,7 +91,7 @@ fn program_change(
         (Some(was), Some(is)) if was == is => return None,
         (Some(was), Some(is)) => {
             let keys = key_changes(was, is);
-            let restarts = |key: &KeyChange| keys::reload(&key.key) == Reload::Restart;
+            let restarts = |key: &KeyChange| reload(&key.key, was, is) == Reload::Restart;
             match keys.iter().any(restarts) {
                 true => (Change::Restarted, keys),
                 false => (Change::Changed, keys),
@@ -133,13 +133,21 @@ fn key_change(was: &Row, is: &Row, consequence: &str) -> KeyChange {
 }
 
 fn consequence(key: &str, was: &Program, is: &Program) -> String {
-    match (key, keys::reload(key)) {
+    match (key, reload(key, was, is)) {
         ("numprocs", _) => numprocs_consequence(was, is),
-        ("stdout" | "stderr", _) => "live, reopened".into(),
+        ("stdout" | "stderr", Reload::Live) => "live, reopened".into(),
         (_, Reload::Live) => "live".into(),
         (_, Reload::Restart) => "restart".into(),
         (_, Reload::NextStart) => "at the next start of taskmasterd".into(),
     }
+}
+
+/// What a changed key needs. A process has the descriptor that its standard error had at its start.
+fn reload(key: &str, was: &Program, is: &Program) -> Reload {
+    if key == "stderr" && was.is_merged() != is.is_merged() {
+        return Reload::Restart;
+    }
+    keys::reload(key)
 }
 
 fn numprocs_consequence(was: &Program, is: &Program) -> String {

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::sys::stat::{lstat, stat};
 use nix::unistd::geteuid;
+use shared::api::Stream;
 use shared::text::escape;
 
-use super::model::{Config, Output, Program, Tty};
+use super::model::{Config, Output, Program};
 use super::output::INHERITED;
 use crate::files;
 use crate::limits::PROBLEMS_MAX;
@@ -33,18 +34,20 @@ pub fn obstacles(config: &Config) -> Vec<String> {
 /// The log files of a program, each with its key and the user who must be able to write it.
 fn logs(program: &Program, own: u32) -> impl Iterator<Item = (String, &PathBuf, u32)> {
     let uid = program.launch.user.as_ref().map_or(own, |user| user.uid);
-    // The whole terminal goes where standard output goes.
-    let apart = program.launch.tty != Tty::Full;
-    let stderr = Some(("stderr", &program.stderr)).filter(|_| apart);
-    let outputs = std::iter::once(("stdout", &program.stdout)).chain(stderr);
-    outputs.filter_map(move |(key, output)| match output {
-        // Those were warned of where they are written.
-        Output::File(log) if INHERITED.iter().any(|path| log.path == Path::new(path)) => None,
-        Output::File(log) => Some((format!("{}.{key}", program.name), &log.path, uid)),
-        Output::Memory | Output::Discard | Output::Inherit | Output::Syslog | Output::Stdout => {
-            None
-        }
-    })
+    let streams = [("stdout", Stream::Stdout), ("stderr", Stream::Stderr)];
+    let outputs = streams.map(|(key, stream)| (key, program.output(stream)));
+    outputs
+        .into_iter()
+        .filter_map(move |(key, output)| match output {
+            // Those were warned of where they are written.
+            Output::File(log) if INHERITED.iter().any(|path| log.path == Path::new(path)) => None,
+            Output::File(log) => Some((format!("{}.{key}", program.name), &log.path, uid)),
+            Output::Memory
+            | Output::Discard
+            | Output::Inherit
+            | Output::Syslog
+            | Output::Stdout => None,
+        })
 }
 
 /// Why the user `uid` would not get a log at `path`; `None` if that cannot be seen from here.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use shared::api::Stream;
 pub use shared::api::Tty;
 use shared::name::ProgramName;
 
@@ -137,6 +138,21 @@ impl Program {
             fatal_state_report_address: None,
             description: None,
         }
+    }
+
+    /// Where a stream goes. Standard error may go with standard output, because `stderr` says so or because the
+    /// process has one terminal for everything.
+    pub fn output(&self, stream: Stream) -> &Output {
+        match (stream, self.launch.tty) {
+            (Stream::Stdout, _) => &self.stdout,
+            (Stream::Stderr, Tty::Full) => &Output::Stdout,
+            (Stream::Stderr, Tty::Split | Tty::None) => &self.stderr,
+        }
+    }
+
+    /// Whether its two streams are one.
+    pub fn is_merged(&self) -> bool {
+        *self.output(Stream::Stderr) == Output::Stdout
     }
 }
 

@@ -18,7 +18,7 @@ mod supervisor;
 mod waiters;
 
 use serde::{Deserialize, Serialize};
-use shared::api::{Outcomes, Plan, ShutdownDone};
+use shared::api::{Outcomes, Plan, ShutdownDone, Stream};
 use shared::event::{Cause, EventKind};
 use shared::name::Selector;
 use shared::state::Exit;
@@ -159,8 +159,8 @@ pub enum Effect {
         signal: i32,
         aim: Aim,
     },
-    /// A live key that concerns the reactor changed: where the output goes.
-    Redirect { id: ProcessId },
+    /// A stream of the process goes somewhere else from now on.
+    Redirect { id: ProcessId, stream: Stream },
     /// The process is no longer in the configuration, and dead; forget what is kept for it.
     Forget { id: ProcessId },
     /// Something happened.

@@ -169,11 +169,8 @@ impl Supervisor {
 
     /// Keys that take effect without a restart.
     fn change_live(&mut self, id: ProcessId, spec: &Arc<Program>, out: &mut Vec<Effect>) {
-        self.touch(id, out, |process, out| {
-            if process.spec.stdout != spec.stdout || process.spec.stderr != spec.stderr {
-                out.push(Effect::Redirect { id });
-            }
-            process.spec = Arc::clone(spec);
+        self.exchange(id, Arc::clone(spec), out);
+        self.touch(id, out, |process, _| {
             if let State::Starting {
                 since, trusted_at, ..
             } = &mut process.state

@@ -1,8 +1,10 @@
 //! The set of all processes: commands, reloads, the shutdown, and whose turn it is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use shared::api::Stream;
 use shared::event::Cause;
 use shared::name::{ProcessName, ProgramName};
 
@@ -11,7 +13,7 @@ use super::process::{Context, Fate, Happening, Process};
 use super::shutdown::Phase;
 use super::waiters::Waiters;
 use super::{Effect, Input, Mono, Pid, ProcessId};
-use crate::config::model::Config;
+use crate::config::model::{Config, Program};
 use crate::limits::TIMEOUTS_PER_TURN;
 
 /// Every process of the configuration and those that are on their way out of it.
@@ -164,9 +166,25 @@ impl Supervisor {
         };
         match std::mem::replace(&mut process.fate, Fate::Keep) {
             Fate::Keep => {}
-            Fate::Replace(spec) => self.touch(id, out, |process, _| process.spec = spec),
+            Fate::Replace(spec) => self.exchange(id, spec, out),
             Fate::Remove => self.remove(id, out),
         }
+    }
+
+    /// Gives a process a new program.
+    pub(super) fn exchange(&mut self, id: ProcessId, spec: Arc<Program>, out: &mut Vec<Effect>) {
+        self.touch(id, out, |process, out| {
+            let before = std::mem::replace(&mut process.spec, spec);
+            let spec = &process.spec;
+            for stream in [Stream::Stdout, Stream::Stderr] {
+                // Files are opened as the user.
+                let is_same = before.output(stream) == spec.output(stream)
+                    && before.launch.user == spec.launch.user;
+                if !is_same {
+                    out.push(Effect::Redirect { id, stream });
+                }
+            }
+        });
     }
 
     pub(super) fn add(&mut self, name: ProcessName, process: Process) {

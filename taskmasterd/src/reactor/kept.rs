@@ -8,7 +8,6 @@ use shared::api::{Outcome, Stream, TAIL_LEN_MAX, Tail, TailParams, Verdict};
 use shared::event::{Cause, EventKind};
 use shared::rpc::{RpcError, code};
 
-use crate::config::model::{Output, Tty};
 use crate::control::client::Follow;
 use crate::control::methods::to_value;
 use crate::core::{Process, ProcessId};
@@ -108,8 +107,7 @@ impl Reactor {
 
 /// Whether the stream is one of its own.
 fn check_stream(process: &Process, params: &TailParams) -> Result<(), RpcError> {
-    let merged = process.spec.launch.tty == Tty::Full || process.spec.stderr == Output::Stdout;
-    if params.stream == Stream::Stderr && merged {
+    if params.stream == Stream::Stderr && process.spec.is_merged() {
         let message = format!(
             "{}: its standard error is part of its standard output",
             process.shown()

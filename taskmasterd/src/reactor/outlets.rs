@@ -63,10 +63,9 @@ pub(super) struct At {
 
 impl Outlet {
     pub(super) fn new(program: &Program, at: At, news: &mut News, who: &Speaker) -> Self {
-        let user = program.launch.user.as_ref();
         let mut outlet = Self {
-            stdout: Channel::new(Stream::Stdout, &program.stdout, user),
-            stderr: Channel::new(Stream::Stderr, &program.stderr, user),
+            stdout: Channel::new(Stream::Stdout, program),
+            stderr: Channel::new(Stream::Stderr, program),
             terminal: None,
         };
         for channel in outlet.channels() {
@@ -75,13 +74,23 @@ impl Outlet {
         outlet
     }
 
-    /// New destinations for the same process; those who follow it stay.
-    pub(super) fn redirect(&mut self, program: &Program, at: At, news: &mut News, who: &Speaker) {
-        let mut new = Self::new(program, at, news, who);
-        new.stdout.followers = std::mem::take(&mut self.stdout.followers);
-        new.stderr.followers = std::mem::take(&mut self.stderr.followers);
-        new.terminal = self.terminal.take();
-        *self = new;
+    /// A new destination for a stream; those who follow it stay.
+    pub(super) fn redirect(
+        &mut self,
+        stream: Stream,
+        program: &Program,
+        at: At,
+        news: &mut News,
+        who: &Speaker,
+    ) {
+        let channel = self.channel(stream);
+        channel.finish(at, news, who);
+        let followers = std::mem::take(&mut channel.followers);
+        *channel = Channel {
+            followers,
+            ..Channel::new(stream, program)
+        };
+        channel.reopen(at, news, who);
     }
 
     pub(super) fn terminal(&mut self) -> &mut Terminal {
@@ -102,9 +111,9 @@ impl Outlet {
 }
 
 impl Channel {
-    fn new(stream: Stream, output: &Output, user: Option<&Identity>) -> Self {
+    fn new(stream: Stream, program: &Program) -> Self {
         let (mut timestamps, mut strip_ansi) = (None, None);
-        let sink = match output {
+        let sink = match program.output(stream) {
             Output::Memory => Sink::Memory(Ring::new(Arena::new)),
             Output::Discard | Output::Stdout => Sink::Nowhere,
             Output::Inherit => Sink::Inherit(own_stream(stream)),
@@ -112,7 +121,7 @@ impl Channel {
             Output::File(file) => {
                 timestamps = file.timestamps.then(Timestamper::default);
                 strip_ansi = file.strip_ansi.then(AnsiStripper::default);
-                let files: Box<dyn Files> = match user {
+                let files: Box<dyn Files> = match &program.launch.user {
                     Some(user) => Box::new(UserFiles(user.clone())),
                     None => Box::new(DaemonFiles),
                 };

@@ -35,7 +35,7 @@ impl Reactor {
                 signal,
                 aim,
             } => self.kill(id, pid, signal, aim),
-            Effect::Redirect { id } => self.redirect(id),
+            Effect::Redirect { id, stream } => self.redirect(id, stream),
             Effect::Forget { id } => self.forget(id),
             Effect::Event { kind, cause } => self.tell(kind, cause),
             Effect::Reply { ticket, answer } => self.reply(ticket, answer),
@@ -175,14 +175,14 @@ impl Reactor {
         }
     }
 
-    fn redirect(&mut self, id: ProcessId) {
+    fn redirect(&mut self, id: ProcessId, stream: Stream) {
         let at = self.at();
         let (Some(process), Some(outlet)) = (self.core.process(id), self.outlets.get_mut(&id))
         else {
             return;
         };
         let who = Speaker::of(&self.core, id, NO_PID);
-        outlet.redirect(&process.spec, at, &mut self.news, &who);
+        outlet.redirect(stream, &process.spec, at, &mut self.news, &who);
     }
 
     fn forget(&mut self, id: ProcessId) {

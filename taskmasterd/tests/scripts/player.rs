@@ -272,7 +272,10 @@ impl Player {
                 let (aim, signal) = (words::aim(*aim), words::signal_name(*signal));
                 (format!("{aim} {} {} {signal}", name(id), pid.0), None)
             }
-            Effect::Redirect { id } => (format!("redirect {}", name(id)), None),
+            Effect::Redirect { id, stream } => {
+                let stream = words::stream(*stream);
+                (format!("redirect {stream} of {}", name(id)), None)
+            }
             Effect::Forget { id } => (format!("forget {}", name(id)), None),
             Effect::Event { kind, cause } => {
                 (format!("event: {}", words::event(kind, cause)), None)

@@ -1,9 +1,9 @@
 //! What the words of a script mean: programs, times, errors; and how effects are written.
 
-use shared::api::Outcome;
+use shared::api::{Outcome, Stream};
 use shared::event::{Cause, EventKind};
 use shared::state::Exit;
-use taskmasterd::config::model::{Autorestart, Output, Program, RestartLimit};
+use taskmasterd::config::model::{Autorestart, Output, Program, RestartLimit, Tty};
 use taskmasterd::core::{Aim, Answer, Failure};
 
 /// The program of a line such as `program web numprocs=2 starttime=500ms cmd=x manual`.
@@ -34,6 +34,7 @@ fn set(program: &mut Program, key: &str, value: &str) -> Result<(), String> {
         "sweep" => program.sweep = value != "false",
         "stdout" if value == "discard" => program.stdout = Output::Discard,
         "stderr" if value == "discard" => program.stderr = Output::Discard,
+        "tty" if value == "split" => program.launch.tty = Tty::Split,
         "priority" => program.priority = number(value)?,
         "restart_delay" => program.restart_delay_ms = time(value)?,
         "restart_limit" => program.restart_limit = Some(restart_limit(value)?),
@@ -113,6 +114,13 @@ pub(crate) fn failure(stage: &str, errno: &str) -> Result<Failure, String> {
         reason: format!("{stage} failed"),
         detail: format!("{stage}: {errno}"),
     })
+}
+
+pub(crate) fn stream(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Stdout => "stdout",
+        Stream::Stderr => "stderr",
+    }
 }
 
 pub(crate) fn aim(aim: Aim) -> &'static str {

@@ -1,7 +1,8 @@
 //! The invariants. S1 to S24 and L1 to L6 are the numbers under which they were written down:
 //!
 //! - S1 S2 S3: a process has one pid while it starts, runs or stops, and none otherwise.
-//! - S4 S17: only what is in the configuration, as it is there, is spawned, and nothing in a shutdown.
+//! - S4 S17: only what is in the configuration, as it is there, is spawned and writes where it says, and nothing in
+//!   a shutdown.
 //! - S5: signals go to one's own process that is not reaped. S8: SIGKILL has a reason.
 //! - S6 S22: each spawn has one end. S7: a stop is final until somebody else wants otherwise.
 //! - S9 S10 S11: RUNNING, BACKOFF, FATAL and EXITED come when the manual says.
@@ -11,7 +12,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use taskmasterd::config::model::{Config, Program};
+use shared::api::Stream;
+use taskmasterd::config::model::{Config, Output, Program};
 use taskmasterd::core::{
     Aim, Effect, Input, Mono, Pid, Process, ProcessId, Rest, State, Supervisor, Verb,
 };
@@ -42,6 +44,8 @@ pub(crate) struct Books {
     /// When SIGKILL is due after the stop signal.
     kill_due: BTreeMap<ProcessId, Mono>,
     forgotten: BTreeSet<ProcessId>,
+    /// Where the streams go, as the reactor has been told.
+    outputs: BTreeMap<(ProcessId, Stream), Output>,
 }
 
 /// `condition`, or the text is why the run failed.
@@ -75,10 +79,16 @@ pub(crate) fn change(change: &Change<'_>, os: &Os, books: &mut Books) -> Check {
                 )?;
                 books.forgotten.insert(*id);
             }
-            Effect::Kill { id, .. } | Effect::Redirect { id } => {
+            Effect::Kill { id, .. } | Effect::Redirect { id, .. } => {
                 hold(!books.forgotten.contains(id), || {
                     format!("S14: {id:?} was forgotten")
                 })?;
+                if let (Effect::Redirect { stream, .. }, Some(process)) =
+                    (effect, change.after.process(*id))
+                {
+                    let output = process.spec.output(*stream).clone();
+                    books.outputs.insert((*id, *stream), output);
+                }
             }
             Effect::Event { .. } | Effect::Reply { .. } | Effect::Leave => {}
         }
@@ -147,6 +157,19 @@ fn spawn(change: &Change<'_>, os: &Os, id: ProcessId, books: &mut Books) -> Chec
             process.name
         )
     })?;
+    for stream in [Stream::Stdout, Stream::Stderr] {
+        let output = process.spec.output(stream);
+        let told = books
+            .outputs
+            .entry((id, stream))
+            .or_insert_with(|| output.clone());
+        hold(told == output, || {
+            format!(
+                "S4: {} writes elsewhere than it is configured",
+                process.name
+            )
+        })?;
+    }
     books.spawns.entry(id).or_default().0 += 1;
     books.kill_due.remove(&id);
     Ok(())
@@ -177,7 +200,7 @@ fn reload(change: &Change<'_>, config: &Config) -> Check {
         let named = |effect: &&Effect| match effect {
             Effect::Spawn { id: other }
             | Effect::Kill { id: other, .. }
-            | Effect::Redirect { id: other }
+            | Effect::Redirect { id: other, .. }
             | Effect::Forget { id: other } => *other == id,
             Effect::Event { .. } | Effect::Reply { .. } | Effect::Leave => false,
         };
@@ -191,6 +214,7 @@ fn reload(change: &Change<'_>, config: &Config) -> Check {
             })?;
         } else if let (Some(was), Some(is)) = (was, is)
             && was.launch == is.launch
+            && was.is_merged() == is.is_merged()
             && !process.is_doomed()
         {
             let stopped = matches!(touched, Some(Effect::Kill { .. } | Effect::Forget { .. }));

@@ -36,7 +36,7 @@ pub(crate) fn mutate(config: &mut Config, rng: &mut Rng) {
             1 => changed = program(name, rng),
             2 => changed.numprocs = numprocs(rng),
             3 => changed.launch.argv = vec![format!("/bin/{}", rng.below(1000))],
-            4 => changed.stdout = rng.pick(&[Output::Memory, Output::Discard]),
+            4 => changed.stderr = rng.pick(&[Output::Memory, Output::Discard]),
             5 => changed.autostart = !changed.autostart,
             _ => {
                 let live = program(name, rng);
@@ -66,7 +66,7 @@ fn program(name: &str, rng: &mut Rng) -> Program {
     Program {
         name: name.parse().expect("a good name"),
         launch: Launch {
-            tty: Tty::None,
+            tty: rng.pick(&[Tty::None, Tty::Split, Tty::Full]),
             ..Launch::new(vec![format!("/bin/{name}")])
         },
         numprocs: numprocs(rng),
@@ -84,8 +84,8 @@ fn program(name: &str, rng: &mut Rng) -> Program {
         stoptime_ms: rng.pick(&[0, 50, 1000, 5000]),
         stopasgroup: rng.percent(30),
         sweep: rng.percent(70),
-        stdout: Output::Memory,
-        stderr: Output::Memory,
+        stdout: rng.pick(&[Output::Memory, Output::Discard]),
+        stderr: rng.pick(&[Output::Memory, Output::Discard, Output::Stdout]),
         priority: rng.pick(&[1, 5, 999]),
         restart_delay_ms: rng.pick(&[0, 0, 100, 2000]),
         restart_limit: rng.pick(&[

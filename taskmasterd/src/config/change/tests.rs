@@ -7,7 +7,9 @@ use crate::config::model::{
 use std::sync::Arc;
 
 fn program(name: &str) -> Program {
-    Program::new(name.parse().unwrap(), vec!["x".into()])
+    let mut program = Program::new(name.parse().unwrap(), vec!["x".into()]);
+    program.launch.tty = Tty::Split;
+    program
 }
 
 fn identity(uid: u32) -> Identity {
@@ -96,6 +98,7 @@ const EDITS: &[Edit] = &[
         "stderr",
         "live, reopened",
     ),
+    (|p| p.stderr = Output::Stdout, "stderr", "restart"),
     (|p| p.priority = 1, "priority", "live"),
     (|p| p.restart_delay_ms = 1, "restart_delay", "live"),
     (
