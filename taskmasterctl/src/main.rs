@@ -2,7 +2,7 @@
 //!
 //! Everything it knows it asks the daemon over the control socket; it keeps no state of its own but the
 //! shell's history. [`verbs`] is the table of its commands, [`deeds`] carries them out as [`job`]s, [`call`] talks to the
-//! daemon, [`print`] words the answers.
+//! daemon, [`mod@print`] words the answers.
 
 mod attach;
 mod call;

@@ -214,7 +214,7 @@ pub(crate) static VERBS: &[Verb] = &[
         meaning: "type into a process",
         usage: &[(
             "send <name> <text>",
-            "Type a text, with the escapes \\n \\r \\t \\e \\xNN \\\\",
+            "Type a text, with the escapes of printf: \\n \\r \\t \\e \\xNN ...",
         )],
         note: "Nothing is added to the text: to press Enter at a terminal, end it with \\r.",
         completes: Completes::Processes,

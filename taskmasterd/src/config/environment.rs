@@ -42,7 +42,8 @@ fn read_map(
         return;
     };
     for entry in entries {
-        let key = format!("env.{}", entry.key);
+        let shown = Some(entry.key.as_str()).filter(|name| !name.is_empty());
+        let key = format!("env.{}", shown.unwrap_or("\"\""));
         if let Err(what) = judge_name(&entry.key, trust) {
             keys.problem(entry.at, &key, &what);
         } else if entry.node.is_null() {

@@ -97,7 +97,7 @@ impl Drop for Becoming {
 ///
 /// # Safety
 ///
-/// `child_side` uses its task, constants, its own stack and [`raw`], nothing else: it does not allocate, lock,
+/// `child_side` uses its task, constants, its own stack and `raw`, nothing else: it does not allocate, lock,
 /// unwind or touch what belongs to a thread. It does not close the descriptor it is given.
 pub unsafe fn birth<T: 'static>(
     memory: Memory,

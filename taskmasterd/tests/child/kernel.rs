@@ -165,7 +165,9 @@ fn a_full_pipe_does_not_hold_the_writer() {
 fn what_a_child_sets_is_its_own() {
     let _turn = my_turn();
     let us = || {
-        let read = |name: &str| std::fs::read_to_string(format!("/proc/self/{name}")).unwrap();
+        // Of this thread: the one that starts tests blocks signals while it does.
+        let read =
+            |name: &str| std::fs::read_to_string(format!("/proc/thread-self/{name}")).unwrap();
         let status = read("status");
         let of_status = [
             "Umask",

@@ -127,7 +127,10 @@ const BAD_VALUES: &[(&str, &str)] = &[
         "env: {\"B=C\": x}",
         "4:11: web.env.B=C: a variable's name cannot have =",
     ),
-    ("env: {\"\": x}", "4:11: web.env.: a variable needs a name"),
+    (
+        "env: {\"\": x}",
+        "4:11: web.env.\"\": a variable needs a name",
+    ),
     (
         "env_file: /nonexistent",
         "4:15: web.env_file: /nonexistent cannot be opened: no such file or directory",
