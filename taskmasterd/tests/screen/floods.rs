@@ -1,15 +1,22 @@
 //! Nonsense, by the megabyte: whatever comes, nothing panics and nothing grows.
 //!
-//! Everything is made from a seed, which is printed when it fails; `SCREEN_SEED=7 cargo test` tries another.
+//! Everything is made from a seed, which is printed when it fails; `SCREEN_SEED=7 cargo test` tries another, and
+//! `SCREEN_LEN=20000000` makes floods of that many bytes. With `--nocapture` one sees how much time the dearest
+//! piece took, which in the daemon is a part of one turn.
 
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
 use shared::tracker::{STRING_LEN_MAX, Tracker};
 use taskmasterd::screen::Screen;
 
-use super::screen;
+use super::screen as new;
 use harness::referee::Referee;
 
 /// The bytes of one kind of flood.
 const LEN: usize = 300_000;
+/// The most that a turn of the daemon takes in from one process.
+const PIECE_LEN: usize = 65_536;
 
 /// Numbers that look random and are the same for the same seed (splitmix64).
 struct Dice(u64);
@@ -32,9 +39,23 @@ impl Dice {
     }
 }
 
-fn seed() -> u64 {
-    let given = std::env::var("SCREEN_SEED").ok();
-    given.and_then(|seed| seed.parse().ok()).unwrap_or(1)
+fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// The time that this thread has worked, which is not that of a clock where others work, too.
+fn worked() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
+        .expect("a clock")
+        .into()
+}
+
+/// Does a piece of work, and remembers if it was the dearest.
+fn piece<T>(dearest: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let start = worked();
+    let done = work();
+    *dearest = (worked() - start).max(*dearest);
+    done
 }
 
 fn noise(dice: &mut Dice, out: &mut Vec<u8>) {
@@ -83,28 +104,36 @@ fn string(dice: &mut Dice, out: &mut Vec<u8>) {
 
 /// Feeds a flood in pieces of all lengths, resizing and looking now and then.
 fn flood(name: &str, make: impl Fn(&mut Dice, &mut Vec<u8>)) {
-    let seed = seed();
+    let seed = setting("SCREEN_SEED").unwrap_or(1);
     println!("{name}: SCREEN_SEED={seed}");
     let mut dice = Dice(seed);
-    let (mut screen, mut tracker, mut bytes) = (screen(24, 80), Tracker::default(), Vec::new());
-    while bytes.len() < LEN {
+    let (mut screen, mut tracker, mut bytes) = (new(24, 80), Tracker::default(), Vec::new());
+    while bytes.len() < setting("SCREEN_LEN").unwrap_or(LEN) {
         make(&mut dice, &mut bytes);
     }
+    let (mut fed, mut looked) = Default::default();
     let mut rest = bytes.as_slice();
     while !rest.is_empty() {
-        let length = dice.of(&[1, 3, 100, 4096, 65_536]).min(rest.len());
-        let (piece, after) = rest.split_at(length);
+        let length = dice.of(&[1, 3, 100, 4096, PIECE_LEN]).min(rest.len());
+        let (bytes, after) = rest.split_at(length);
         rest = after;
         let mut queries = Vec::new();
-        screen.feed(piece, &mut queries);
-        tracker.feed(piece, &mut Vec::new());
+        piece(&mut fed, || screen.feed(bytes, &mut queries));
+        tracker.feed(bytes, &mut Vec::new());
         match dice.below(40) {
+            // That works at the next piece or look.
             0 => screen.resize(dice.of(&SIZES), dice.of(&SIZES)),
-            1 => look(&mut screen, &tracker),
+            1 => {
+                piece(&mut looked, || screen.snapshot(10_000));
+                look(&mut screen, &tracker);
+            }
+            // Another process: an engine that was given up is not asked again.
+            2..5 => (screen, tracker) = (new(24, 80), Tracker::default()),
             _ => {}
         }
     }
     look(&mut screen, &tracker);
+    println!("{name}: at most {fed:?} for {PIECE_LEN} bytes, {looked:?} for a look");
 }
 
 const SIZES: [u16; 8] = [0, 1, 2, 3, 10, 80, 200, 65_535];
