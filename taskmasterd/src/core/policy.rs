@@ -56,7 +56,11 @@ impl Process {
     ) -> State {
         self.failures = 0;
         let expected = matches!(exit, Exit::Code(code) if self.spec.exitcodes.contains(&code));
-        let again = self.again(expected, since, ctx.now);
+        let again = if ctx.leaving {
+            Ok(None)
+        } else {
+            self.again(expected, since, ctx.now)
+        };
         let again_at = *again.as_ref().unwrap_or(&None);
         ctx.tell(EventKind::Exited {
             process: self.shown(),

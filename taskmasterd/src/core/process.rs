@@ -134,6 +134,8 @@ pub(super) struct Context<'a> {
     pub(super) id: ProcessId,
     pub(super) now: Mono,
     pub(super) cause: &'a Cause,
+    /// Whether nothing is started any more.
+    pub(super) leaving: bool,
     pub(super) out: &'a mut Vec<Effect>,
 }
 

@@ -1,7 +1,9 @@
 //! A new configuration comes into force: what is the same is not touched.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use shared::api::Change;
 use shared::event::{Cause, EventKind};
 use shared::name::ProcessName;
@@ -12,6 +14,15 @@ use super::waiters::{Goal, Pending};
 use super::{Answer, Effect, Mono, ProcessId, Ticket};
 use crate::config::change;
 use crate::config::model::{Config, Program};
+use crate::limits::RESOURCE_RETRY_MS;
+
+/// Who comes after whom: what a reload adds waits for what it removes, which may hold the same port. It does not wait
+/// for what survives SIGKILL.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Succession {
+    leaving: BTreeSet<ProcessId>,
+    heirs: Vec<ProcessId>,
+}
 
 impl Supervisor {
     /// Puts `config` into force, as [`change::plan`] says; the answer comes when what was stopped is dead.
@@ -52,7 +63,11 @@ impl Supervisor {
         for &id in &ids {
             self.renew(now, id, &config, cause, out);
         }
-        self.adopt(config, now);
+        let first = self.next_id;
+        let vacant_at = self.note_leaving(now);
+        self.adopt(config, vacant_at);
+        let added = (first..self.next_id).map(ProcessId);
+        self.succession.heirs.extend(added);
         let Some(ticket) = ticket else { return };
         let mut pending = Pending::reload(plan);
         for id in ids {
@@ -69,8 +84,43 @@ impl Supervisor {
             .add(ticket, pending, |id| processes.get(&id), out);
     }
 
-    /// Makes `config` the one in force and adds the processes that it has and we have not.
-    pub(super) fn adopt(&mut self, config: Config, now: Mono) {
+    /// Notes who is on the way out. When all of them will be dead, as far as one can tell.
+    fn note_leaving(&mut self, now: Mono) -> Mono {
+        self.succession.leaving.clear();
+        let mut vacant_at = now;
+        for (&id, process) in &self.processes {
+            if process.fate != Fate::Remove {
+                continue;
+            }
+            self.succession.leaving.insert(id);
+            if let State::Stopping { kill_at, .. } = process.state {
+                // SIGKILL takes a moment.
+                vacant_at = vacant_at.max(kill_at.after(RESOURCE_RETRY_MS));
+            }
+        }
+        let processes = &self.processes;
+        let exists = |id: &ProcessId| processes.contains_key(id);
+        self.succession.heirs.retain(exists);
+        vacant_at
+    }
+
+    /// Someone on the way out is dead.
+    pub(super) fn succeed(&mut self, now: Mono, dead: ProcessId, out: &mut Vec<Effect>) {
+        self.succession.leaving.remove(&dead);
+        if !self.succession.leaving.is_empty() {
+            return;
+        }
+        for id in std::mem::take(&mut self.succession.heirs) {
+            self.touch(id, out, |process, _| {
+                if let State::Queued { at } = &mut process.state {
+                    *at = now.min(*at);
+                }
+            });
+        }
+    }
+
+    /// Makes `config` the one in force and adds the processes that it has and we have not, to be started at `at`.
+    pub(super) fn adopt(&mut self, config: Config, at: Mono) {
         for program in config.programs.values() {
             for index in 0..program.numprocs {
                 let known = self
@@ -79,7 +129,7 @@ impl Supervisor {
                     .is_some_and(|copies| copies.contains_key(&index));
                 if !known {
                     let name = ProcessName::new(program.name.clone(), index);
-                    self.add(name.clone(), Process::new(name, Arc::clone(program), now));
+                    self.add(name.clone(), Process::new(name, Arc::clone(program), at));
                 }
             }
         }

@@ -53,7 +53,9 @@ impl Process {
         ctx: &mut Context<'_>,
     ) -> State {
         match happening {
-            Happening::Start | Happening::Restart => self.state.clone(),
+            Happening::Start | Happening::Restart => State::Queued {
+                at: at.min(ctx.now),
+            },
             Happening::Stop => self.put_down(ctx),
             Happening::Timeout if at <= ctx.now => self.spawn(ctx),
             Happening::Spawned(_)
@@ -105,6 +107,9 @@ impl Process {
             Happening::Exited(exit) if trusted_at <= ctx.now && self.exec_failure.is_none() => {
                 self.state = self.trust(pid, since, ctx);
                 self.from_running(Happening::Exited(exit), ctx)
+            }
+            Happening::Exited(exit) if ctx.leaving && self.exec_failure.is_none() => {
+                self.end(pid, since, exit, ctx)
             }
             Happening::Exited(exit) => {
                 let failure = self

@@ -107,8 +107,18 @@ impl Supervisor {
             kind: EventKind::Notice { text },
             cause: cause.clone(),
         });
-        for (&id, process) in &self.processes {
-            if let Some(pid) = process.pid() {
+        let ids: Vec<ProcessId> = self.processes.keys().copied().collect();
+        for id in ids {
+            let is_up = |process: &&Process| !matches!(process.state, State::Stopping { .. });
+            if self
+                .processes
+                .get(&id)
+                .filter(is_up)
+                .is_some_and(|process| process.pid().is_some())
+            {
+                self.step(now, id, Happening::Stop, cause, out);
+            }
+            if let Some(pid) = self.processes.get(&id).and_then(Process::pid) {
                 out.push(Effect::Kill {
                     id,
                     pid,

@@ -10,6 +10,7 @@ use shared::name::{ProcessName, ProgramName};
 
 use super::order::{Agenda, Appointment};
 use super::process::{Context, Fate, Happening, Process};
+use super::reload::Succession;
 use super::shutdown::Phase;
 use super::waiters::Waiters;
 use super::{Effect, Input, Mono, Pid, ProcessId};
@@ -26,7 +27,8 @@ pub struct Supervisor {
     agenda: Agenda,
     pub(super) waiters: Waiters,
     pub(super) phase: Phase,
-    next_id: u64,
+    pub(super) succession: Succession,
+    pub(super) next_id: u64,
 }
 impl Supervisor {
     /// The supervisor of `config`, as it is when the daemon starts: what has `autostart` is queued.
@@ -41,6 +43,7 @@ impl Supervisor {
             agenda: Agenda::default(),
             waiters: Waiters::default(),
             phase: Phase::Up,
+            succession: Succession::default(),
             next_id: 0,
         };
         supervisor.adopt(config, now);
@@ -126,6 +129,7 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) {
         let died = matches!(happening, Happening::Exited(_));
+        let leaving = self.is_leaving();
         self.touch(id, out, |process, out| {
             process.step(
                 happening,
@@ -133,12 +137,13 @@ impl Supervisor {
                     id,
                     now,
                     cause,
+                    leaving,
                     out,
                 },
             )
         });
         if died {
-            self.bury(id, out);
+            self.bury(now, id, out);
         }
         self.hold_down(now, id, out);
     }
@@ -160,14 +165,17 @@ impl Supervisor {
     }
 
     /// Carries out the fate of the dead.
-    fn bury(&mut self, id: ProcessId, out: &mut Vec<Effect>) {
+    fn bury(&mut self, now: Mono, id: ProcessId, out: &mut Vec<Effect>) {
         let Some(process) = self.processes.get_mut(&id) else {
             return;
         };
         match std::mem::replace(&mut process.fate, Fate::Keep) {
             Fate::Keep => {}
             Fate::Replace(spec) => self.exchange(id, spec, out),
-            Fate::Remove => self.remove(id, out),
+            Fate::Remove => {
+                self.remove(id, out);
+                self.succeed(now, id, out);
+            }
         }
     }
 

@@ -17,6 +17,7 @@ pub(super) fn check(change: &Change<'_>, id: ProcessId, os: &Os) -> Result<(), S
             format!("S14: {} has vanished", before.name)
         });
     };
+    let leaving = change.before.is_leaving();
     let expected = match change.input {
         Input::SpawnFailed { failure, .. } => after_failure(before, failure.errno, change.now),
         Input::Exited { pid, exit, .. } => {
@@ -24,11 +25,16 @@ pub(super) fn check(change: &Change<'_>, id: ProcessId, os: &Os) -> Result<(), S
                 .children
                 .get(pid)
                 .and_then(|child| child.exec_failure.as_ref());
-            after_exit(before, *exit, exec_failure, change.now)
+            match (&before.state, exec_failure) {
+                // Nobody starts again, and nobody says so.
+                (State::Starting { .. } | State::Running { .. }, None) if leaving => {
+                    vec![State::Exited { again_at: None }]
+                }
+                _ => after_exit(before, *exit, exec_failure, change.now),
+            }
         }
         _ => return Ok(()),
     };
-    let leaving = change.before.is_leaving();
     let fits = |state: &State| {
         after.state == *state
             || (leaving && comes_back(state) && matches!(after.state, State::Stopped(_)))
