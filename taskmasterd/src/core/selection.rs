@@ -41,7 +41,8 @@ impl Supervisor {
                 Meant::ByName
             };
             let mut ids = self.matching(selector);
-            if ids.is_empty() && selector.as_str() != "all" {
+            let is_group = selector.as_str() == "all" || self.is_empty_group(selector);
+            if ids.is_empty() && !is_group {
                 unknown += 1;
                 found.push(Found::Nobody(self.nobody(selector, unknown)));
             }
@@ -93,6 +94,12 @@ impl Supervisor {
         }
     }
 
+    /// Whether it is the group of a program that has no processes now (`numprocs: 0`).
+    fn is_empty_group(&self, selector: &Selector) -> bool {
+        let program = selector.program().filter(|_| selector.is_group());
+        program.is_some_and(|program| self.config.programs.contains_key(program))
+    }
+
     fn sort_by_priority(&self, ids: &mut [ProcessId]) {
         ids.sort_by_cached_key(|id| self.processes.get(id).map(|process| process.spec.priority));
     }
@@ -116,6 +123,9 @@ impl Supervisor {
                 "{program} has {} processes, from {program}:0 on",
                 copies.len()
             )),
+            (Some(program), None) if self.config.programs.contains_key(program) => {
+                Some(format!("{program} has no processes (numprocs: 0)"))
+            }
             (Some(_) | None, _) => near().map(|near| format!("did you mean \"{near}\"?")),
         };
         Outcome {
