@@ -337,6 +337,7 @@ mod tests {
                 state: State::Backoff,
                 retry_in_ms: Some(2000),
                 gone: false,
+                reason: Some("couldn't exec cat: EACCES".into()),
             }),
             Frame::Restarted(Restarted { pid: 4711 }),
             Frame::Detached("stolen by uid 0".into()),
@@ -395,6 +396,7 @@ mod tests {
             state: State::Exited,
             retry_in_ms: None,
             gone: true,
+            reason: None,
         });
         let text = br#"{"exit":{"code":3},"state":"EXITED","retry_in_ms":null,"gone":true}"#;
         assert_eq!(&exited.to_bytes()[HEAD_LEN..], text);

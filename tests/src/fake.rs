@@ -55,6 +55,7 @@ pub fn running() -> Attached {
         state: State::Running,
         exit: None,
         retry_in_ms: None,
+        reason: None,
         leader: true,
         others: 0,
     }

@@ -15,6 +15,7 @@ fn exited(exit: Exit, state: State, retry_in_ms: Option<u64>) -> Frame {
         state,
         retry_in_ms,
         gone: false,
+        reason: None,
     })
 }
 

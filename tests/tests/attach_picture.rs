@@ -48,6 +48,7 @@ fn ended(state: State, retry_in_ms: Option<u64>) -> Frame {
         state,
         retry_in_ms,
         gone: false,
+        reason: None,
     })
 }
 

@@ -109,6 +109,9 @@ pub struct Attached {
     /// When it is tried again, in milliseconds, where it is.
     #[serde(default)]
     pub retry_in_ms: Option<u64>,
+    /// Why it could not be started, in supervisor's words, where it could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Whether the size of its terminal is now ours.
     pub leader: bool,
     /// How many others are attached.
@@ -151,6 +154,9 @@ pub struct Exited {
     /// Whether nothing will come of that name any more: it left the configuration, or the daemon stops.
     #[serde(default)]
     pub gone: bool,
+    /// Why it could not be started, in supervisor's words, where it could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// The payload of the frame RESTARTED.

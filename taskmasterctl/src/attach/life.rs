@@ -169,6 +169,7 @@ mod tests {
             state,
             exit: None,
             retry_in_ms: None,
+            reason: None,
             leader: true,
             others: 0,
         };
@@ -181,6 +182,7 @@ mod tests {
             state,
             retry_in_ms,
             gone: false,
+            reason: None,
         }
     }
 

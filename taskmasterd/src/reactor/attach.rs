@@ -120,6 +120,7 @@ impl Reactor {
             state: process.shown_state(),
             exit: process.exit,
             retry_in_ms: process.next_start().map(|at| at.since(self.now)),
+            reason: start_failure(process),
             leader: self.leads(id, token),
             others: u32::try_from(others).unwrap_or(u32::MAX),
         })
@@ -310,6 +311,7 @@ impl Reactor {
             state: State::Stopped,
             retry_in_ms: None,
             gone: true,
+            reason: None,
         });
         for &token in viewers {
             self.dismiss(token, std::slice::from_ref(&gone), end);
@@ -333,4 +335,22 @@ pub(super) fn no_such_process() -> RpcError {
 
 pub(super) fn told(process: &Process) -> Told {
     (process.pid().map(|pid| pid.0), process.shown_state())
+}
+
+/// Why a process could not be started, if that is why it does not run: the kernel has a number for it. What began and
+/// ended has its exit for a reason.
+pub(super) fn start_failure(process: &Process) -> Option<String> {
+    match process.shown_state() {
+        State::Backoff | State::Fatal => {
+            let failure = process.failure.as_ref();
+            let failure = failure.filter(|failure| failure.errno != 0);
+            failure.map(|failure| failure.reason.clone())
+        }
+        State::Stopped
+        | State::Starting
+        | State::Running
+        | State::Stopping
+        | State::Exited
+        | State::Unknown => None,
+    }
 }

@@ -14,7 +14,7 @@ use crate::core::{Mono, ProcessId};
 use crate::screen::harmless;
 
 use super::Reactor;
-use super::attach::told;
+use super::attach::{start_failure, told};
 use super::outlets::Channel;
 
 /// How much of a process without a terminal a client is shown on arrival, in bytes: a screenful and some.
@@ -230,6 +230,7 @@ impl Reactor {
             state: is.1,
             retry_in_ms,
             gone: false,
+            reason: start_failure(process),
         });
         let Some(attachment) = self.attachment(token) else {
             return;
