@@ -209,6 +209,11 @@ impl Process {
         self.alive().map(|(pid, _)| pid)
     }
 
+    /// Whether the present incarnation has failed to become its program; its death follows.
+    pub fn never_ran(&self) -> bool {
+        self.exec_failure.is_some()
+    }
+
     /// When it was started, while it is alive.
     pub fn since(&self) -> Option<Mono> {
         self.alive().map(|(_, since)| since)

@@ -79,7 +79,7 @@ impl Reactor {
         self.outlets.get(&id)?.terminal.as_deref()
     }
 
-    fn attached(&self, token: Token) -> Option<&Attachment> {
+    pub(super) fn attached(&self, token: Token) -> Option<&Attachment> {
         self.clients.get(&token)?.attachment.as_ref()
     }
 }

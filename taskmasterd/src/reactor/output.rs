@@ -75,6 +75,7 @@ impl Reactor {
             if self.is_paced(token) {
                 continue;
             }
+            self.hear_beginning(token);
             match self.read_output(token, Reading::News) {
                 Stop::Empty => {}
                 Stop::End => self.close_output(token),

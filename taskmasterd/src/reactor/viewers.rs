@@ -10,12 +10,13 @@ use crate::child::pty;
 use crate::config::model::Tty;
 use crate::control::attach::{Attachment, Role};
 use crate::control::outgoing::Wire;
-use crate::core::{Mono, ProcessId};
+use crate::core::{Mono, Process, ProcessId};
 use crate::screen::harmless;
 
 use super::Reactor;
 use super::attach::{start_failure, told};
 use super::outlets::Channel;
+use super::sources::{Output, Source};
 
 /// How much of a process without a terminal a client is shown on arrival, in bytes: a screenful and some.
 const SHOWN_OF_PIPE: usize = 4096;
@@ -131,6 +132,7 @@ impl Reactor {
             Stream::Stderr => Frame::stderr_to_bytes(raw),
         });
         for token in terminal.viewers.clone() {
+            self.tell_state(token, id);
             let Some(client) = self.clients.get_mut(&token) else {
                 continue;
             };
@@ -219,11 +221,37 @@ impl Reactor {
         self.dirty.insert(token);
     }
 
+    /// Whether what a process has started is its program by now, as far as we have heard.
+    fn is_its_program(&self, process: &Process) -> bool {
+        let incarnation = process.pid().and_then(|pid| self.children.get(&pid.0));
+        let becomes = incarnation.is_some_and(|incarnation| incarnation.exec_status.is_some());
+        !becomes && !process.never_ran()
+    }
+
+    /// Looks whether the process that has written to `output` has become its program: that comes before what the
+    /// program wrote, and is to be told before it.
+    pub(super) fn hear_beginning(&mut self, output: Token) {
+        let Some(Source::Output(Output { pid, .. })) = self.sources.get(output) else {
+            return;
+        };
+        let incarnation = self.children.get(&pid.0);
+        if let Some(exec_status) = incarnation.and_then(|incarnation| incarnation.exec_status) {
+            self.debts.exec_status.insert(exec_status);
+            self.take_in_exec_status();
+        }
+    }
+
     fn tell_state(&mut self, token: Token, id: ProcessId) {
         let Some(process) = self.core.process(id) else {
             return;
         };
-        let (is, now) = (told(process), self.now);
+        let now = self.now;
+        let was = self.attached(token).and_then(|attachment| attachment.told);
+        let (pid, state) = told(process);
+        let is_known = was.is_some_and(|(was, _)| was == pid);
+        // What may yet fail to become its program has not begun.
+        let began = is_known || self.is_its_program(process);
+        let is = (pid.filter(|_| began), state);
         let retry_in_ms = process.next_start().map(|at| at.since(now));
         let ended = Frame::Exited(Exited {
             exit: process.exit,
@@ -249,7 +277,7 @@ impl Reactor {
                 attachment.tell(&Frame::Restarted(Restarted { pid }), now);
             }
             // On its way up; what comes of it is told next.
-            None if is.1 == State::Starting && !had_pid => {}
+            None if (state == State::Starting || pid.is_some()) && !had_pid => {}
             None => attachment.tell(&ended, now),
         }
         self.dirty.insert(token);
