@@ -47,8 +47,7 @@ enum Wish {
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == attach::GUARDIAN) {
-        let modes = words.next().unwrap_or_default();
-        return attach::guard(modes.to_str());
+        return attach::guard(words);
     }
     let code = match wish(std::env::args_os().skip(1)) {
         Ok(Wish::Help) => {

@@ -3,7 +3,11 @@
 //! It is this very program in a hidden mode. It waits at the end of a pipe that only the client holds: the end of
 //! the pipe without a goodbye means that the client could not do it any more. It inherits a mask that keeps
 //! every signal of the terminal from it.
+//!
+//! It never takes the terminal from anybody: where another program is in front nothing is done, and modes that are no
+//! longer the client's are those of somebody who is at home there.
 
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
@@ -13,10 +17,14 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::termios::{
-    ControlFlags, InputFlags, LocalFlags, OutputFlags, SetArg, Termios, tcgetattr, tcsetattr,
+    ControlFlags, FlushArg, InputFlags, LocalFlags, OutputFlags, SetArg, Termios, cfmakeraw,
+    tcflush, tcgetattr, tcsetattr,
 };
+use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 
 use shared::tracker::Tracker;
+
+use super::stat;
 
 /// The first word of the hidden mode.
 pub(crate) const WORD: &str = "--guard-terminal";
@@ -35,8 +43,15 @@ pub(super) enum Duty {
     Picture,
 }
 
-/// What stands before the modes if there is a picture.
-const PICTURE_MARK: char = '+';
+impl Duty {
+    /// As a word for the guardian.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Modes => "modes",
+            Self::Picture => "picture",
+        }
+    }
+}
 
 /// A guardian on duty.
 #[derive(Debug)]
@@ -47,13 +62,11 @@ pub(super) struct Guardian {
 impl Guardian {
     /// Posts one at the terminal `tty`, whose modes were `modes`.
     pub(super) fn post(tty: BorrowedFd<'_>, modes: &Termios, duty: Duty) -> io::Result<Self> {
-        let mut word = write_modes(modes);
-        if let Duty::Picture = duty {
-            word.insert(0, PICTURE_MARK);
-        }
+        let groups = [getpgrp(), stat::group_of_shell()];
         let child = Command::new("/proc/self/exe")
             .arg(WORD)
-            .arg(word)
+            .args([duty.word(), &write_modes(modes)])
+            .args(groups.map(|group| group.to_string()))
             .stdin(Stdio::piped())
             .stdout(tty.try_clone_to_owned()?)
             .stderr(Stdio::null())
@@ -72,8 +85,71 @@ impl Guardian {
     }
 }
 
-/// The guardian's own life: `modes` are those to put back.
-pub(crate) fn watch(modes: Option<&str>) -> ExitCode {
+/// What a guardian is told.
+struct Orders {
+    /// Whether something is painted.
+    picture: bool,
+    /// The modes that are to be put back.
+    before: Termios,
+    /// The process groups that may be in front: the client's own, and that of the shell which started it.
+    groups: Vec<Pid>,
+}
+
+impl Orders {
+    /// `now` are the modes of the terminal, of which most is no part of the orders.
+    fn read(words: impl IntoIterator<Item = OsString>, now: &Termios) -> Option<Self> {
+        let words: Vec<OsString> = words.into_iter().collect();
+        let words: Option<Vec<&str>> = words.iter().map(|word| word.to_str()).collect();
+        let words = words?;
+        let [duty, modes, groups @ ..] = &words[..] else {
+            return None;
+        };
+        let mut before = now.clone();
+        read_modes(modes, &mut before)?;
+        let groups = groups.iter().filter_map(|group| group.parse().ok());
+        Some(Self {
+            picture: *duty == Duty::Picture.word(),
+            before,
+            groups: groups.map(Pid::from_raw).collect(),
+        })
+    }
+
+    /// Whether nobody else has the terminal. Of one that is not that of our session nobody is in front.
+    fn are_for(&self, tty: BorrowedFd<'_>) -> bool {
+        tcgetpgrp(tty).map_or(true, |front| self.groups.contains(&front))
+    }
+
+    fn carry_out(&self, tty: BorrowedFd<'_>) {
+        if !self.are_for(tty) {
+            return;
+        }
+        // First, and at once: the shell changes them too, as soon as it hears of the end of the client.
+        let ours = self.put_modes_back(tty);
+        if self.picture {
+            // Where it ends is not known: below the last row there is none of it.
+            let leave = [&Tracker::leave_unknown()[..], b"\x1b[9999B\r\n"].concat();
+            write_out(tty, &leave);
+        }
+        if ours {
+            // What the terminal reported until it was told not to would be typed into the shell.
+            let _ = tcflush(tty, FlushArg::TCIFLUSH);
+        }
+    }
+
+    /// Puts the modes back if they are still those of the client. Says whether they were.
+    fn put_modes_back(&self, tty: BorrowedFd<'_>) -> bool {
+        let mut raw = self.before.clone();
+        cfmakeraw(&mut raw);
+        let ours = tcgetattr(tty).is_ok_and(|now| write_modes(&now) == write_modes(&raw));
+        if ours {
+            let _ = tcsetattr(tty, SetArg::TCSANOW, &self.before);
+        }
+        ours
+    }
+}
+
+/// The guardian's own life, with the words that stand behind [`WORD`].
+pub(crate) fn watch(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let job_signals = [
         Signal::SIGINT,
         Signal::SIGQUIT,
@@ -85,28 +161,16 @@ pub(crate) fn watch(modes: Option<&str>) -> ExitCode {
     ];
     // A background process may change a terminal only if it holds SIGTTOU back.
     let _ = SigSet::from_iter(job_signals).thread_block();
+    let tty = io::stdout();
+    let orders = tcgetattr(tty.as_fd()).ok();
+    let orders = orders.and_then(|now| Orders::read(words, &now));
     let mut said = Vec::new();
     let heard = io::stdin().take(16).read_to_end(&mut said);
-    match (modes, heard) {
-        (Some(modes), Ok(_)) if said != GOODBYE => restore(modes),
+    match (orders, heard) {
+        (Some(orders), Ok(_)) if said != GOODBYE => orders.carry_out(tty.as_fd()),
         (_, _) => {}
     }
     ExitCode::SUCCESS
-}
-
-fn restore(modes: &str) {
-    let tty = io::stdout();
-    let picture = modes.strip_prefix(PICTURE_MARK);
-    if picture.is_some() {
-        // Where it ends is not known: below the last row there is none of it.
-        let leave = [&Tracker::leave_unknown()[..], b"\x1b[9999B\r\n"].concat();
-        write_out(tty.as_fd(), &leave);
-    }
-    if let Ok(mut now) = tcgetattr(tty.as_fd())
-        && read_modes(picture.unwrap_or(modes), &mut now).is_some()
-    {
-        let _ = tcsetattr(tty.as_fd(), SetArg::TCSAFLUSH, &now);
-    }
 }
 
 /// Writes to a terminal that may be full of what the client left, as long as it takes some within a while.

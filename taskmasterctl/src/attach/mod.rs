@@ -18,6 +18,7 @@ mod seat;
 mod session;
 mod signals;
 mod speech;
+mod stat;
 mod tty;
 
 use std::io;

@@ -1,0 +1,70 @@
+//! What `/proc` tells of a process: who started it, and which terminal is its own.
+
+use std::fs;
+
+use nix::unistd::{Pid, getpgid, getpgrp, getppid, getsid};
+
+/// What is read of `/proc/PID/stat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    parent: Pid,
+    /// The number of its device; 0 where it has none.
+    terminal: i32,
+}
+
+impl Stat {
+    fn of(process: &str) -> Option<Self> {
+        Self::read(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
+    }
+
+    /// The name of the program stands in parentheses, and may hold anything.
+    fn read(text: &str) -> Option<Self> {
+        let (_, rest) = text.rsplit_once(')')?;
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        let [_, parent, _, _, terminal, ..] = words[..] else {
+            return None;
+        };
+        Some(Self {
+            parent: Pid::from_raw(parent.parse().ok()?),
+            terminal: terminal.parse().ok()?,
+        })
+    }
+}
+
+/// The process group of the shell that started us: that of the first ancestor which is not in our own. Without one in
+/// our session it is our own.
+pub(super) fn group_of_shell() -> Pid {
+    let (own, session) = (getpgrp(), getsid(None));
+    let mut ancestor = getppid();
+    while getsid(Some(ancestor)) == session
+        && let Ok(group) = getpgid(Some(ancestor))
+    {
+        if group != own {
+            return group;
+        }
+        match Stat::of(&ancestor.to_string()) {
+            Some(stat) => ancestor = stat.parent,
+            None => return own,
+        }
+    }
+    own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let text = "7 (a) S 1 (b) T 5 6 7 34816 8 9\n";
+        let stat = Stat::read(text).unwrap();
+        assert_eq!((stat.parent.as_raw(), stat.terminal), (5, 34816));
+        assert_eq!(Stat::read("7 (a"), None);
+        assert_eq!(Stat::read("7 (a) S 1 2"), None);
+    }
+
+    #[test]
+    fn one_has_a_parent() {
+        assert_eq!(Stat::of("self").unwrap().parent, getppid());
+    }
+}

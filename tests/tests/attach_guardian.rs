@@ -1,0 +1,151 @@
+//! The guardian of the terminal: it mends what a killed client left, and takes the terminal from nobody.
+
+use std::fs::OpenOptions;
+use std::process::Command;
+
+use harness::fake::{Fake, Visitor, running};
+use harness::{Ctl, SOON, Sandbox, Term, check, eventually, json, proc};
+use nix::sys::signal::Signal;
+use shared::frame::Frame;
+
+const PROMPT: &str = "shell> ";
+
+/// A shell with jobs at whose terminal a client is attached to a full-screen program.
+struct Desk {
+    term: Term,
+    fake: Fake,
+    client: i32,
+    guardian: i32,
+    /// The modes before the client came, and its own.
+    before: String,
+    raw: String,
+    _visitor: Visitor,
+    _sandbox: Sandbox,
+}
+
+fn attached() -> Desk {
+    let sandbox = Sandbox::new();
+    let fake = Fake::new(&sandbox);
+    let mut command = Command::new("sh");
+    command.arg("-i").env("PS1", PROMPT).env_remove("ENV");
+    command.env("TERM", "xterm").current_dir(sandbox.dir());
+    command.env("CTL", Ctl::new(&sandbox.path("socket")).words());
+    let mut term = Term::spawn(&command);
+    term.wait_prompt(PROMPT);
+    let before = term.modes();
+    let visitor = attach(&mut term, &fake, "hello");
+    let (client, raw) = (visitor.pid, term.modes());
+    assert_ne!(raw, before);
+    Desk {
+        guardian: proc::children(client)[0].pid,
+        term,
+        fake,
+        client,
+        before,
+        raw,
+        _visitor: visitor,
+        _sandbox: sandbox,
+    }
+}
+
+fn attach(term: &mut Term, fake: &Fake, words: &str) -> Visitor {
+    term.type_line(PROMPT, "$CTL attach w");
+    let mut visitor = fake.accept();
+    visitor.answer(&json!(running()));
+    let picture = format!("\x1b[?1049h\x1b[?1000h\x1b[H\x1b[J{words}");
+    visitor.send(&Frame::Snapshot(picture.into_bytes()));
+    term.wait_for(words);
+    visitor
+}
+
+impl Desk {
+    /// Stops the client in a way of which it hears nothing. The shell has the terminal then, in modes of its own.
+    fn stop_client(&mut self) {
+        proc::signal(self.client, Signal::SIGSTOP);
+        eventually("the shell", SOON, || {
+            let text = String::from_utf8_lossy(self.term.raw()).into_owned();
+            check(text.ends_with(PROMPT), || text.clone())
+        });
+        self.term.cook();
+        self.term.send("\r");
+        self.term.wait_prompt(PROMPT);
+    }
+
+    /// Kills the client, and waits until the guardian has done what it does: what it wrote.
+    fn kill_client(&mut self) -> String {
+        let mark = self.term.raw().len();
+        proc::signal(self.client, Signal::SIGKILL);
+        self.wait_guardian(mark)
+    }
+
+    fn wait_guardian(&mut self, mark: usize) -> String {
+        let guardian = self.guardian;
+        eventually("the end of the guardian", SOON, || {
+            check(!proc::alive(guardian), || "it lives".into())
+        });
+        String::from_utf8_lossy(&self.term.raw()[mark..]).into_owned()
+    }
+}
+
+#[test]
+fn what_a_killed_client_left_is_mended() {
+    let mut desk = attached();
+    let said = desk.kill_client();
+    assert!(said.contains("\x1b[?1049l") && said.contains("\x1b[?1000"));
+    assert_eq!(desk.term.modes(), desk.before);
+}
+
+// Another program has the screen, and its own modes: it would be thrown out of both.
+#[test]
+fn a_program_that_has_taken_the_terminal_keeps_it() {
+    let mut desk = attached();
+    desk.stop_client();
+    let line = "sh -c 'stty -icanon -echo; echo settled; cat'";
+    desk.term.type_line(PROMPT, line);
+    desk.term.wait_for("\nsettled");
+    let modes = desk.term.modes();
+    assert_eq!(desk.kill_client(), "");
+    assert_eq!(desk.term.modes(), modes);
+}
+
+// Its modes are the very same, and yet they are not those of the one that was killed.
+#[test]
+fn a_second_client_keeps_its_modes() {
+    let mut desk = attached();
+    desk.stop_client();
+    let _second = attach(&mut desk.term, &desk.fake, "second");
+    assert_eq!(desk.term.modes(), desk.raw);
+    assert_eq!(desk.kill_client(), "");
+    assert_eq!(desk.term.modes(), desk.raw);
+}
+
+// A line editor has its own modes at its prompt. The screen it cannot mend.
+#[test]
+fn a_shell_at_its_prompt_keeps_its_modes() {
+    let mut desk = attached();
+    desk.stop_client();
+    let modes = desk.term.modes();
+    assert!(desk.kill_client().contains("\x1b[?1049l"));
+    assert_eq!(desk.term.modes(), modes);
+}
+
+// The guardian comes second here, as it may happen to: it does not hear of the end of the client before the shell has
+// taken its terminal.
+#[test]
+fn a_shell_that_is_faster_than_the_guardian_keeps_its_modes() {
+    let mut desk = attached();
+    let stdin = format!("/proc/{}/fd/0", desk.guardian);
+    let pipe = OpenOptions::new().write(true).open(stdin);
+    let pipe = pipe.expect("the other end of its pipe");
+    let mark = desk.term.raw().len();
+    proc::signal(desk.client, Signal::SIGKILL);
+    eventually("the shell", SOON, || {
+        let text = String::from_utf8_lossy(desk.term.raw()).into_owned();
+        check(text.ends_with(PROMPT), || text.clone())
+    });
+    desk.term.cook();
+    let modes = desk.term.modes();
+    drop(pipe);
+    assert!(desk.wait_guardian(mark).contains("\x1b[?1049l"));
+    assert_eq!(desk.term.modes(), modes);
+}
