@@ -120,6 +120,25 @@ fn json_is_json_on_every_command() {
     }
 }
 
+// The answer has one line for each process and no names: whoever asks for two knows them by their place.
+#[test]
+fn pids_come_in_the_order_of_the_names() {
+    let sandbox = Sandbox::new();
+    let program = json!({"cmd": sandbox.puppet("p", &["--brief"]), "starttime": "50ms"});
+    let programs = json!({"one": program, "man": program, "few": program});
+    let daemon = Daemon::start(sandbox, programs);
+    let pid = |name: &str| daemon.wait_state(name, State::Running).pid.expect("a pid");
+    let (one, man, few) = (pid("one"), pid("man"), pid("few"));
+    let said = |words: &[&str]| daemon.ctl().run(words).out;
+    assert_eq!(said(&["pid", "one", "man"]), format!("{one}\n{man}\n"));
+    assert_eq!(
+        said(&["pid", "man", "few", "o*", "man"]),
+        format!("{man}\n{few}\n{one}\n")
+    );
+    let status = said(&["status", "one", "few"]);
+    assert!(status.starts_with("few "), "a table is sorted: {status}");
+}
+
 #[test]
 fn without_a_daemon_the_client_says_so_with_the_path() {
     let sandbox = Sandbox::new();

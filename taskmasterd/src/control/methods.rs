@@ -185,8 +185,8 @@ fn found(core: &Supervisor, names: &[Selector]) -> Vec<Result<ProcessId, Outcome
     items.collect()
 }
 
-/// Splits what was found; the processes sorted by program and index.
-fn sorted<'a>(core: &'a Supervisor, names: &[Selector]) -> (Vec<&'a Process>, Vec<Outcome>) {
+/// Splits what was found; the processes stand where the names did that mean them.
+fn named<'a>(core: &'a Supervisor, names: &[Selector]) -> (Vec<&'a Process>, Vec<Outcome>) {
     let (mut processes, mut errors) = (Vec::new(), Vec::new());
     for item in found(core, names) {
         match item {
@@ -194,15 +194,16 @@ fn sorted<'a>(core: &'a Supervisor, names: &[Selector]) -> (Vec<&'a Process>, Ve
             Err(error) => errors.push(error),
         }
     }
-    processes.sort_by_key(|process| &process.name);
     (processes, errors)
 }
 
 fn status(core: &Supervisor, params: &StatusParams, present: Present) -> Deed {
-    let (processes, errors) = match params.names[..] {
+    let (mut processes, errors) = match params.names[..] {
         [] => (core.processes().map(|(_, one)| one).collect(), Vec::new()),
-        [..] => sorted(core, &params.names),
+        [..] => named(core, &params.names),
     };
+    // Whatever was asked for: people look for a name in a table.
+    processes.sort_by_key(|process| &process.name);
     let rows = processes.into_iter();
     let status = Status {
         processes: rows.map(|process| status_of(process, present)).collect(),
@@ -262,14 +263,14 @@ fn bad_signal(core: &Supervisor, names: &[Selector]) -> shared::api::Outcomes {
 }
 
 fn pids(core: &Supervisor, names: &[Selector]) -> Pids {
-    let (processes, errors) = sorted(core, names);
-    let named = |process: &Process| NamedPid {
+    let (processes, errors) = named(core, names);
+    let pid_of = |process: &Process| NamedPid {
         name: process.shown(),
         pid: process.pid().map_or(0, |pid| pid.0),
     };
     Pids {
         daemon: std::process::id(),
-        processes: processes.into_iter().map(named).collect(),
+        processes: processes.into_iter().map(pid_of).collect(),
         errors,
     }
 }
