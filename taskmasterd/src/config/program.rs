@@ -8,7 +8,7 @@ use super::check::Surroundings;
 use super::node::{Entry, Node, find};
 use super::output;
 use super::report::{At, Report};
-use super::users::{Asked, Users};
+use super::users::{Asked, Users, Wrong};
 use super::values::{self, Parsed};
 use super::{environment, keys, quantity, words};
 use crate::config::model::{Identity, Launch, Limit, Program, Resource, RestartLimit, Tty};
@@ -326,13 +326,9 @@ fn identity(keys: &mut Keys<'_>) -> Option<Identity> {
     };
     match keys.users.identity(asked, keys.env) {
         Ok(identity) => identity,
-        Err(what) => {
-            // The look-up is one question; the first key that was asked stands for it.
-            let key = ["user", "group", "groups"]
-                .into_iter()
-                .find(|key| keys.get(key).is_some())
-                .unwrap_or("user");
-            let at = keys.get(key).map_or(keys.at, |node| node.at);
+        Err(Wrong { key, element, what }) => {
+            let element = |node: &'_ Node| node.elements().get(element).unwrap_or(node).at;
+            let at = keys.get(key).map_or(keys.at, element);
             keys.problem(at, key, &what);
             None
         }

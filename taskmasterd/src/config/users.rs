@@ -13,7 +13,22 @@ use crate::config::model::Identity;
 /// The identities looked up so far: ten thousand programs of one user ask once.
 #[derive(Debug, Default)]
 pub(super) struct Users {
-    known: BTreeMap<String, Parsed<Option<Identity>>>,
+    known: BTreeMap<String, Result<Option<Identity>, Wrong>>,
+}
+
+/// What is wrong with one of the three keys. The place is not part of it: another program may have the same
+/// words elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) key: &'static str,
+    /// Which of its elements, where it has several.
+    pub(super) element: usize,
+    pub(super) what: String,
+}
+
+/// Blames an element of `key`.
+fn wrong(key: &'static str, element: usize) -> impl FnOnce(String) -> Wrong {
+    move |what| Wrong { key, element, what }
 }
 
 /// The three keys that say who.
@@ -30,7 +45,7 @@ impl Users {
         &mut self,
         asked: Asked<'_>,
         env: &Surroundings,
-    ) -> Parsed<Option<Identity>> {
+    ) -> Result<Option<Identity>, Wrong> {
         if asked.user.is_none() && asked.group.is_none() && asked.groups.is_none() {
             return Ok(None);
         }
@@ -51,32 +66,28 @@ impl Asked<'_> {
     }
 }
 
-fn look_up(asked: Asked<'_>, env: &Surroundings) -> Parsed<Option<Identity>> {
+fn look_up(asked: Asked<'_>, env: &Surroundings) -> Result<Option<Identity>, Wrong> {
     let user = match asked.user {
-        Some(node) => find_user(node)?,
-        None => Found::number(env.euid)?,
+        Some(node) => find_user(node),
+        None => Found::number(env.euid),
     };
+    let user = user.map_err(wrong("user", 0))?;
     let gid = match (asked.group, user.gid) {
-        (Some(node), _) => find_group(node)?,
+        (Some(node), _) => find_group(node).map_err(wrong("group", 0))?,
         (None, Some(gid)) => gid,
         (None, None) if user.uid == env.euid => env.egid,
         (None, None) => {
             let uid = user.uid;
-            return Err(format!(
-                "uid {uid} is not in the user database; give group too"
-            ));
+            let what = format!("uid {uid} is not in the user database; give group too");
+            return Err(wrong("user", 0)(what));
         }
     };
     if env.euid != 0 {
-        return unprivileged(asked, &user, gid, env);
+        return unprivileged(asked, &user, gid, env).map(|()| None);
     }
     let mut groups = match asked.groups {
-        Some(node) => node
-            .elements()
-            .iter()
-            .map(find_group)
-            .collect::<Parsed<Vec<u32>>>()?,
-        None => user.groups(gid)?,
+        Some(node) => find_groups(node)?,
+        None => user.groups(gid).map_err(wrong("user", 0))?,
     };
     groups.push(gid);
     groups.sort_unstable();
@@ -92,23 +103,24 @@ fn look_up(asked: Asked<'_>, env: &Surroundings) -> Parsed<Option<Identity>> {
 }
 
 /// Who is not root can ask only for what it is already.
-fn unprivileged(
-    asked: Asked<'_>,
-    user: &Found,
-    gid: u32,
-    env: &Surroundings,
-) -> Parsed<Option<Identity>> {
+fn unprivileged(asked: Asked<'_>, user: &Found, gid: u32, env: &Surroundings) -> Result<(), Wrong> {
     let remedy = "start taskmasterd as root, or remove the key";
     if user.uid != env.euid {
-        return Err(format!(
-            "only root can switch users, and the daemon runs as uid {}; {remedy}",
-            env.euid
-        ));
+        let euid = env.euid;
+        let what =
+            format!("only root can switch users, and the daemon runs as uid {euid}; {remedy}");
+        return Err(wrong("user", 0)(what));
     }
-    if asked.groups.is_some() || (asked.group.is_some() && gid != env.egid) {
-        return Err(format!("only root can switch groups; {remedy}"));
-    }
-    Ok(None)
+    let key = if asked.group.is_some() && gid != env.egid {
+        "group"
+    } else if asked.groups.is_some() {
+        "groups"
+    } else {
+        return Ok(());
+    };
+    Err(wrong(key, 0)(format!(
+        "only root can switch groups; {remedy}"
+    )))
 }
 
 /// A user as the database has it, or a number that it does not know.
@@ -208,6 +220,13 @@ pub(super) fn find_group(node: &Node) -> Parsed<u32> {
     }
 }
 
+fn find_groups(node: &Node) -> Result<Vec<u32>, Wrong> {
+    let elements = node.elements().iter().enumerate();
+    elements
+        .map(|(element, node)| find_group(node).map_err(wrong("groups", element)))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,7 +249,8 @@ mod tests {
             group: None,
             groups: None,
         };
-        Users::default().identity(asked, &surroundings(euid))
+        let identity = Users::default().identity(asked, &surroundings(euid));
+        identity.map_err(|wrong| wrong.what)
     }
 
     #[test]
@@ -281,6 +301,26 @@ mod tests {
                 .identity(other, &surroundings(54321))
                 .is_err()
         );
+    }
+
+    // Two programs that ask for the same hear of it each at its own place, so the place is not remembered.
+    #[test]
+    fn the_key_that_is_wrong_is_the_one_that_is_blamed() {
+        let blamed = |user: &str, group: &str, groups: &str| {
+            let asked = Asked {
+                user: Some(&node(user)),
+                group: Some(&node(group)),
+                groups: Some(&node(groups)),
+            };
+            let wrong = Users::default()
+                .identity(asked, &surroundings(0))
+                .unwrap_err();
+            (wrong.key, wrong.element)
+        };
+        assert_eq!(blamed("nosuch", "nosuch", "[nosuch]"), ("user", 0));
+        assert_eq!(blamed("54321", "nosuch", "[nosuch]"), ("group", 0));
+        assert_eq!(blamed("54321", "7", "[8, nosuch, 9]"), ("groups", 1));
+        assert_eq!(blamed("54321", "7", "nosuch"), ("groups", 0));
     }
 
     #[test]

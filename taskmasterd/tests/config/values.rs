@@ -102,6 +102,18 @@ const BAD_VALUES: &[(&str, &str)] = &[
         "4:11: web.user: no such user \"nobody2\"; create it, or name another",
     ),
     (
+        "user: 54321\n    group: nosuch",
+        "5:12: web.group: no such group \"nosuch\"; create it, or name another",
+    ),
+    (
+        "group: 7",
+        "4:12: web.group: only root can switch groups; start taskmasterd as root, or remove the key",
+    ),
+    (
+        "user: 54321\n    groups: [54321]",
+        "5:14: web.groups: only root can switch groups; start taskmasterd as root, or remove the key",
+    ),
+    (
         "zzz: 1",
         "4:5: web.zzz: unknown key; taskmaster.yaml(5) has them all",
     ),
