@@ -91,13 +91,16 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Order, String> {
             Short(_) | Long(_) | Value(_) => return Err(argument.unexpected().to_string()),
         }
     }
+    if let (true, Some((mode, _))) = (check, modes.first()) {
+        return Err(format!("--check and {mode} do not go together"));
+    }
     let mode = match modes[..] {
         [] => Mode::Foreground,
         [(_, mode)] => mode,
         [(_, Mode::Daemonize), (_, Mode::Daemonized)] => Mode::Daemonized,
         [(one, _), (other, _), ..] => return Err(format!("{one} and {other} do not go together")),
     };
-    if mode == Mode::Demo && (config.is_some() || check) {
+    if mode == Mode::Demo && config.is_some() {
         return Err("--demo has a configuration of its own".into());
     }
     let config = config.map_or_else(usual_config, Ok);
@@ -177,6 +180,11 @@ mod tests {
                 .unwrap_err()
                 .contains("--shell and --demo")
         );
+        for mode in ["--daemonize", "--shell", "--demo"] {
+            let want = format!("--check and {mode} do not go together");
+            assert_eq!(parsed(&["--check", mode]).unwrap_err(), want);
+            assert_eq!(parsed(&[mode, "--check"]).unwrap_err(), want);
+        }
         assert!(
             parsed(&["--frobnicate"])
                 .unwrap_err()
