@@ -1,5 +1,6 @@
 //! Where things are found when nobody says: the control socket.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The environment variable that names the control socket.
@@ -18,9 +19,29 @@ pub fn default_socket(uid: u32, runtime_dir: Option<&str>) -> PathBuf {
     }
 }
 
+/// A socket as people write it after `-s` and in [`SOCKET_VARIABLE`]: a path, or the URL that messages show.
+pub fn socket_named(written: OsString) -> PathBuf {
+    match written
+        .to_str()
+        .and_then(|text| text.strip_prefix("unix://"))
+    {
+        Some(path) => path.into(),
+        None => written.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_socket_is_a_path_or_a_url() {
+        let path = |written: &str| socket_named(written.into());
+        assert_eq!(path("unix:///a/b"), PathBuf::from("/a/b"));
+        assert_eq!(path("unix://a"), PathBuf::from("a"));
+        assert_eq!(path("unix:/a"), PathBuf::from("unix:/a"));
+        assert_eq!(path("/a/b"), PathBuf::from("/a/b"));
+    }
 
     #[test]
     fn everybody_has_a_socket_of_his_own() {

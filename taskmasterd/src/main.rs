@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use nix::sys::stat::{Mode, umask};
-use shared::paths::{SOCKET_VARIABLE, default_socket};
+use shared::paths::{SOCKET_VARIABLE, default_socket, socket_named};
 use taskmasterd::child::Heritage;
 use taskmasterd::child::helper::{HELPER, Verdict};
 use taskmasterd::config::model::Config;
@@ -47,11 +47,24 @@ fn main() -> ExitCode {
 }
 
 fn read(path: &Path) -> Result<Config, Problems> {
+    refuse_unreadable_again(path).map_err(|problem| Problems(vec![problem]))?;
     let surroundings = Surroundings::here().map_err(|error| {
         let problem = format!("the current directory: {}", reason(&error));
         Problems(vec![problem])
     })?;
     load(path, &surroundings)
+}
+
+/// The helper that reads the file at a reload is given its path as text.
+fn refuse_unreadable_again(path: &Path) -> Result<(), String> {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match whole.to_str() {
+        Some(_) => Ok(()),
+        None => Err(format!(
+            "{}: a path that is not UTF-8, and no reload could read it; rename it",
+            whole.display()
+        )),
+    }
 }
 
 /// The helper's life: the configuration at `path` as JSON on standard output.
@@ -162,13 +175,14 @@ fn socket_path(option: Option<PathBuf>, config: &Config) -> PathBuf {
     let from_environment = || {
         std::env::var_os(SOCKET_VARIABLE)
             .filter(|path| !path.is_empty())
-            .map(PathBuf::from)
+            .map(socket_named)
     };
     let usual = || {
         let runtime_dir = std::env::var("XDG_RUNTIME_DIR").ok();
         default_socket(nix::unistd::geteuid().as_raw(), runtime_dir.as_deref())
     };
     option
+        .map(|path| socket_named(path.into_os_string()))
         .or_else(|| config.socket.path.clone())
         .or_else(from_environment)
         .unwrap_or_else(usual)

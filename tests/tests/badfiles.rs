@@ -1,6 +1,8 @@
 //! Configurations that are wrong: refused at once, in words that say where; and what runs, runs on.
 
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -268,6 +270,34 @@ fn what_is_no_regular_file_is_refused_before_it_is_read() {
             path.display()
         );
         assert!(!said(&output).is_empty());
+    }
+}
+
+// It would run, and refuse every reload of a good file.
+#[test]
+fn a_path_that_no_reload_could_read_is_refused_at_the_start() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.path("dir").into_os_string();
+    let dir = OsString::from_vec([dir.as_bytes(), b"\xff"].concat());
+    fs::create_dir(&dir).expect("a directory can be made");
+    let path = Path::new(&dir).join("tm.yaml");
+    // A daemon that read it would not get far: its log is a directory.
+    fs::write(&path, "programs: {}\nlog: /\n").expect("a file can be written");
+    for words in [&["--check"][..], &[], &["--daemonize"]] {
+        for (config, here) in [
+            (path.as_path(), sandbox.dir()),
+            ("tm.yaml".as_ref(), dir.as_ref()),
+        ] {
+            let mut command = Command::new(bins::taskmasterd());
+            command.args(words).arg("-c").arg(config).current_dir(here);
+            let output = command.output().expect("taskmasterd starts");
+            let said = said(&output);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(
+                said.contains("not UTF-8, and no reload could read it"),
+                "{said}"
+            );
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use harness::{
-    Daemon, LATER, NOBODYS_UID, Rpc, SOON, Sandbox, State, User, Value, bins, eventually, json,
-    skip_unless_root, throughout,
+    Daemon, LATER, NOBODYS_UID, Rpc, SOON, Sandbox, Setup, State, User, Value, bins, eventually,
+    json, skip_unless_root, throughout,
 };
 use nix::sys::signal::Signal;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
@@ -45,6 +45,30 @@ fn a_socket_that_was_removed_comes_back_on_sigusr2() {
     }
     assert_eq!(daemon.pid("p"), pid);
     daemon.wait_log(&["made", "sock", "again"]);
+}
+
+// As the client takes it, and shows it: one variable is for both.
+#[test]
+fn a_socket_can_be_named_as_the_client_shows_it() {
+    let named = |sandbox: &Sandbox| format!("unix://{}", sandbox.text("sock"));
+    for by_option in [false, true] {
+        let sandbox = Sandbox::new();
+        let setup = match by_option {
+            true => Setup {
+                args: vec!["-s".into(), named(&sandbox)],
+                ..Setup::default()
+            },
+            false => Setup {
+                env: vec![("TASKMASTER_SOCKET".into(), named(&sandbox))],
+                ..Setup::default()
+            },
+        };
+        sandbox.write("tm.yaml", "programs: {}\n");
+        let mut daemon = Daemon::launch(sandbox, setup);
+        daemon.wait_up();
+        assert!(!daemon.sandbox().path("unix:").exists());
+        daemon.stop();
+    }
 }
 
 #[test]
