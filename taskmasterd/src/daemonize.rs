@@ -9,6 +9,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, Stdio};
 
 use taskmasterd::files::reason;
+use taskmasterd::sys;
 
 use crate::options::DAEMONIZED;
 use crate::say::complain;
@@ -35,6 +36,8 @@ pub(crate) fn launch() -> ExitCode {
 fn try_launch() -> io::Result<ExitCode> {
     let mut arguments = std::env::args_os();
     let own_name = arguments.next().unwrap_or_else(|| NAME.into());
+    // A lock or a pipe of the caller's would be held for as long as the daemon lives.
+    sys::close_others_on_exec()?;
     let mut daemon = Command::new("/proc/self/exe")
         .arg0(own_name)
         .args(arguments)

@@ -3,7 +3,9 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use taskmasterd::files::reason;
 
 const CONFIG: &str = include_str!("demo.yaml");
 
@@ -12,13 +14,14 @@ pub(crate) struct Demo(PathBuf);
 
 impl Demo {
     /// Writes the configuration to a new directory.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> Result<Self, String> {
         let directory =
             std::env::temp_dir().join(format!("taskmaster-demo-{}", std::process::id()));
-        fs::DirBuilder::new().mode(0o700).create(&directory)?;
+        let made = fs::DirBuilder::new().mode(0o700).create(&directory);
+        made.map_err(cannot("make", &directory))?;
         let demo = Self(directory);
         let text = CONFIG.replace("@DIRECTORY@", &demo.0.display().to_string());
-        fs::write(demo.config(), text)?;
+        fs::write(demo.config(), text).map_err(cannot("write", &demo.config()))?;
         Ok(demo)
     }
 
@@ -37,6 +40,10 @@ impl Demo {
     pub(crate) fn config(&self) -> PathBuf {
         self.0.join("demo.yaml")
     }
+}
+
+fn cannot(what: &str, path: &Path) -> impl FnOnce(io::Error) -> String {
+    move |error| format!("cannot {what} {}: {}", path.display(), reason(&error))
 }
 
 impl Drop for Demo {

@@ -123,7 +123,7 @@ fn supervise(options: Options) -> Result<(), (u8, String)> {
     let demo = match options.mode {
         RunMode::Demo => {
             let demo = demo::Demo::new();
-            Some(demo.map_err(cannot("write the configuration of the demonstration"))?)
+            Some(demo.map_err(|problem| (1, problem))?)
         }
         RunMode::Foreground | RunMode::Daemonize | RunMode::Daemonized | RunMode::Shell => None,
     };

@@ -165,6 +165,11 @@ pub fn ignore(signal: Signal) -> io::Result<()> {
     done.map(|_| ()).map_err(io::Error::from)
 }
 
+/// Has every descriptor but standard input, output and error closed at exec, whoever opened it.
+pub fn close_others_on_exec() -> io::Result<()> {
+    Ok(raw::close_on_exec_from(3)?)
+}
+
 /// Opens the slave of a PTY without its path, which another mount namespace may have covered.
 pub fn open_pty_peer(master: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;

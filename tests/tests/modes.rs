@@ -54,6 +54,20 @@ fn a_demonstration_runs_and_leaves_nothing() {
     });
 }
 
+#[test]
+fn a_demonstration_that_has_no_place_names_it() {
+    let sandbox = Sandbox::new();
+    let missing = sandbox.path("missing");
+    let mut command = Command::new(bins::taskmasterd());
+    command.arg("--demo").env("TMPDIR", &missing);
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.expect("taskmasterd starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let start = format!("taskmasterd: cannot make {}/", missing.display());
+    let told = said.starts_with(&start) && said.ends_with(": no such file or directory\n");
+    assert!(told && output.status.code() == Some(1), "{output:?}");
+}
+
 // `taskmasterd --check | head -1` is over when head is; a full disk is told, and is no success.
 #[test]
 fn an_answer_that_nobody_takes_ends_it_without_a_panic() {
@@ -163,6 +177,26 @@ fn in_the_background_it_is_up_when_the_caller_returns_and_outlives_him() {
         check(!proc::alive(daemon.0), || "it lives".into())
     });
     assert!(!socket.exists());
+}
+
+// A lock of the caller's would be held as long as the daemon lives, and who reads a pipe of his would never see its end.
+#[test]
+fn in_the_background_nothing_of_the_callers_stays_open() {
+    let (sandbox, file) = sandbox_with_program();
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec 3>lock 9>&3; exec \"$0\" -c \"$1\" --daemonize"]);
+    command.arg(bins::taskmasterd()).arg(&file);
+    command.stdin(Stdio::null()).current_dir(sandbox.dir());
+    let output = command.output().expect("taskmasterd starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let daemon = Background(pid_of_daemon(&sandbox.path("sock")));
+    let lock = sandbox.text("lock");
+    let fds = proc::fds(daemon.0);
+    assert!(fds.iter().all(|(_, target)| *target != lock), "{fds:?}");
+    proc::signal(daemon.0, Signal::SIGTERM);
+    eventually("the end of the daemon", SOON, || {
+        check(!proc::alive(daemon.0), || "it lives".into())
+    });
 }
 
 #[test]
