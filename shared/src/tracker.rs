@@ -210,11 +210,11 @@ impl State {
         };
         match code {
             b"0" | b"2" => {
-                let title = &rest[1..rest.len().min(1 + TITLE_LEN_MAX)];
-                self.title = String::from_utf8_lossy(title)
-                    .chars()
-                    .filter(|c| !c.is_control())
-                    .collect();
+                let title = String::from_utf8_lossy(&rest[1..]);
+                self.title = title.chars().filter(|c| !c.is_control()).collect();
+                // Counted as it is written again: what stands for a byte that is no text is longer than it.
+                let end = self.title.floor_char_boundary(TITLE_LEN_MAX);
+                self.title.truncate(end);
             }
             b"8" => {
                 let open = !rest.ends_with(b";") && body.len() <= LINK_LEN_MAX;

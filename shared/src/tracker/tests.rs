@@ -45,6 +45,29 @@ fn a_restored_terminal_is_in_the_same_state() {
     }
 }
 
+/// However much longer it gets by what stands for bytes that are no text, and never in the middle of a character.
+#[test]
+fn a_title_that_is_too_long_is_restored_as_it_was_kept() {
+    for title in [
+        &b"\xff"[..],
+        b"\xffx",
+        "größe ".as_bytes(),
+        "x日本".as_bytes(),
+    ] {
+        let bytes = [b"\x1b]2;", title.repeat(TITLE_LEN_MAX).as_slice(), b"\x07"].concat();
+        let once = tracker(&bytes);
+        assert!((TITLE_LEN_MAX - 3..=TITLE_LEN_MAX).contains(&once.title().len()));
+        assert!(
+            once.title()
+                .chars()
+                .all(|c| "\u{fffd}xgröße 日本".contains(c))
+        );
+        let last = once.title().chars().last();
+        assert!(title.starts_with(b"\xff") || last != Some('\u{fffd}'));
+        assert_eq!(tracker(&once.restore()).title(), once.title());
+    }
+}
+
 #[test]
 fn a_reset_forgets_what_was_set() {
     let set = "\x1b[?1h\x1b[?1000h\x1b[4h\x1b(0\x1b[31m\x1b[?25l\x1b[2;3r\x1b[?1049h\x1b[>1u";
