@@ -85,7 +85,7 @@ fn description(process: &ProcessStatus) -> String {
 }
 
 /// `2 s`: a time that goes by while it is read, rounded up.
-fn whole_seconds(ms: u64) -> String {
+pub(crate) fn whole_seconds(ms: u64) -> String {
     duration(ms.div_ceil(1000).saturating_mul(1000))
 }
 

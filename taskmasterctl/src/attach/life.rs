@@ -7,6 +7,7 @@ use shared::state::{Exit as Ending, State};
 use shared::text::{duration, escape};
 
 use crate::exit::Exit;
+use crate::print::whole_seconds;
 
 /// What is to be done about the end of the process.
 #[derive(Debug, PartialEq)]
@@ -29,7 +30,9 @@ pub(super) struct Life {
     /// While it runs.
     pid: Option<i32>,
     once: bool,
-    /// What was said on arrival.
+    /// How it stood on arrival.
+    found: Exited,
+    /// What was said then.
     opening: Option<String>,
     /// How to leave while waiting.
     hint: String,
@@ -43,6 +46,13 @@ impl Life {
             state: attached.state,
             pid: attached.pid,
             once,
+            found: Exited {
+                exit: attached.exit,
+                state: attached.state,
+                retry_in_ms: attached.retry_in_ms,
+                gone: false,
+                reason: attached.reason.clone(),
+            },
             opening: None,
             hint: key.map_or(String::new(), |key| format!("; {key} detaches")),
         }
@@ -51,7 +61,7 @@ impl Life {
     /// What to say at the beginning, where there is nothing to see yet.
     pub(super) fn opening(&mut self) -> Option<String> {
         if self.pid.is_none() {
-            self.opening = Some(self.standing(None, None));
+            self.opening = Some(self.standing(&self.found));
         }
         self.opening.clone()
     }
@@ -63,17 +73,17 @@ impl Life {
         let before = std::mem::replace(&mut self.state, news.state);
         let changed = ran || news.gone || before != news.state;
         if !changed {
-            let line = self.standing(news.exit, news.retry_in_ms);
+            let line = self.standing(news);
             return match self.opening.as_ref() == Some(&line) {
                 true => Next::Silent,
                 false => Next::Amend(line),
             };
         }
         if news.gone || is_final(news) || (self.once && ran) {
-            return Next::Leave(self.end(news, ran), code(news.exit));
+            return Next::Leave(self.end(news, ran), code(news));
         }
-        if !ran {
-            return Next::Wait(self.standing(news.exit, news.retry_in_ms));
+        if !ran || news.reason.is_some() {
+            return Next::Wait(self.standing(news));
         }
         let then = match news.retry_in_ms {
             None | Some(0) => "starting again".into(),
@@ -86,34 +96,45 @@ impl Life {
     /// How it ended for good.
     fn end(&self, news: &Exited, ran: bool) -> String {
         let name = &self.name;
+        if let Some(reason) = news.reason.as_deref().filter(|_| !news.gone) {
+            let (reason, state) = (escape(reason), news.state);
+            return format!("[cannot start {name}: {reason}; it is {state}]");
+        }
         match (news.gone, ran) {
             (true, _) => format!("[{name} {} and will not come back]", ending(news)),
             (false, true) if news.exit.is_some() && news.state == State::Fatal => {
                 format!("[{name} {} and is FATAL]", ending(news))
             }
             (false, true) => format!("[{name} {}]", ending(news)),
-            (false, false) => format!("[{name} is {}{}]", self.state, self.reason(news.exit)),
+            (false, false) => format!("[{name} is {}{}]", self.state, self.reason(news)),
         }
     }
 
     /// What it waits for, if it does not run.
-    fn standing(&self, exit: Option<Ending>, retry_in_ms: Option<u64>) -> String {
-        let then = match (retry_in_ms, self.state) {
+    fn standing(&self, news: &Exited) -> String {
+        let then = match (news.retry_in_ms, self.state) {
             (Some(0), _) => "; starting again".into(),
-            (Some(ms), _) => format!("; next try in {}", duration(ms)),
+            // The time goes by while it is read.
+            (Some(ms), _) => format!("; next try in {}", whole_seconds(ms)),
             (None, State::Stopped | State::Exited | State::Fatal) => "; waiting for a start".into(),
             (None, State::Starting | State::Running | State::Backoff) => String::new(),
             (None, State::Stopping | State::Unknown) => String::new(),
         };
-        let (name, state, reason) = (&self.name, self.state, self.reason(exit));
-        format!("[{name} is {state}{reason}{then}{}]", self.hint)
+        let (name, state, hint) = (&self.name, self.state, &self.hint);
+        match &news.reason {
+            Some(reason) if state == State::Backoff => {
+                format!("[cannot start {name}: {}{then}{hint}]", escape(reason))
+            }
+            Some(_) | None => format!("[{name} is {state}{}{then}{hint}]", self.reason(news)),
+        }
     }
 
     /// How it came to that, where it was not told to.
-    fn reason(&self, exit: Option<Ending>) -> String {
-        match (self.state, exit) {
-            (State::Stopped | State::Stopping, _) | (_, None) => String::new(),
-            (_, Some(exit)) => format!(": {}", shown(exit)),
+    fn reason(&self, news: &Exited) -> String {
+        match (self.state, &news.reason, news.exit) {
+            (State::Stopped | State::Stopping, _, _) | (_, None, None) => String::new(),
+            (_, Some(reason), _) => format!(": {}", escape(reason)),
+            (_, None, Some(exit)) => format!(": {}", shown(exit)),
         }
     }
 
@@ -149,8 +170,10 @@ fn shown(exit: Ending) -> String {
     }
 }
 
-/// The process's own code, as a shell counts it; without one, that of a process that does not run.
-fn code(exit: Option<Ending>) -> Exit {
+/// The process's own code, as a shell counts it; without one, that of a process that does not run. What could not be
+/// started has none, even if it had one before.
+fn code(news: &Exited) -> Exit {
+    let exit = news.exit.filter(|_| news.reason.is_none());
     exit.map_or(Exit::NOT_RUNNING, Exit::of_process)
 }
 
@@ -159,9 +182,9 @@ mod tests {
     use super::*;
     use shared::api::Tty;
 
-    fn life(state: State, once: bool) -> Life {
+    fn attached(state: State) -> Attached {
         let runs = matches!(state, State::Running | State::Starting);
-        let attached = Attached {
+        Attached {
             version: 1,
             name: "worker:0".into(),
             tty: Tty::Full,
@@ -172,8 +195,11 @@ mod tests {
             reason: None,
             leader: true,
             others: 0,
-        };
-        Life::new(&attached, once, Some("Ctrl-]"))
+        }
+    }
+
+    fn life(state: State, once: bool) -> Life {
+        Life::new(&attached(state), once, Some("Ctrl-]"))
     }
 
     fn news(exit: Option<Ending>, state: State, retry_in_ms: Option<u64>) -> Exited {
@@ -279,5 +305,95 @@ mod tests {
         assert_eq!(next, Next::Amend(line.into()));
         let next = waiting.exited(&news(None, State::Stopped, None));
         assert_eq!(left(next), ("[worker:0 is STOPPED]".into(), 7));
+    }
+
+    // As status has it: what is started again by itself does not wait for somebody to do it.
+    #[test]
+    fn on_arrival_it_is_told_why_it_is_down_and_until_when() {
+        let arrived = |state, exit, retry_in_ms, reason: Option<&str>| {
+            let attached = Attached {
+                state,
+                exit,
+                retry_in_ms,
+                reason: reason.map(String::from),
+                ..attached(State::Stopped)
+            };
+            let mut life = Life::new(&attached, false, None);
+            let line = life.opening().unwrap();
+            // What is told once more is no news.
+            let again = Exited {
+                reason: attached.reason,
+                ..news(exit, state, retry_in_ms)
+            };
+            assert_eq!(life.exited(&again), Next::Silent);
+            line
+        };
+        let one = Some(Ending::Code(1));
+        for (state, exit, retry_in_ms, reason, line) in [
+            (
+                State::Exited,
+                one,
+                Some(1200),
+                None,
+                "[worker:0 is EXITED: exited with status 1; next try in 2 s]",
+            ),
+            (
+                State::Backoff,
+                one,
+                Some(3000),
+                None,
+                "[worker:0 is BACKOFF: exited with status 1; next try in 3 s]",
+            ),
+            (
+                State::Fatal,
+                one,
+                None,
+                None,
+                "[worker:0 is FATAL: exited with status 1; waiting for a start]",
+            ),
+            (
+                State::Backoff,
+                Some(Ending::Code(127)),
+                Some(1000),
+                Some("can't find \u{1b}"),
+                "[cannot start worker:0: can't find \\x1b; next try in 1 s]",
+            ),
+            (
+                State::Fatal,
+                None,
+                None,
+                Some("can't find it"),
+                "[worker:0 is FATAL: can't find it; waiting for a start]",
+            ),
+            (
+                State::Stopped,
+                one,
+                None,
+                None,
+                "[worker:0 is STOPPED; waiting for a start]",
+            ),
+        ] {
+            assert_eq!(arrived(state, exit, retry_in_ms, reason), line);
+        }
+    }
+
+    // A status of 127 would be that of a process, and there was none.
+    #[test]
+    fn what_could_not_be_started_is_not_told_to_have_ended() {
+        let failed = |state, retry_in_ms| Exited {
+            reason: Some("can't find it".into()),
+            ..news(Some(Ending::Code(127)), state, retry_in_ms)
+        };
+        let mut life = life(State::Running, false);
+        let line = |s| {
+            format!("[cannot start worker:0: can't find it; next try in {s} s; Ctrl-] detaches]")
+        };
+        let next = life.exited(&failed(State::Backoff, Some(1000)));
+        assert_eq!(next, Next::Wait(line(1)));
+        let next = life.exited(&failed(State::Backoff, Some(2000)));
+        assert_eq!(next, Next::Amend(line(2)));
+        let next = life.exited(&failed(State::Fatal, None));
+        let line = "[cannot start worker:0: can't find it; it is FATAL]";
+        assert_eq!(left(next), (line.into(), 7));
     }
 }

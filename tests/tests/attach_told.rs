@@ -1,0 +1,31 @@
+//! The client attached: what its user is told in lines of its own.
+
+use harness::{Daemon, Sandbox, Sitting, State, json};
+
+// As `status` has it: what is started again by itself does not wait for somebody to do it.
+#[test]
+fn on_arrival_it_is_told_why_it_is_down_and_until_when() {
+    let keys = json!({"cmd": "sh -c 'exit 3'", "starttime": 0, "autorestart": "always",
+        "restart_delay": "90s"});
+    let daemon = Daemon::start(Sandbox::new(), json!({"flaky": keys}));
+    daemon.wait_state("flaky", State::Exited);
+    let mut sitting = Sitting::at(&daemon, &["flaky"]);
+    sitting
+        .term
+        .wait_for("[flaky is EXITED: exited with status 3; next try in ");
+    sitting.term.send("\x1d");
+    sitting.wait_code(0);
+}
+
+// There was no process that could have exited with anything.
+#[test]
+fn what_cannot_be_started_is_not_told_to_have_ended() {
+    let keys = json!({"cmd": "/nonexistent/x", "autostart": false, "startretries": 0});
+    let daemon = Daemon::start(Sandbox::new(), json!({"bad": keys}));
+    let mut sitting = Sitting::at(&daemon, &["bad"]);
+    let term = &mut sitting.term;
+    term.wait_for("[bad is STOPPED; waiting for a start; Ctrl-] detaches]");
+    daemon.rpc().start(&["bad"]);
+    term.wait_for("[cannot start bad: can't find command '/nonexistent/x'; it is FATAL]");
+    sitting.wait_code(7);
+}
