@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
-use avt::{Color, Pen, ScreenKind, Terminal};
+use avt::{Color, Pen, Screen, ScreenKind, Terminal};
 use shared::tracker::{Control, Parser, Piece};
 
 use super::model::{ScreenModel, Size};
@@ -26,8 +26,7 @@ impl ScreenModel for Emulator {
     }
 
     fn dump(&self) -> String {
-        let alternate = self.0.active_screen_kind() == ScreenKind::Alternate;
-        Translation::of(&self.0.dump(), alternate)
+        Translation::of(&self.0)
     }
 
     fn text(&self) -> Vec<String> {
@@ -94,23 +93,35 @@ fn write_pen(pen: &Pen, out: &mut String) {
     out.push('m');
 }
 
-/// A dump of avt, put into words that other terminals understand as well.
-struct Translation {
-    out: String,
-    alternate: bool,
-    /// In a part that only says what the alternate screen's saved cursor was, while the primary one is shown.
-    skipping: bool,
-    last: char,
+/// Which part of a dump of avt is being read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// The rows of a screen, which we paint ourselves.
+    Rows,
+    /// Between the switch to the alternate screen and its rows.
+    Entrance,
+    /// What the alternate screen's saved cursor was, while the primary one is shown.
+    Hidden,
+    /// All else.
+    Rest,
 }
 
-impl Translation {
-    fn of(dump: &str, alternate: bool) -> String {
+/// A dump of avt, put into words that other terminals understand as well.
+struct Translation<'a> {
+    terminal: &'a Terminal,
+    out: String,
+    part: Part,
+}
+
+impl<'a> Translation<'a> {
+    fn of(terminal: &'a Terminal) -> String {
+        let dump = terminal.dump();
         let mut translation = Self {
-            out: String::with_capacity(dump.len() * 2),
-            alternate,
-            skipping: false,
-            last: ' ',
+            terminal,
+            out: String::with_capacity(dump.len()),
+            part: Part::Rows,
         };
+        translation.paint(terminal.primary_screen());
         Parser::default().advance(dump.as_bytes(), |piece| {
             translation.piece(piece);
             ControlFlow::Continue(())
@@ -118,19 +129,28 @@ impl Translation {
         translation.out
     }
 
+    /// Each row at its place, without the blanks at its end: a smaller terminal shows the part there is room for. It
+    /// puts the rows below its last one onto that, so the one that belongs there comes after them.
+    fn paint(&mut self, screen: Screen<'_>) {
+        let rows: Vec<String> = screen.visible_lines().map(styled).collect();
+        let used = rows.iter().rposition(|row| !row.is_empty());
+        let rows = &rows[..used.map_or(0, |last| last + 1)];
+        self.out += "\x1b[?7l";
+        for (index, row) in rows.iter().enumerate().rev() {
+            write!(self.out, "\x1b[{}H\x1b[K{row}", index + 1).expect("a string takes all");
+        }
+        self.out += "\x1b[?7h";
+    }
+
     fn piece(&mut self, piece: Piece<'_>) {
         if let Piece::Control(control) = piece {
             return self.control(&control);
         }
-        if self.skipping {
+        if self.part != Part::Rest {
             return;
         }
         match piece {
-            Piece::Text(bytes) => {
-                let text = String::from_utf8_lossy(bytes);
-                self.last = text.chars().last().unwrap_or(self.last);
-                self.out.push_str(&text);
-            }
+            Piece::Text(bytes) => self.out.push_str(&String::from_utf8_lossy(bytes)),
             Piece::Char(byte) => self.out.push(byte.into()),
             Piece::Escape(0, last) => self.out.extend(['\x1b', last.into()]),
             Piece::Escape(intermediate, last) => {
@@ -141,20 +161,33 @@ impl Translation {
     }
 
     fn control(&mut self, control: &Control<'_>) {
-        let number = control.number(0);
-        match (control.mark, number, control.last) {
-            (b'?', 1047, b'h') if self.alternate => self.enter_alternate(),
-            (b'?', 1047, b'h') => self.skipping = true,
-            (b'?', 1047, b'l') => self.skipping = false,
-            _ if self.skipping => {}
-            // Not every terminal can repeat a character, or has CTC for tab stops.
-            (0, _, b'b') => {
-                let repeated = std::iter::repeat_n(self.last, number.into());
-                self.out.extend(repeated);
+        match (control.mark, control.number(0), control.last) {
+            (b'?', 1047, b'h') if self.is_alternate() => self.enter_alternate(),
+            (b'?', 1047, b'h') => self.part = Part::Hidden,
+            (b'?', 1047, b'l') => self.part = Part::Rest,
+            (0, _, b'H') if self.part == Part::Entrance => {
+                self.paint(self.terminal.screen());
+                self.part = Part::Rows;
             }
-            (0, _, b'm') => self.pen(control),
+            (0, _, b'm' | b'b') if self.part == Part::Rows => {}
+            _ if self.part == Part::Hidden => {}
+            _ => {
+                self.part = Part::Rest;
+                self.setting(control);
+            }
+        }
+    }
+
+    fn is_alternate(&self) -> bool {
+        self.terminal.active_screen_kind() == ScreenKind::Alternate
+    }
+
+    fn setting(&mut self, control: &Control<'_>) {
+        match (control.mark, control.number(0), control.last) {
+            // Not every terminal has CTC for tab stops.
             (0, 5, b'W') => self.out.push_str("\x1b[3g"),
             (0, _, b'W') => self.out.push_str("\x1bH"),
+            (0, _, b'm') => self.pen(control),
             _ => self.verbatim(control),
         }
     }
@@ -162,6 +195,7 @@ impl Translation {
     /// Few terminals have 1047, all have 1049, which saves the cursor: so it stands where it was saved, with
     /// what was saved, and what belongs to the saved one alone is undone on the other side.
     fn enter_alternate(&mut self) {
+        self.part = Part::Entrance;
         self.out
             .push_str("\x1b8\x1b[?1049h\x1b[?6l\x1b[?7h\x1b[0m\x1b[H\x1b[J");
     }

@@ -49,6 +49,35 @@ fn check(name: &str) {
     }
 }
 
+/// A smaller terminal shows the upper left part of what was drawn: nothing is moved by what does not fit. At its right
+/// margin is what came last.
+#[test]
+fn a_smaller_terminal_shows_a_part() {
+    for name in ["vim", "less", "htop", "top", "mc"] {
+        let bytes = recording(name);
+        for cut in cuts(bytes.len()) {
+            let mut screen = fed(ROWS, COLS, &bytes[..cut], 4096);
+            if !screen.is_drawn() {
+                continue;
+            }
+            let snapshot = screen.snapshot(0);
+            let mut whole = Referee::new(ROWS, COLS);
+            let mut part = Referee::new(ROWS - 10, COLS - 30);
+            let left = |text: String| -> Vec<String> {
+                let rows = text.lines().map(|row| {
+                    let left: String = row.chars().take(usize::from(COLS) - 32).collect();
+                    left.trim_end().to_owned()
+                });
+                let rows = rows.chain(std::iter::repeat(String::new()));
+                rows.take(usize::from(ROWS) - 10).collect()
+            };
+            let whole = left(whole.feed(&bytes[..cut]).text());
+            let part = left(part.feed(&snapshot.bytes).text());
+            assert_eq!(whole, part, "{name} at {cut}");
+        }
+    }
+}
+
 #[test]
 fn bash_is_restored_exactly() {
     check("bash");
