@@ -1,6 +1,6 @@
 //! The client attached: what its user is told in lines of its own.
 
-use harness::{Daemon, Sandbox, Sitting, State, json};
+use harness::{Ctl, Daemon, Sandbox, Seat, Sitting, State, json};
 
 // As `status` has it: what is started again by itself does not wait for somebody to do it.
 #[test]
@@ -28,4 +28,19 @@ fn what_cannot_be_started_is_not_told_to_have_ended() {
     daemon.rpc().start(&["bad"]);
     term.wait_for("[cannot start bad: can't find command '/nonexistent/x'; it is FATAL]");
     sitting.wait_code(7);
+}
+
+// What it writes would be typed on its own screen, and painted again, for ever. Others stay attached.
+#[test]
+fn nobody_attaches_to_the_terminal_at_which_he_sits() {
+    let sandbox = Sandbox::new();
+    let ctl = Ctl::new(&sandbox.path("sock")).words();
+    let keys = json!({"cmd": "sh -i", "env": {"CTL": ctl, "PS1": "shell> "}});
+    let daemon = Daemon::start(sandbox, json!({"sh": keys}));
+    let mut seat = Seat::take(&daemon, "sh");
+    for line in ["$CTL attach sh", "echo x | $CTL fg sh"] {
+        seat.type_in(&format!("{line}; echo code=$?.\r"));
+        seat.wait_output("sh: ERROR (you are at its terminal already)\r\ncode=1.");
+    }
+    seat.leave();
 }

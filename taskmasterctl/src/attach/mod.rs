@@ -34,6 +34,7 @@ pub(crate) use guardian::{WORD as GUARDIAN, watch as guard};
 use crate::call::Failure;
 use crate::exit::Exit;
 use crate::job::Job;
+use crate::print;
 use crate::term;
 
 use filter::Filter;
@@ -90,6 +91,14 @@ pub(crate) fn attach(job: &mut Job<'_>, args: &[&str]) -> Exit {
     seat.stop_in_background();
     let call = Call::Attach(params(name, &options, &seat));
     match connect(job, &call) {
+        Ok((attached, _)) if attached.pid.is_some_and(stat::sits_with_us) => {
+            print::refused(
+                &attached.name,
+                "you are at its terminal already",
+                &mut job.page,
+            );
+            Exit::FAILED
+        }
         Ok((attached, link)) => stay(&options, &attached, seat, link),
         Err(failure) => job.fail(&call, &failure),
     }

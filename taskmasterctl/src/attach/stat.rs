@@ -50,6 +50,13 @@ pub(super) fn group_of_shell() -> Pid {
     own
 }
 
+/// Whether that process has the terminal at which we sit: whatever it writes would come back to it.
+pub(super) fn sits_with_us(pid: i32) -> bool {
+    let terminal = |process: &str| Stat::of(process).map_or(0, |stat| stat.terminal);
+    let own = terminal("self");
+    own != 0 && own == terminal(&pid.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
