@@ -64,7 +64,7 @@ pub fn load(path: &Path, env: &Surroundings) -> Result<Config, Problems> {
         logs: BTreeMap::new(),
         config: Config::default(),
     };
-    if let Some((file, root)) = loader.open(path) {
+    if let Some((file, root)) = loader.open(path, None) {
         loader.main_file(path, file, &root);
     }
     let Loader {
@@ -94,14 +94,22 @@ struct Writer {
 }
 
 impl Loader<'_> {
-    /// The number and the tree of a file; what is wrong with it is reported.
-    fn open(&mut self, path: &Path) -> Option<(u32, Node)> {
+    /// The number and the tree of a file, which is included at `included`; what is wrong with it is reported.
+    fn open(&mut self, path: &Path, included: Option<At>) -> Option<(u32, Node)> {
         let file = self.report.add_file(path.display().to_string());
+        let opened = open::open(path).map_err(|what| match included {
+            Some(at) => {
+                let what = format!("include: {} {what}", path.display());
+                self.report.problem(at, what);
+            }
+            None => self.report.problem(At::file(file), what),
+        });
+        let opened = opened.ok()?;
         let trust = match self.env.euid {
             0 => Trust::RootOnly,
             _ => Trust::Anyone,
         };
-        let text = open::read(path, trust)
+        let text = open::read(&opened, path, trust)
             .map_err(|what| self.report.problem(At::file(file), what))
             .ok()?;
         let mut faults = Vec::new();
@@ -247,13 +255,13 @@ impl Loader<'_> {
         match included(base, node) {
             Ok(paths) => paths
                 .iter()
-                .for_each(|path| self.included_file(path, defaults)),
+                .for_each(|path| self.included_file(path, node.at, defaults)),
             Err(what) => self.report.problem(node.at, format!("include: {what}")),
         }
     }
 
-    fn included_file(&mut self, path: &Path, defaults: &[Entry]) {
-        let Some((_, root)) = self.open(path) else {
+    fn included_file(&mut self, path: &Path, at: At, defaults: &[Entry]) {
+        let Some((_, root)) = self.open(path, Some(at)) else {
             return;
         };
         let Some(entries) = self.top(&root) else {

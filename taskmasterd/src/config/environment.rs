@@ -74,7 +74,8 @@ fn read_file(
     trust: Trust,
     variables: &mut BTreeMap<String, String>,
 ) {
-    let text = match open::read(path, trust) {
+    let read = open::open(path).and_then(|file| open::read(&file, path, trust));
+    let text = match read {
         Ok(text) => text,
         Err(what) => {
             let what = format!("{} {what}", path.display());

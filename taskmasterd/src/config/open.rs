@@ -18,14 +18,18 @@ pub(super) enum Trust {
     RootOnly,
 }
 
-/// The text of a file.
-pub(super) fn read(path: &Path, trust: Trust) -> Result<String, String> {
+/// A file to be read; where there is none, that is a matter of who named it.
+pub(super) fn open(path: &Path) -> Result<File, String> {
     // Without O_NONBLOCK the open of a FIFO would wait for somebody to write into it.
-    let file = OpenOptions::new()
+    OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY)
         .open(path)
-        .map_err(|error| format!("cannot be opened: {}", reason(&error)))?;
+        .map_err(|error| format!("cannot be opened: {}", reason(&error)))
+}
+
+/// The text of the file that was opened at `path`.
+pub(super) fn read(file: &File, path: &Path, trust: Trust) -> Result<String, String> {
     let about = file
         .metadata()
         .map_err(|error| format!("cannot be examined: {}", reason(&error)))?;
@@ -38,7 +42,7 @@ pub(super) fn read(path: &Path, trust: Trust) -> Result<String, String> {
     if trust == Trust::RootOnly {
         distrust(path, &about)?;
     }
-    decode(contents(&file)?)
+    decode(contents(file)?)
 }
 
 fn kind(about: &Metadata) -> &'static str {
@@ -126,8 +130,12 @@ mod tests {
         path
     }
 
+    fn read_at(path: &Path, trust: Trust) -> Result<String, String> {
+        read(&open(path)?, path, trust)
+    }
+
     fn refusal(path: &Path) -> String {
-        read(path, Trust::Anyone).unwrap_err()
+        read_at(path, Trust::Anyone).unwrap_err()
     }
 
     #[test]
@@ -179,7 +187,7 @@ mod tests {
         let dir = directory("trust");
         let file = dir.join("tm.yaml");
         fs::write(&file, "programs:\n").unwrap();
-        let judge = |path: &Path| read(path, Trust::RootOnly);
+        let judge = |path: &Path| read_at(path, Trust::RootOnly);
         fs::set_permissions(&dir, Permissions::from_mode(0o755)).unwrap();
         fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
         assert!(judge(&file).is_ok());

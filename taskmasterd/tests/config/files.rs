@@ -250,10 +250,12 @@ fn included_files_bring_programs() {
         found.lines().collect::<Vec<_>>(),
         [
             format!(
+                "{dir}/tm.yaml:1:26: include: {dir}/missing.yaml cannot be opened: no such file or directory"
+            ),
+            format!(
                 "{dir}/conf.d/d.yaml:2:3: a: written twice; the first is at {dir}/tm.yaml:2:12"
             ),
             format!("{dir}/conf.d/d.yaml:3:1: log: belongs into the file that includes this one"),
-            format!("{dir}/missing.yaml: cannot be opened: no such file or directory"),
         ]
     );
 }
