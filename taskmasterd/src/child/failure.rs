@@ -2,6 +2,7 @@
 
 use nix::errno::Errno;
 
+use super::limits;
 use crate::config::model::Launch;
 use crate::core::Failure;
 
@@ -146,6 +147,12 @@ fn detail(stage: Stage, errno: Errno, launch: &Launch) -> String {
         (Stage::Exec, Errno::ENOEXEC) => {
             "; neither a program for this machine nor a script that begins with #!".into()
         }
+        (Stage::Setrlimit, Errno::EPERM) => {
+            let refused = limits::refused(&launch.limits);
+            refused.map_or(String::new(), |refused| {
+                format!("; above {}", refused.bound)
+            })
+        }
         (Stage::Interpreter, _) => "; the command is there, the interpreter it names is not".into(),
         (Stage::Chdir, _) => format!("; tried as {user}"),
         (Stage::Groups | Stage::Gid | Stage::Uid | Stage::Verify, _) => {
@@ -170,7 +177,10 @@ fn deed(stage: Stage, launch: &Launch) -> String {
         Stage::ControllingTerminal => "take control of the terminal".into(),
         Stage::Dup2 => "put descriptors 0, 1 and 2 in place".into(),
         Stage::OomScoreAdj => format!("set oom_score_adj to {}", number(launch.oom_score_adj)),
-        Stage::Setrlimit => "set the limits".into(),
+        Stage::Setrlimit => {
+            let refused = limits::refused(&launch.limits);
+            refused.map_or("set the limits".into(), |refused| refused.deed)
+        }
         Stage::Nice => format!("set nice to {}", number(launch.nice)),
         Stage::Groups | Stage::Gid | Stage::Uid | Stage::Verify => {
             format!("setuid to {}", user(launch))

@@ -10,8 +10,8 @@ use nix::sys::resource::{Resource as Kind, getrlimit, setrlimit};
 use crate::config::model::{Limit, Resource};
 use crate::sys::raw;
 
-/// Every resource that setrlimit(2) knows.
-const RESOURCES: [Resource; 16] = [
+/// Every resource that setrlimit(2) knows, in the order in which a child sets them.
+pub(super) const RESOURCES: [Resource; 16] = [
     Resource::As,
     Resource::Core,
     Resource::Cpu,
@@ -89,7 +89,7 @@ impl Rlimits {
     }
 }
 
-fn kind(resource: Resource) -> Kind {
+pub(super) fn kind(resource: Resource) -> Kind {
     match resource {
         Resource::As => Kind::RLIMIT_AS,
         Resource::Core => Kind::RLIMIT_CORE,

@@ -8,6 +8,7 @@ mod environment;
 mod failure;
 pub mod helper;
 mod heritage;
+mod limits;
 mod order;
 pub mod output;
 pub mod pty;

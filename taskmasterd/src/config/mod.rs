@@ -30,4 +30,4 @@ pub use check::{Surroundings, load};
 pub use destinations::obstacles;
 pub use keys::{KEYS, Key, Place, Reload};
 pub use report::Problems;
-pub use show::describe;
+pub use show::{describe, resource_name};

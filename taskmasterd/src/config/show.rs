@@ -33,6 +33,12 @@ pub(super) const RESOURCES: [(&str, Resource, bool); 16] = [
     ("stack", Resource::Stack, true),
 ];
 
+/// What a resource is called in the file.
+pub fn resource_name(resource: Resource) -> &'static str {
+    let known = RESOURCES.iter().find(|(_, known, _)| *known == resource);
+    known.map_or("", |(name, ..)| name)
+}
+
 /// The value of one key.
 pub(super) struct Row {
     pub(super) key: &'static str,

@@ -140,8 +140,12 @@ fn an_impossible_limit_is_told() {
         hard: None,
     };
     sh.limits.insert(Resource::Nofile, unlimited);
-    let reason = "couldn't set the limits: EPERM".to_owned();
+    let reason = "couldn't set limits.nofile to unlimited: EPERM".to_owned();
     assert_eq!(shown(&sh), (Stage::Setrlimit, libc::EPERM, reason));
+    let detail = failure(Stage::Setrlimit, libc::EPERM, &sh).detail;
+    let start =
+        "cannot set limits.nofile to unlimited: Operation not permitted (EPERM); above the ";
+    assert!(detail.starts_with(start), "{detail}");
 }
 
 /// Root is exempt from nproc until it has become the user: then exec fails, not fork.
