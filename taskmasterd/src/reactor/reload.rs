@@ -4,20 +4,17 @@
 //! helper runs at a time; who asks meanwhile is served by the next one, all of them together, because the file
 //! may have changed since the present one looked.
 
+mod outcome;
+
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use mio::Token;
-use serde_json::Value;
-use shared::api::{ReloadParams, Reloaded};
-use shared::event::{Cause, EventKind};
-use shared::rpc::{RpcError, code};
+use shared::api::ReloadParams;
+use shared::event::Cause;
 
 use crate::child::helper::{self, Verdict};
-use crate::config::change;
-use crate::config::model::Config;
-use crate::control::methods::to_value;
-use crate::core::{Input, Mono, Ticket};
+use crate::core::{Mono, Ticket};
 use crate::limits::{
     HELPER_ANSWER_LEN_MAX, HELPER_TIME_MS_MAX, HELPERS_HUNG_MAX, RELOAD_INTERVAL_MS,
 };
@@ -280,74 +277,6 @@ impl Reactor {
             }
         }
         true
-    }
-
-    fn put_into_force(&mut self, askers: Vec<Asker>, config: Config) {
-        for asker in askers {
-            let empties = config.programs.is_empty() && !self.core.config().programs.is_empty();
-            if empties && !config.empty_on_purpose && !asker.params.allow_empty {
-                let problem = format!(
-                    "{}: no programs; write \"programs: {{}}\" or use reload --allow-empty to stop all of them",
-                    self.reloads.path.display()
-                );
-                self.refuse_reload(vec![asker], &[problem]);
-                continue;
-            }
-            if asker.params.dry_run {
-                let plan = change::plan(self.core.config(), &config);
-                self.answer_asker(
-                    asker.ticket,
-                    to_value(&Reloaded {
-                        applied: false,
-                        plan,
-                    }),
-                );
-                continue;
-            }
-            let Asker { cause, ticket, .. } = asker;
-            self.inbox.push_back(Input::Reload {
-                ticket,
-                cause,
-                config: config.clone(),
-            });
-            self.settle();
-            self.warn(config.warnings.clone());
-        }
-    }
-
-    fn refuse_reload(&mut self, askers: Vec<Asker>, problems: &[String]) {
-        for asker in askers {
-            if !asker.params.dry_run {
-                for reason in problems {
-                    self.tell(
-                        EventKind::ReloadRefused {
-                            reason: reason.clone(),
-                        },
-                        asker.cause.clone(),
-                    );
-                }
-            }
-            let data = problems
-                .iter()
-                .map(|problem| Value::from(problem.as_str()))
-                .collect();
-            let message = format!(
-                "the configuration has problems, nothing changed:\n{}",
-                problems.join("\n")
-            );
-            let error = RpcError {
-                code: code::RELOAD_REFUSED,
-                message,
-                data: Some(Value::Array(data)),
-            };
-            self.answer_asker(asker.ticket, Err(error));
-        }
-    }
-
-    fn answer_asker(&mut self, ticket: Option<Ticket>, outcome: Result<Value, RpcError>) {
-        if let Some(ticket) = ticket {
-            self.answer(ticket, outcome);
-        }
     }
 }
 

@@ -1,0 +1,85 @@
+//! What comes of a reload: put into force or refused, and told to those who asked.
+
+use serde_json::Value;
+use shared::api::Reloaded;
+use shared::event::EventKind;
+use shared::rpc::{RpcError, code};
+
+use crate::config::change;
+use crate::config::model::Config;
+use crate::control::methods::to_value;
+use crate::core::{Input, Ticket};
+use crate::reactor::Reactor;
+
+use super::Asker;
+
+impl Reactor {
+    /// What the helper found good is compared, or put into force, for each who asked.
+    pub(super) fn put_into_force(&mut self, askers: Vec<Asker>, config: Config) {
+        for asker in askers {
+            let empties = config.programs.is_empty() && !self.core.config().programs.is_empty();
+            if empties && !config.empty_on_purpose && !asker.params.allow_empty {
+                let problem = format!(
+                    "{}: no programs; write \"programs: {{}}\" or use reload --allow-empty to stop all of them",
+                    self.reloads.path.display()
+                );
+                self.refuse_reload(vec![asker], &[problem]);
+                continue;
+            }
+            if asker.params.dry_run {
+                let plan = change::plan(self.core.config(), &config);
+                self.answer_asker(
+                    asker.ticket,
+                    to_value(&Reloaded {
+                        applied: false,
+                        plan,
+                    }),
+                );
+                continue;
+            }
+            let Asker { cause, ticket, .. } = asker;
+            self.inbox.push_back(Input::Reload {
+                ticket,
+                cause,
+                config: config.clone(),
+            });
+            self.settle();
+            self.warn(config.warnings.clone());
+        }
+    }
+
+    pub(super) fn refuse_reload(&mut self, askers: Vec<Asker>, problems: &[String]) {
+        for asker in askers {
+            if !asker.params.dry_run {
+                for reason in problems {
+                    self.tell(
+                        EventKind::ReloadRefused {
+                            reason: reason.clone(),
+                        },
+                        asker.cause.clone(),
+                    );
+                }
+            }
+            let data = problems
+                .iter()
+                .map(|problem| Value::from(problem.as_str()))
+                .collect();
+            let message = format!(
+                "the configuration has problems, nothing changed:\n{}",
+                problems.join("\n")
+            );
+            let error = RpcError {
+                code: code::RELOAD_REFUSED,
+                message,
+                data: Some(Value::Array(data)),
+            };
+            self.answer_asker(asker.ticket, Err(error));
+        }
+    }
+
+    fn answer_asker(&mut self, ticket: Option<Ticket>, outcome: Result<Value, RpcError>) {
+        if let Some(ticket) = ticket {
+            self.answer(ticket, outcome);
+        }
+    }
+}
