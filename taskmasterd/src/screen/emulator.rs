@@ -1,57 +1,134 @@
 //! The engine: avt, with its dump rewritten for terminals that are not avt.
 
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
-use avt::{Color, Pen, Screen, ScreenKind, Terminal};
+use avt::parser::{EdScope, Function};
+use avt::{Cell, Color, Line, Observation, Observer, Operation, Pen, Screen, ScreenKind, Terminal};
 use shared::tracker::{Control, Parser, Piece};
 
 use super::model::{ScreenModel, Size};
+use crate::limits::RING_LEN;
 
 /// Makes an engine.
 pub fn emulator(size: Size) -> Box<dyn ScreenModel> {
-    let terminal = Terminal::new(size.cols(), size.rows());
-    Box::new(Emulator(terminal.expect("no size has a zero")))
+    let terminal = Terminal::new(size.cols(), size.rows()).expect("no size has a zero");
+    let above = Above::default();
+    Box::new(Emulator { terminal, above })
 }
 
-struct Emulator(Terminal);
+struct Emulator {
+    terminal: Terminal,
+    above: Above,
+}
 
 impl ScreenModel for Emulator {
     fn feed(&mut self, text: &str) {
-        self.0.feed(text);
+        self.terminal.feed_with(text, &mut self.above);
     }
 
     fn resize(&mut self, size: Size) {
-        self.0.resize(size.cols(), size.rows());
+        self.terminal
+            .resize_with(size.cols(), size.rows(), &mut self.above);
     }
 
     fn dump(&self) -> String {
-        Translation::of(&self.0)
+        Translation::of(&self.terminal)
+    }
+
+    fn above(&self, rows: usize) -> String {
+        let above = &self.above.rows;
+        let shown = above.range(above.len().saturating_sub(rows)..);
+        shown.map(|row| &**row).collect()
     }
 
     fn text(&self) -> Vec<String> {
-        let lines = self.0.screen().visible_lines();
+        let lines = self.terminal.screen().visible_lines();
         lines
             .map(|line| line.text().trim_end().to_owned())
             .collect()
     }
 
     fn ansi(&self) -> Vec<String> {
-        self.0.screen().visible_lines().map(styled).collect()
+        self.terminal
+            .screen()
+            .visible_lines()
+            .map(|line| styled(used(line)))
+            .collect()
     }
 
     fn cursor(&self) -> (usize, usize) {
-        let cursor = self.0.cursor();
-        (cursor.row, cursor.col.min(self.0.size().0 - 1))
+        let cursor = self.terminal.cursor();
+        (cursor.row, cursor.col.min(self.terminal.size().0 - 1))
     }
 }
 
-/// A row with the colours of its cells.
-fn styled(line: &avt::Line) -> String {
+/// The rows that have scrolled off the primary screen.
+#[derive(Default)]
+struct Above {
+    /// The oldest first; each with its line end, unless it went on in the next row.
+    rows: VecDeque<Box<str>>,
+    /// What they take up, in bytes.
+    len: usize,
+    /// What avt gives up now has scrolled off. It gives up what is cleared or deleted at the top, too.
+    scrolls: bool,
+}
+
+impl Above {
+    fn push(&mut self, row: String) {
+        self.len += row.len() + size_of::<Box<str>>();
+        self.rows.push_back(row.into());
+        while self.len > RING_LEN
+            && let Some(row) = self.rows.pop_front()
+        {
+            self.len -= row.len() + size_of::<Box<str>>();
+        }
+    }
+}
+
+impl Observer for Above {
+    type Output = ();
+
+    fn before(&mut self, _: &mut Observation<'_>, operation: &Operation) {
+        self.scrolls = match operation {
+            Operation::Resize { .. } => true,
+            Operation::Function(function) => matches!(
+                function,
+                Function::Print(_)
+                    | Function::Rep(_)
+                    | Function::Lf
+                    | Function::Nel
+                    | Function::Su(_)
+            ),
+        };
+        if let Operation::Function(Function::Ed(EdScope::SavedLines)) = operation {
+            (self.rows, self.len) = Default::default();
+        }
+    }
+
+    fn evicted(&mut self, _: &mut Observation<'_>, line: &Line) {
+        if self.scrolls && line.is_wrapped() {
+            self.push(styled(line.cells()));
+        } else if self.scrolls {
+            self.push(styled(used(line)) + "\r\n");
+        }
+    }
+
+    fn end(&mut self, _: &mut Observation<'_>) {}
+}
+
+/// The cells of a row, without blanks at its end.
+fn used(line: &Line) -> &[Cell] {
+    let blank = |cell: &&Cell| cell.char() == ' ' && cell.pen().is_default();
+    let blanks = line.cells().iter().rev().take_while(blank).count();
+    &line.cells()[..line.len() - blanks]
+}
+
+/// Cells with their colours.
+fn styled(cells: &[Cell]) -> String {
     let (mut out, mut pen) = (String::new(), Pen::default());
-    let blank = |cell: &&avt::Cell| cell.char() == ' ' && cell.pen().is_default();
-    let trailing = line.cells().iter().rev().take_while(blank).count();
-    for cell in &line.cells()[..line.len() - trailing] {
+    for cell in cells {
         if *cell.pen() != pen {
             pen = *cell.pen();
             write_pen(&pen, &mut out);
@@ -132,7 +209,10 @@ impl<'a> Translation<'a> {
     /// Each row at its place, without the blanks at its end: a smaller terminal shows the part there is room for. It
     /// puts the rows below its last one onto that, so the one that belongs there comes after them.
     fn paint(&mut self, screen: Screen<'_>) {
-        let rows: Vec<String> = screen.visible_lines().map(styled).collect();
+        let rows: Vec<String> = screen
+            .visible_lines()
+            .map(|line| styled(used(line)))
+            .collect();
         let used = rows.iter().rposition(|row| !row.is_empty());
         let rows = &rows[..used.map_or(0, |last| last + 1)];
         self.out += "\x1b[?7l";

@@ -9,7 +9,7 @@ use shared::tracker::{Mode, Query, Side, Tracker};
 use super::Snapshot;
 use super::guard::Guard;
 use super::lines::{write_lines, write_rows};
-use super::marks::Marks;
+use super::marks::{Mark, Marks};
 use super::model::{Engine, ScreenModel, Size};
 use crate::limits::RING_LEN;
 use crate::ring::Ring;
@@ -101,7 +101,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         };
         let holds = self.marks.suffice(bytes.len(), self.size.rows());
         if matches!(self.view, View::Lines) && (addressed || !holds) {
-            self.view = self.drawn().map_or(View::Lost, View::Drawn);
+            self.view = self.promoted().map_or(View::Lost, View::Drawn);
         }
         if let View::Drawn(drawing) = &mut self.view
             && drawing.feed(bytes).is_err()
@@ -120,13 +120,24 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         }
     }
 
+    /// An engine that knows the lines in the ring, and what has scrolled off of them.
+    fn promoted(&self) -> Result<Box<Drawing>, Failed> {
+        let all = self.drawn_after(self.marks.before(usize::MAX));
+        all.or_else(|_| self.drawn())
+    }
+
     /// An engine that knows what the lines in the ring look like.
     fn drawn(&self) -> Result<Box<Drawing>, Failed> {
+        self.drawn_after(self.marks.before(self.size.rows()))
+    }
+
+    fn drawn_after(&self, mark: Option<Mark>) -> Result<Box<Drawing>, Failed> {
         let mut drawing = Drawing::new(self.engine, self.size)?;
-        if let Some(mark) = self.marks.before(self.size.rows()) {
+        if let Some(mark) = mark {
             drawing.feed(mark.pen.to_string().as_bytes())?;
             let (bytes, _) = self.ring.last(self.marks.bytes_after(&mark));
             drawing.feed(&bytes)?;
+            drawing.guard.grant(RING_LEN);
         }
         Ok(Box::new(drawing))
     }
@@ -224,23 +235,33 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         }
     }
 
-    /// Up to so many lines that came before those on the screen.
+    /// Up to so many lines that scrolled off, of what was drawn or nobody knows.
     fn history(&self, lines: usize) -> Vec<u8> {
-        let mut history = Vec::new();
+        let drawing = match &self.view {
+            View::Drawn(drawing) => drawing,
+            View::Lines | View::Lost => return self.lines_above(lines),
+        };
+        let above = guarded(|| drawing.model.above(lines));
+        above.unwrap_or_default().into_bytes()
+    }
+
+    /// The lines of the ring before those that fill a screen.
+    fn lines_above(&self, lines: usize) -> Vec<u8> {
+        let mut above = Vec::new();
         if lines > 0 {
             let rows = self.size.rows();
-            self.write_lines(rows.saturating_add(lines), &mut history);
-            let shown = memchr::memrchr_iter(b'\n', &history).nth(rows - 1);
-            history.truncate(shown.map_or(0, |end| end + 1));
+            self.write_lines(rows.saturating_add(lines), &mut above);
+            let shown = memchr::memrchr_iter(b'\n', &above).nth(rows - 1);
+            above.truncate(shown.map_or(0, |end| end + 1));
         }
-        history
+        above
     }
 
     /// Appends them, and scrolls them out.
     fn write_history(&self, lines: usize, out: &mut Vec<u8>) {
-        let mut history = self.history(lines);
+        let history = self.history(lines);
         if !history.is_empty() {
-            out.append(&mut history);
+            out.extend_from_slice(history.strip_suffix(b"\r\n").unwrap_or(&history));
             out.extend_from_slice(b"\x1b[m");
             out.extend(b"\r\n".repeat(self.size.rows()));
             out.extend_from_slice(b"\x1b[H");
@@ -273,6 +294,9 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
             }
             View::Drawn(_) | View::Lost => {
                 bytes = self.history(lines);
+                if !bytes.is_empty() && !bytes.ends_with(b"\n") {
+                    bytes.extend_from_slice(b"\r\n");
+                }
                 0
             }
         };

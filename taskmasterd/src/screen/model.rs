@@ -49,6 +49,9 @@ pub trait ScreenModel {
     /// What makes a fresh, empty terminal show the same and go on from there, the screen behind the alternate one
     /// included; in 7-bit controls that every terminal understands.
     fn dump(&self) -> String;
+    /// The last rows that scrolled off above those shown, with colours, at most so many. Each has its line end, unless
+    /// it went on in the next. `CSI 3 J` forgets them.
+    fn above(&self, rows: usize) -> String;
     /// The rows shown, without blanks at their ends.
     fn text(&self) -> Vec<String>;
     /// The same with colours and attributes, each row by itself.

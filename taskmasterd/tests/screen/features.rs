@@ -296,6 +296,61 @@ fn history_has_lines_and_nothing_that_was_drawn() {
     );
 }
 
+/// Where the screen is addressed, lines are above it if they went out at its top, and not if they were overwritten,
+/// cleared or deleted there.
+#[test]
+fn history_is_what_has_scrolled_off() {
+    let lines: String = (0..40).map(|line| format!("line {line}\r\n")).collect();
+    let frame = |number: usize| format!("\x1b[Hframe {number}\x1b[K\r\nx\x1b[K\r\n\x1b[J");
+    let frames: String = (0..50).map(frame).collect();
+    let long = "\x1b[32mwide ".repeat(30);
+    let cases = [
+        format!("{lines}{frames}"),
+        format!("{lines}\x1b[A\x1b[Bx\r\n{lines}"),
+        format!("{lines}\x1b[10;1H{long}\x1b[m\r\n{long}\r\n\x1b[2;1H"),
+        format!("{lines}\x1b[2S\x1b[1;5r\x1b[5;1H\n\n\x1b[r\x1b[10;1H{lines}"),
+        format!("{lines}\x1b[?1049h{lines}{lines}\x1b[?1049l{lines}"),
+        format!("\x1b[H{frames}"),
+    ];
+    for stream in cases {
+        let mut truth = Referee::new(ROWS, COLS);
+        truth.feed(stream.as_bytes());
+        let want = truth.history();
+        let mut shown = Referee::new(ROWS, COLS);
+        shown.feed(&fed(ROWS, COLS, stream.as_bytes(), 17).snapshot(20).bytes);
+        let got = shown.history();
+        assert_eq!(got.len(), want.len().min(20), "{got:#?}");
+        assert_eq!(got, want[want.len() - got.len()..]);
+        assert_same(&truth.seen(), &shown.seen(), "below the history");
+    }
+    for stream in [
+        format!("{lines}\x1b[H\x1b[3M\x1b[2J{frames}"),
+        format!("{lines}\x1b[H{}", "\x1b[2J\x1b[Hframe".repeat(20)),
+    ] {
+        let mut screen = fed(ROWS, COLS, stream.as_bytes(), 17);
+        let above = screen.text_above(40);
+        assert_eq!(above.last().map(String::as_str), Some("line 30"));
+        assert_eq!(above.len(), 31);
+    }
+}
+
+/// `clear` means it: what scrolled off does not come back.
+#[test]
+fn history_is_forgotten_when_the_program_says_so() {
+    let lines: String = (0..40).map(|line| format!("line {line}\r\n")).collect();
+    let mut screen = fed(
+        ROWS,
+        COLS,
+        format!("{lines}\x1b[H\x1b[2J\x1b[3Jnew").as_bytes(),
+        17,
+    );
+    assert_eq!(screen.text_above(40), [""; 0]);
+    assert!(!String::from_utf8_lossy(&screen.snapshot(40).bytes).contains("line"));
+    screen.feed(format!("{lines}last").as_bytes(), &mut Vec::new());
+    let above = screen.text_above(40);
+    assert_eq!((above.len(), above[0].as_str()), (31, "newline 0"));
+}
+
 /// The rows above the screen go on where it begins, wrapped ones among them, and are no more than was asked for.
 #[test]
 fn the_rows_above_the_screen_go_on_where_it_begins() {

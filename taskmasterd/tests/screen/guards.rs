@@ -30,6 +30,10 @@ impl ScreenModel for Fragile {
         "the dump".into()
     }
 
+    fn above(&self, _: usize) -> String {
+        String::new()
+    }
+
     fn text(&self) -> Vec<String> {
         self.check("panic at a look");
         vec!["the text".into()]

@@ -78,6 +78,20 @@ fn a_smaller_terminal_shows_a_part() {
     }
 }
 
+/// What a program has drawn over is not above it. It drew in front of a shell that was just begun.
+#[test]
+fn no_frame_of_the_past_is_above_what_is_drawn() {
+    for name in ["vim", "less", "htop", "top", "mc"] {
+        let bytes = recording(name);
+        for cut in cuts(bytes.len()) {
+            let snapshot = fed(ROWS, COLS, &bytes[..cut], 4096).snapshot(40);
+            let mut shown = Referee::new(ROWS, COLS);
+            let above = shown.feed(&snapshot.bytes).history();
+            assert_eq!(above, [""; 0], "{name} at {cut}");
+        }
+    }
+}
+
 #[test]
 fn bash_is_restored_exactly() {
     check("bash");
