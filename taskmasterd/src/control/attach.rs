@@ -17,8 +17,8 @@ use super::outgoing::{Kind, Outgoing, Wire};
 use super::reports::Reports;
 use crate::core::{Mono, ProcessId};
 use crate::limits::{
-    ATTACH_QUEUE_LEN_MAX, READ_ONLY_TOLD_MS, RESYNC_INTERVAL_MS, SCREEN_QUEUE_LEN_MAX,
-    TYPED_LEN_MAX,
+    ATTACH_PACE_LEN, ATTACH_QUEUE_LEN_MAX, READ_ONLY_TOLD_MS, RESYNC_INTERVAL_MS,
+    SCREEN_QUEUE_LEN_MAX, TYPED_LEN_MAX,
 };
 
 /// What a client may do at the terminal of a process.
@@ -236,6 +236,12 @@ impl Attachment {
         }
     }
 
+    /// Whether its process is to wait a moment for it: it has much to read, and was not given up. Who is behind has
+    /// had that moment, however much of a screen is still on its way to it.
+    pub fn is_slow(&self) -> bool {
+        self.behind.is_none() && self.outgoing.len() > ATTACH_PACE_LEN
+    }
+
     /// Whether the client is behind.
     pub fn is_behind(&self) -> bool {
         self.behind.is_some()
@@ -341,6 +347,21 @@ mod tests {
         client.outgoing.drop_queue();
         let next = Mono(7).after(RESYNC_INTERVAL_MS);
         assert_eq!(client.screen_due_at(), Some(next));
+    }
+
+    // What has begun of a screen stays in the queue; the process must not wait for that for ever.
+    #[test]
+    fn who_is_behind_is_not_waited_for() {
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut ours = UnixStream::from_std(ours);
+        let mut client = attachment();
+        client.paint(vec![b'x'; 1024 * 1024]);
+        client.flush(&mut ours).unwrap();
+        assert!(client.is_slow());
+        client.fall_behind(Mono(0), 0);
+        assert!(client.queued() > ATTACH_PACE_LEN, "it is on its way");
+        assert!(!client.is_slow());
     }
 
     #[test]

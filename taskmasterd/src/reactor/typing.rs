@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use shared::tracker::Query;
 
 use crate::child::pty::{self, Window};
+use crate::control::attach::Attachment;
 use crate::control::reports::Cursor;
 use crate::core::ProcessId;
 use crate::limits::{
@@ -211,7 +212,7 @@ impl Reactor {
                 .clients
                 .get(token)
                 .and_then(|client| client.attachment.as_ref());
-            attachment.is_some_and(|attachment| attachment.queued() > ATTACH_PACE_LEN)
+            attachment.is_some_and(Attachment::is_slow)
         });
         let Some(viewer) = slow else { return false };
         self.paced
@@ -221,10 +222,11 @@ impl Reactor {
 
     /// A client has read: the outputs that waited for it go on.
     pub(super) fn unpace(&mut self, viewer: Token) {
-        let queued = self
-            .attachment(viewer)
-            .map_or(0, |attachment| attachment.queued());
-        if queued > ATTACH_PACE_LEN / 2 {
+        let attachment = self.attachment(viewer);
+        let still = |attachment: &mut Attachment| {
+            !attachment.is_behind() && attachment.queued() > ATTACH_PACE_LEN / 2
+        };
+        if attachment.is_some_and(still) {
             return;
         }
         let waited: Vec<Token> = self
@@ -256,7 +258,7 @@ impl Reactor {
                 let _ = client.flush(now);
             }
             if let Some(attachment) = self.attachment(viewer)
-                && attachment.queued() > ATTACH_PACE_LEN
+                && attachment.is_slow()
             {
                 attachment.fall_behind(now, 0);
             }
