@@ -117,7 +117,8 @@ pub const FRAME_QUEUED_LEN: usize = 64;
 pub const SCREEN_QUEUE_LEN_MAX: usize = 16 * 1024;
 /// The longest beginning of what a terminal may be saying of itself that is held back, in bytes.
 pub const REPORT_BEGUN_LEN_MAX: usize = 64;
-/// How long it is, in milliseconds: what was typed is not to wait, and one that comes in pieces comes at once.
+/// How long it is, and the beginning of a string, in milliseconds: what was typed is not to wait, and one that comes
+/// in pieces comes at once.
 pub const REPORT_BEGUN_MS: u64 = 50;
 /// The longest string a terminal says of itself, in bytes; xterm's answer about its colours has thirty.
 pub const REPORT_LEN_MAX: usize = 4096;

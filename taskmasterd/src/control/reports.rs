@@ -2,7 +2,8 @@
 //!
 //! Reports are answers to questions and news of the focus. Only the terminal that speaks for all has a say; the
 //! others would answer each question once more. A report may come in pieces, so its beginning is held back until
-//! more comes or, it may have been typed after all, somebody [releases](Reports::release) it.
+//! the rest comes or, it may have been typed after all, somebody [releases](Reports::release) it. That goes for strings
+//! too, which Alt-], Alt-P and Alt-_ seem to begin: nothing is a report before its end is there.
 
 use crate::limits::{REPORT_BEGUN_LEN_MAX, REPORT_LEN_MAX};
 
@@ -11,8 +12,17 @@ use crate::limits::{REPORT_BEGUN_LEN_MAX, REPORT_LEN_MAX};
 pub struct Reports {
     /// What may be the beginning of a report.
     held: Vec<u8>,
-    /// How many more bytes an OSC, DCS or APC string may have that is under way.
-    string_left: usize,
+}
+
+/// What is held back after a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing.
+    Nothing,
+    /// What began in this piece.
+    Anew,
+    /// What was held back before, and the piece has not ended it.
+    Still,
 }
 
 /// Whether the program has asked where the cursor is and may not have the answer. The keys Shift-F3 to
@@ -29,8 +39,6 @@ pub enum Cursor {
 enum Found {
     /// A report of this length.
     Report(usize),
-    /// The beginning of a string, of which these many bytes are there and the end is not.
-    String(usize),
     /// Too little to tell.
     Begun,
     /// Typed.
@@ -40,76 +48,72 @@ enum Found {
 impl Reports {
     /// What was typed, without reports.
     pub fn without(&mut self, typed: &[u8], cursor: Cursor) -> Vec<u8> {
+        self.sift(typed, cursor).0
+    }
+
+    /// The same, and what is held back of it.
+    pub fn sift(&mut self, typed: &[u8], cursor: Cursor) -> (Vec<u8>, Held) {
         let mut all = std::mem::take(&mut self.held);
+        let had_held = !all.is_empty();
         all.extend_from_slice(typed);
         let mut out = Vec::with_capacity(all.len());
         let mut rest = &all[..];
         while let Some((&first, after)) = rest.split_first() {
-            if self.string_left > 0 {
-                rest = self.pass_over(rest);
-                continue;
-            }
             match found(rest, cursor) {
                 Found::Report(len) => rest = &rest[len..],
-                Found::String(len) => {
-                    self.string_left = REPORT_LEN_MAX;
-                    rest = &rest[len..];
-                }
-                Found::Begun if rest.len() <= REPORT_BEGUN_LEN_MAX => {
+                Found::Begun => {
                     self.held = rest.to_vec();
-                    break;
+                    let is_old = had_held && rest.len() == all.len();
+                    return (out, if is_old { Held::Still } else { Held::Anew });
                 }
-                Found::Begun | Found::Typed => {
+                Found::Typed => {
                     out.push(first);
                     rest = after;
                 }
             }
         }
-        out
+        (out, Held::Nothing)
     }
 
-    /// Whether something is held back.
-    pub fn holds_back(&self) -> bool {
-        !self.held.is_empty()
-    }
-
-    /// What was held back: nothing came after it, so it was typed.
+    /// What was held back: its end did not come, so it was typed.
     pub fn release(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
-    }
-
-    /// Passes over what belongs to a string; says what comes after it.
-    fn pass_over<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
-        let looked_at = &rest[..rest.len().min(self.string_left)];
-        let end = |&byte: &u8| byte == 0x07 || byte == b'\\';
-        match looked_at.iter().position(end) {
-            Some(end) => {
-                self.string_left = 0;
-                &rest[end + 1..]
-            }
-            None => {
-                self.string_left -= looked_at.len();
-                &rest[looked_at.len()..]
-            }
-        }
     }
 }
 
 fn found(bytes: &[u8], cursor: Cursor) -> Found {
     match bytes {
-        [0x1b] | [0x1b, b'[' | b']' | b'P' | b'_'] => Found::Begun,
-        [0x1b, b'[', rest @ ..] => {
-            let is_end = |byte: &u8| !(0x20..=0x3f).contains(byte);
-            match rest.iter().position(is_end) {
-                None => Found::Begun,
-                Some(end) if is_report(&rest[..end], rest[end], cursor) => {
-                    Found::Report(2 + end + 1)
-                }
-                Some(_) => Found::Typed,
-            }
-        }
-        [0x1b, b']' | b'P' | b'_', ..] => Found::String(2),
+        [0x1b] => Found::Begun,
+        [0x1b, b'[', rest @ ..] => command(rest, cursor),
+        [0x1b, b']' | b'P' | b'_', rest @ ..] => string(rest),
         _ => Found::Typed,
+    }
+}
+
+/// What `ESC [` and these bytes are.
+fn command(rest: &[u8], cursor: Cursor) -> Found {
+    let looked_at = &rest[..rest.len().min(REPORT_BEGUN_LEN_MAX)];
+    let is_end = |byte: &u8| !(0x20..=0x3f).contains(byte);
+    match looked_at.iter().position(is_end) {
+        Some(end) if is_report(&rest[..end], rest[end], cursor) => Found::Report(2 + end + 1),
+        None if rest.len() < REPORT_BEGUN_LEN_MAX => Found::Begun,
+        None | Some(_) => Found::Typed,
+    }
+}
+
+/// What the introducer of a string and these bytes are. No terminal says anything in it that is not printable, so
+/// whatever else ends it was typed.
+fn string(rest: &[u8]) -> Found {
+    let looked_at = &rest[..rest.len().min(REPORT_LEN_MAX)];
+    match looked_at.iter().position(|&byte| byte < 0x20) {
+        Some(end) => match &rest[end..] {
+            [0x07, ..] => Found::Report(2 + end + 1),
+            [0x1b, b'\\', ..] => Found::Report(2 + end + 2),
+            [0x1b] => Found::Begun,
+            _ => Found::Typed,
+        },
+        None if rest.len() < REPORT_LEN_MAX => Found::Begun,
+        None => Found::Typed,
     }
 }
 
@@ -157,7 +161,7 @@ mod tests {
             let mut out = reports.without(&typed[..at], Cursor::Asked);
             out.extend(reports.without(&typed[at..], Cursor::Asked));
             assert_eq!(out, b"ab\x1b[1;5Cc", "cut at {at}");
-            assert!(!reports.holds_back());
+            assert_eq!(reports.release(), b"");
         }
     }
 
@@ -172,13 +176,31 @@ mod tests {
         assert_eq!(reports.without(b"\x1b[1;2R", Cursor::Asked), b"");
     }
 
+    // Alt-_, Alt-P and Alt-] begin like the strings of a terminal.
+    #[test]
+    fn what_never_ends_was_typed() {
+        for typed in ["\x1b_echo two\r", "\x1bPwd\x1b[A", "\x1b]x\x1b\x1b]y\n"] {
+            assert_eq!(strip(typed.as_bytes()), typed);
+        }
+        let mut reports = Reports::default();
+        let mut sift = |typed: &[u8]| reports.sift(typed, Cursor::NotAsked);
+        assert_eq!(sift(b"\x1b_ec"), (vec![], Held::Anew));
+        assert_eq!(sift(b"ho\x1b"), (vec![], Held::Still));
+        assert_eq!(sift(b"\\\x1b]"), (vec![], Held::Anew));
+        assert_eq!(sift(b"8\r"), (b"\x1b]8\r".to_vec(), Held::Nothing));
+    }
+
     #[test]
     fn what_is_held_back_is_bounded() {
-        let mut reports = Reports::default();
-        let long = [&b"\x1b["[..], &[b'1'; 10_000]].concat();
-        assert_eq!(reports.without(&long, Cursor::NotAsked), long);
-        let endless = [&b"\x1b]"[..], &[b'x'; REPORT_LEN_MAX], b"typed"].concat();
-        assert_eq!(reports.without(&endless, Cursor::NotAsked), b"typed");
-        assert!(!reports.holds_back());
+        for begin in ["\x1b[", "\x1b]"] {
+            let long = [begin.as_bytes(), &[b'1'; REPORT_LEN_MAX]].concat();
+            let mut reports = Reports::default();
+            assert_eq!(reports.without(&long, Cursor::NotAsked), long);
+            let mut out = Vec::new();
+            for byte in &long {
+                out.extend(reports.without(&[*byte], Cursor::NotAsked));
+            }
+            assert_eq!(out, long);
+        }
     }
 }

@@ -8,7 +8,7 @@ use shared::tracker::Query;
 
 use crate::child::pty::{self, Window};
 use crate::control::attach::Attachment;
-use crate::control::reports::Cursor;
+use crate::control::reports::{Cursor, Held};
 use crate::core::ProcessId;
 use crate::limits::{
     ATTACH_PACE_LEN, ATTACH_PACE_MS, CURSOR_REPORT_MS, REPORT_BEGUN_MS, TYPED_LEN_MAX,
@@ -169,9 +169,13 @@ impl Reactor {
             all.extend(typed);
             return all;
         }
-        let bytes = attachment.reports.without(&typed, cursor);
-        let holds_back = attachment.reports.holds_back();
-        attachment.held_until = holds_back.then(|| now.after(REPORT_BEGUN_MS));
+        let (bytes, held) = attachment.reports.sift(&typed, cursor);
+        attachment.held_until = match held {
+            Held::Nothing => None,
+            Held::Anew => Some(now.after(REPORT_BEGUN_MS)),
+            // Who goes on typing does not wait for himself.
+            Held::Still => attachment.held_until,
+        };
         bytes
     }
 
