@@ -12,6 +12,7 @@ use mio::net::UnixStream;
 use shared::api::AttachParams;
 use shared::frame::{Decoder, Frame, FrameError, Size};
 use shared::state::State;
+use shared::tracker::Query;
 
 use super::outgoing::{Kind, Outgoing, Wire};
 use super::reports::Reports;
@@ -64,6 +65,8 @@ pub struct Attachment {
     taken: usize,
     outgoing: Outgoing,
     behind: Option<Behind>,
+    /// What was asked in what it will never see.
+    unanswered: Vec<Query>,
     /// Whether it asked for the screen and has not got it yet.
     wants_screen: bool,
     /// When it last got one that it had asked for.
@@ -124,6 +127,7 @@ impl Attachment {
             taken: 0,
             outgoing: Outgoing::default(),
             behind: None,
+            unanswered: Vec::new(),
             wants_screen: false,
             painted_at: None,
             reports: Reports::default(),
@@ -200,6 +204,7 @@ impl Attachment {
     /// Drops what is queued: the client will be shown the screen when it reads again.
     pub fn fall_behind(&mut self, now: Mono, len: usize) {
         let dropped = self.outgoing.drop_queue();
+        self.unanswered.extend(dropped.asked);
         if dropped.words {
             (self.told, self.leads_told) = (None, None);
         }
@@ -209,6 +214,16 @@ impl Attachment {
             not_before,
         });
         behind.skipped += dropped.len + len as u64;
+    }
+
+    /// The output that was queued last asks this, and this client is the one to answer.
+    pub fn note_asked(&mut self, queries: &[Query]) {
+        self.outgoing.note_asked(queries);
+    }
+
+    /// What it was to answer and will not, because it was dropped on the way.
+    pub fn take_unanswered(&mut self) -> Vec<Query> {
+        std::mem::take(&mut self.unanswered)
     }
 
     /// Queues a word of the daemon's own; one that is behind is told the state of things later.

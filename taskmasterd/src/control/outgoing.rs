@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::rc::Rc;
 
 use mio::net::UnixStream;
+use shared::tracker::Query;
 
 use crate::limits::FRAME_QUEUED_LEN;
 
@@ -58,6 +59,8 @@ pub(super) struct Outgoing {
 struct Queued {
     wire: Wire,
     kind: Kind,
+    /// What is asked in it, where this client is the one to answer.
+    asked: Vec<Query>,
 }
 
 /// What becomes of a frame that is dropped.
@@ -75,12 +78,22 @@ pub(super) struct Dropped {
     pub(super) len: u64,
     /// Whether there was more than output among it.
     pub(super) words: bool,
+    /// The questions in it, which the client will never see.
+    pub(super) asked: Vec<Query>,
 }
 
 impl Outgoing {
     pub(super) fn put(&mut self, wire: Wire, kind: Kind) {
         self.len += wire.len();
-        self.frames.push_back(Queued { wire, kind });
+        let asked = Vec::new();
+        self.frames.push_back(Queued { wire, kind, asked });
+    }
+
+    /// The last frame asks this; if it has been written, there is nothing to be dropped.
+    pub(super) fn note_asked(&mut self, queries: &[Query]) {
+        if let Some(last) = self.frames.back_mut() {
+            last.asked.extend_from_slice(queries);
+        }
     }
 
     /// Bytes that are not written.
@@ -97,14 +110,15 @@ impl Outgoing {
     pub(super) fn drop_queue(&mut self) -> Dropped {
         let before = self.len;
         let begun = usize::from(self.written > 0);
-        let mut dropped = self.frames.iter().skip(begun);
-        let words = dropped.any(|frame| frame.kind == Kind::Word);
-        self.frames.truncate(begun);
+        let dropped = self.frames.split_off(begun.min(self.frames.len()));
+        let words = dropped.iter().any(|frame| frame.kind == Kind::Word);
+        let asked = dropped.into_iter().flat_map(|frame| frame.asked).collect();
         let first = self.frames.front();
         self.len = first.map_or(0, |frame| frame.wire.len() - self.written);
         Dropped {
             len: (before - self.len) as u64,
             words,
+            asked,
         }
     }
 

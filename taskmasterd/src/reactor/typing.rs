@@ -121,7 +121,8 @@ impl Reactor {
         }
     }
 
-    /// What a program asked its terminal is answered by us while nobody is there whose terminal would.
+    /// What a program asked its terminal is answered by us while nobody is there whose terminal would. One that is
+    /// behind does not see the question.
     pub(super) fn answer_queries(&mut self, id: ProcessId, queries: Vec<Query>) {
         let now = self.now;
         if queries.contains(&Query::Cursor)
@@ -129,9 +130,32 @@ impl Reactor {
         {
             terminal.cursor_asked_at = Some(now);
         }
-        if queries.is_empty() || self.speaker(id).is_some() {
+        if queries.is_empty() {
             return;
         }
+        let speaker = self.speaker(id);
+        if let Some(attachment) = speaker.and_then(|token| self.attachment(token))
+            && !attachment.is_behind()
+        {
+            return attachment.note_asked(&queries);
+        }
+        self.answer_dropped(id);
+        self.answer_all(id, queries);
+    }
+
+    /// Answers what was on its way to a client whose terminal would have answered, and was dropped.
+    pub(super) fn answer_dropped(&mut self, id: ProcessId) {
+        let Ok(terminal) = self.terminal(id) else {
+            return;
+        };
+        for token in terminal.viewers.clone() {
+            let attachment = self.attachment(token);
+            let unanswered = attachment.map(Attachment::take_unanswered);
+            self.answer_all(id, unanswered.unwrap_or_default());
+        }
+    }
+
+    fn answer_all(&mut self, id: ProcessId, queries: Vec<Query>) {
         for query in queries {
             let Ok(terminal) = self.terminal(id) else {
                 return;

@@ -185,6 +185,7 @@ impl Reactor {
                     self.show_screen(token);
                 }
             }
+            self.answer_dropped(id);
         }
     }
 
