@@ -129,7 +129,9 @@ impl Reactor {
             let (id, pid, stream) = (output.id, output.pid, output.stream);
             let is_drawn = is_terminal && !output.orphaned;
             // Who looks on waits for nothing else.
-            self.show(id, stream, raw);
+            if !is_terminal || !self.has_new_terminal(id, pid) {
+                self.show(id, stream, raw);
+            }
             if is_drawn {
                 self.draw(id, raw);
             }
@@ -143,6 +145,14 @@ impl Reactor {
         };
         self.buffer = buffer;
         stop
+    }
+
+    /// Whether a process is at another terminal than the one that `pid` had: what is written to the old one would be
+    /// painted over what the new one shows.
+    fn has_new_terminal(&self, id: ProcessId, pid: Pid) -> bool {
+        let process = self.core.process(id);
+        let now = process.and_then(|process| process.pid());
+        now.is_some_and(|now| now != pid)
     }
 
     /// What the terminal of a process shows changes, whether or not somebody looks.
