@@ -16,7 +16,7 @@ use shared::api::{Call, ProcessStatus, Status, StatusParams};
 use shared::name::ProgramName;
 
 use crate::call::Daemon;
-use crate::verbs::{self, Completes};
+use crate::verbs::{self, Completes, Verb};
 
 /// How long the daemon may take to tell the names.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -96,17 +96,20 @@ fn candidates(before: &[&str], word: &str, names: impl FnOnce() -> Vec<String>) 
         None => verbs::words().map(String::from).collect(),
         Some((&verb, args)) => match verbs::find(verb) {
             None => Vec::new(),
-            Some(verb) if word.starts_with('-') => owned(&[verb.options, &["--json"]].concat()),
-            Some(verb) => match (verb.completes, positional(args)) {
+            Some(verb)
+                if word.starts_with('-') && verb.parted(&[args, &[word]].concat()).1.is_empty() =>
+            {
+                owned(&[verb.options, &["--json"]].concat())
+            }
+            Some(verb) => match (verb.completes, positional(verb, args)) {
                 (Completes::Processes, _)
-                | (Completes::ProcessAndStream, 0)
+                | (Completes::ProcessAndStream | Completes::ProcessAndText, 0)
                 | (Completes::SignalAndProcesses, 1..) => names(),
                 (Completes::SignalAndProcesses, 0) => owned(SIGNALS),
                 (Completes::ProcessAndStream, 1) => owned(&["stdout", "stderr"]),
                 (Completes::Verbs, 0) => verbs::words().map(String::from).collect(),
-                (Completes::Verbs | Completes::ProcessAndStream, _) | (Completes::Nothing, _) => {
-                    Vec::new()
-                }
+                (Completes::Verbs | Completes::ProcessAndStream, _)
+                | (Completes::ProcessAndText | Completes::Nothing, _) => Vec::new(),
             },
         },
     };
@@ -116,8 +119,10 @@ fn candidates(before: &[&str], word: &str, names: impl FnOnce() -> Vec<String>) 
 }
 
 /// How many of `args` are no options.
-fn positional(args: &[&str]) -> usize {
-    args.iter().filter(|arg| !arg.starts_with('-')).count()
+fn positional(verb: &Verb, args: &[&str]) -> usize {
+    let (optional, plain) = verb.parted(args);
+    let names = optional.iter().filter(|arg| !arg.starts_with('-'));
+    names.count() + plain.len()
 }
 
 impl Completer for Completion<'_> {

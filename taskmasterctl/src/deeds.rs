@@ -14,12 +14,10 @@ use crate::users;
 use crate::verbs;
 
 pub(crate) fn status(job: &mut Job<'_>, args: &[&str]) -> Exit {
-    let strays = args.contains(&"--strays");
-    let typed: Vec<&str> = args
-        .iter()
-        .copied()
-        .filter(|&arg| arg != "--strays")
-        .collect();
+    let (optional, plain) = verbs::parted(args);
+    let strays = optional.contains(&"--strays");
+    let typed = optional.iter().copied().filter(|&arg| arg != "--strays");
+    let typed: Vec<&str> = typed.chain(plain.iter().copied()).collect();
     let named = Named::read(&typed);
     let call = Call::Status(StatusParams {
         names: named.names.clone(),
@@ -96,20 +94,21 @@ fn outcomes(job: &mut Job<'_>, call: &Call, named: &Named, deed: Deed) -> Exit {
 }
 
 pub(crate) fn reload(job: &mut Job<'_>, args: &[&str]) -> Exit {
-    let mut params = ReloadParams::default();
-    for &arg in args {
+    let (optional, plain) = verbs::parted(args);
+    let (mut params, mut names) = (ReloadParams::default(), plain.to_vec());
+    for &arg in optional {
         match arg {
             "--dry-run" => params.dry_run = true,
             "--allow-empty" => params.allow_empty = true,
-            // supervisorctl's `update all`.
-            "all" => {}
-            _ => {
-                let (verb, arg) = (job.verb.name, escape(arg));
-                return job.misused(&format!(
-                    "{verb} takes no names, but \"{arg}\" was given; without one it is about all that changed"
-                ));
-            }
+            name => names.push(name),
         }
+    }
+    // supervisorctl's `update all`.
+    if let Some(name) = names.iter().find(|&&name| name != "all") {
+        let (verb, name) = (job.verb.name, escape(name));
+        return job.misused(&format!(
+            "{verb} takes no names, but \"{name}\" was given; without one it is about all that changed"
+        ));
     }
     job.show(&Call::Reload(params), |answer: &Reloaded, page| {
         if answer.applied {
@@ -122,7 +121,7 @@ pub(crate) fn reload(job: &mut Job<'_>, args: &[&str]) -> Exit {
 }
 
 pub(crate) fn reread(job: &mut Job<'_>, args: &[&str]) -> Exit {
-    reload(job, &[args, &["--dry-run"]].concat())
+    reload(job, &[&["--dry-run"], args].concat())
 }
 
 pub(crate) fn pid(job: &mut Job<'_>, args: &[&str]) -> Exit {

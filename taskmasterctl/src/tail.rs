@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::job::Job;
 use crate::print;
 use crate::term;
+use crate::verbs;
 
 /// How many bytes are shown, as supervisorctl does.
 const BYTES: u64 = 1600;
@@ -64,7 +65,8 @@ pub(crate) fn tail(job: &mut Job<'_>, args: &[&str]) -> Exit {
 
 fn read<'a>(args: &[&'a str]) -> Result<Wish<'a>, String> {
     let (mut words, mut bytes, mut follow, mut raw) = (Vec::new(), None, false, false);
-    for &arg in args {
+    let (optional, plain) = verbs::parted(args);
+    for &arg in optional {
         match arg.strip_prefix('-') {
             Some("f") => follow = true,
             Some("-raw") => raw = true,
@@ -75,6 +77,7 @@ fn read<'a>(args: &[&'a str]) -> Result<Wish<'a>, String> {
             None => words.push(arg),
         }
     }
+    words.extend(plain);
     let (name, stream) = match words[..] {
         [] => return Err("too few arguments".into()),
         [name] | [name, "stdout"] => (name, Stream::Stdout),

@@ -8,6 +8,7 @@ use shared::text::escape;
 use crate::exit::Exit;
 use crate::job::Job;
 use crate::term;
+use crate::verbs;
 
 pub(crate) fn send(job: &mut Job<'_>, args: &[&str]) -> Exit {
     let Some((&name, words @ [_, ..])) = args.split_first() else {
@@ -154,7 +155,8 @@ struct Wish<'a> {
 
 fn wish<'a>(args: &[&'a str]) -> Result<Wish<'a>, String> {
     let (mut ansi, mut history, mut names) = (false, 0, Vec::new());
-    let mut args = args.iter().copied();
+    let (optional, plain) = verbs::parted(args);
+    let mut args = optional.iter().copied();
     while let Some(arg) = args.next() {
         match arg {
             "--ansi" => ansi = true,
@@ -164,6 +166,7 @@ fn wish<'a>(args: &[&'a str]) -> Result<Wish<'a>, String> {
             name => names.push(name),
         }
     }
+    names.extend(plain);
     let &[name] = &names[..] else {
         return Err("screen requires one process name".into());
     };

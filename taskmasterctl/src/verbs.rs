@@ -55,9 +55,31 @@ pub(crate) enum Completes {
     SignalAndProcesses,
     /// A process, then a stream.
     ProcessAndStream,
+    /// A process, then a text, of which no word is an option.
+    ProcessAndText,
 }
 
 impl Verb {
+    /// The words that may be options, and those that are none, whatever they look like.
+    pub(crate) fn parted<'a, 'b>(&self, args: &'b [&'a str]) -> (&'b [&'a str], &'b [&'a str]) {
+        match self.completes {
+            Completes::ProcessAndText => {
+                let name = args.iter().position(|arg| !arg.starts_with('-'));
+                let (before, text) = args.split_at(name.unwrap_or(args.len()));
+                if before.contains(&DASHES) {
+                    parted(args)
+                } else {
+                    (before, text)
+                }
+            }
+            Completes::Nothing
+            | Completes::Verbs
+            | Completes::Processes
+            | Completes::SignalAndProcesses
+            | Completes::ProcessAndStream => parted(args),
+        }
+    }
+
     /// How it is used, line by line.
     pub(crate) fn help(&self) -> String {
         let width = self.usage.iter().map(|(usage, _)| usage.len()).max();
@@ -71,6 +93,16 @@ impl Verb {
         }
         text
     }
+}
+
+/// What ends the options.
+const DASHES: &str = "--";
+
+/// The words before `--`, and those behind it.
+pub(crate) fn parted<'a, 'b>(args: &'b [&'a str]) -> (&'b [&'a str], &'b [&'a str]) {
+    let end = args.iter().position(|&arg| arg == DASHES);
+    let (before, behind) = args.split_at(end.unwrap_or(args.len()));
+    (before, behind.get(1..).unwrap_or_default())
 }
 
 /// The command called `word`.
@@ -115,31 +147,39 @@ pub(crate) fn commands() -> String {
     text
 }
 
-/// Carries out one command. `--json` may stand anywhere in it.
+/// Carries out one command. `--json` may stand wherever an option may.
 pub(crate) fn dispatch(session: &Session, words: &[&str]) -> Exit {
-    let json = session.json || words.contains(&"--json");
-    let words: Vec<&str> = words
-        .iter()
-        .copied()
-        .filter(|&word| word != "--json")
-        .collect();
-    let Some((&name, args)) = words.split_first() else {
+    let Some(at) = words.iter().position(|&word| word != JSON) else {
         return Exit::OK;
     };
+    let (name, args) = (words[at], &words[at + 1..]);
+    let asks = |words: &[&str]| session.json || at > 0 || words.contains(&JSON);
     let Some(verb) = find(name) else {
-        return unknown(&words, json);
+        return unknown(&without_json(words), asks(words));
     };
-    let mut job = Job::new(session, verb, json);
-    let exit = if args.iter().any(|&arg| arg == "--help" || arg == "-h") {
+    let (optional, plain) = verb.parted(args);
+    let mut job = Job::new(session, verb, asks(optional));
+    let optional = without_json(optional);
+    let exit = if optional.iter().any(|&arg| arg == "--help" || arg == "-h") {
         deeds::help(&mut job, &[name])
-    } else if let Some(option) = args.iter().find(|arg| is_strange(verb, arg)) {
+    } else if let Some(option) = optional.iter().find(|arg| is_strange(verb, arg)) {
         job.misused(&format!("unknown option {}", escape(option)));
         Exit::USAGE
+    } else if verb.options.is_empty() || plain.is_empty() {
+        (verb.run)(&mut job, &[&optional, plain].concat())
     } else {
-        (verb.run)(&mut job, args)
+        (verb.run)(&mut job, &[&optional[..], &[DASHES], plain].concat())
     };
     job.page.flush();
     exit
+}
+
+/// The option that every command has.
+const JSON: &str = "--json";
+
+fn without_json<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    let words = words.iter().copied();
+    words.filter(|&word| word != JSON).collect()
 }
 
 /// Whether `arg` looks like an option that the command does not have. A number is one for `tail`.
@@ -196,6 +236,27 @@ mod tests {
         assert!(strange("attach", "--once=1") && strange("status", "--strays=1"));
         assert!(strange("start", "--frob") && strange("start", "--frob=1"));
         assert!(strange("start", "-ü") && !strange("start", "über") && !strange("start", ""));
+    }
+
+    #[test]
+    fn behind_two_dashes_and_in_a_text_nothing_is_an_option() {
+        let parted = |verb, line: &'static str| {
+            let args: Vec<&str> = line.split_whitespace().collect();
+            let (optional, plain) = find(verb).unwrap().parted(&args);
+            (optional.join(" "), plain.join(" "))
+        };
+        let want = |optional: &str, plain: &str| (optional.to_owned(), plain.to_owned());
+        assert_eq!(parted("stop", "a --x b"), want("a --x b", ""));
+        assert_eq!(parted("stop", "a -- -x --"), want("a", "-x --"));
+        assert_eq!(parted("stop", "--"), want("", ""));
+        assert_eq!(
+            parted("send", "--json a -l --json"),
+            want("--json", "a -l --json")
+        );
+        assert_eq!(parted("send", "a -- b"), want("", "a -- b"));
+        assert_eq!(parted("send", "-- -x -- b"), want("", "-x -- b"));
+        assert_eq!(parted("send", "--"), want("", ""));
+        assert_eq!(parted("send", "-h"), want("-h", ""));
     }
 
     #[test]

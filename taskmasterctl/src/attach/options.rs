@@ -3,6 +3,7 @@
 use shared::text::escape;
 
 use crate::typing::lines;
+use crate::verbs;
 
 use super::key::Key;
 
@@ -32,7 +33,8 @@ pub(super) fn read<'a>(
     let (mut history, mut names) = (0, Vec::new());
     let (mut read_only, mut steal, mut once) = (false, false, false);
     let (mut no_replay, mut ignore_size, mut filter) = (false, false, false);
-    let mut args = args.iter().copied();
+    let (optional, plain) = verbs::parted(args);
+    let mut args = optional.iter().copied();
     while let Some(arg) = args.next() {
         let (option, mut attached) = match arg.split_once('=') {
             Some((option, value)) if arg.starts_with("--") => (option, Some(value)),
@@ -58,6 +60,7 @@ pub(super) fn read<'a>(
             return Err(format!("{option} takes no value"));
         }
     }
+    names.extend(plain);
     let &[name] = &names[..] else {
         return Err("attach requires one process name".into());
     };
@@ -85,6 +88,7 @@ mod tests {
         assert_eq!((options.name, options.history), ("web:1", 20));
         assert_eq!(options.key.map(Key::byte), Some(1));
         assert!(options.steal && !options.once);
+        assert_eq!(read(&["--", "--steal"], None).unwrap().name, "--steal");
     }
 
     #[test]

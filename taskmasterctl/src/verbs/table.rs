@@ -217,7 +217,7 @@ pub(crate) static VERBS: &[Verb] = &[
             "Type a text, with the escapes of printf: \\n \\r \\t \\e \\xNN ...",
         )],
         note: "Nothing is added to the text: to press Enter at a terminal, end it with \\r.",
-        completes: Completes::Processes,
+        completes: Completes::ProcessAndText,
         run: typing::send,
         ..PLAIN
     },
