@@ -98,7 +98,8 @@ fn who_only_looks_types_nothing_but_can_leave() {
     assert_eq!(visitor.input(), b"");
 }
 
-// A megabyte is pasted and the daemon does not read: nothing blocks, the key is found behind it, nothing is lost.
+// A megabyte is pasted and the daemon does not read: nothing blocks, the key is found behind it, and what was not taken
+// is told.
 #[test]
 fn behind_a_paste_that_nobody_reads_the_key_is_found() {
     let (mut sitting, mut visitor) = Sitting::attached(&[]);
@@ -117,6 +118,9 @@ fn behind_a_paste_that_nobody_reads_the_key_is_found() {
         .map(|()| typed)
     });
     assert!(!typed.is_empty());
+    let lost = paste.len() - typed.len();
+    let line = format!("[w did not read what was typed; at least {lost} bytes of it are lost]");
+    sitting.term.wait_for(&line);
 }
 
 // More than is kept for a process that does not read: what is too much is lost, and the key is not.

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use shared::frame::{Decoder, Frame, FrameError};
+use shared::frame::{Decoder, Frame, FrameError, HEAD_LEN};
 
 use super::backlog::Backlog;
 
@@ -27,7 +27,10 @@ pub(super) enum Lost {
 pub(super) struct Link {
     stream: UnixStream,
     decoder: Decoder,
+    /// Whole frames.
     outgoing: Backlog,
+    /// How much of the first of them has gone.
+    begun: usize,
     /// What came right behind the answer to `attach`.
     early: Vec<u8>,
 }
@@ -39,6 +42,7 @@ impl Link {
             stream,
             decoder: Decoder::default(),
             outgoing: Backlog::default(),
+            begun: 0,
             early,
         })
     }
@@ -52,10 +56,32 @@ impl Link {
     /// Sends as much as goes. A daemon that has hung up is noticed by who reads.
     pub(super) fn flush(&mut self) {
         while self.is_behind()
-            && let Ok(count @ 1..) = self.stream.write(self.outgoing.rest())
+            && let Ok(count @ 1..) = self.stream.write(&self.outgoing.rest()[self.begun..])
         {
-            self.outgoing.advance(count);
+            self.begun += count;
+            while let Some(len) = self.frame_len().filter(|&len| len <= self.begun) {
+                self.outgoing.advance(len);
+                self.begun -= len;
+            }
         }
+    }
+
+    /// How long the first frame is that waits.
+    fn frame_len(&self) -> Option<usize> {
+        let (_, rest) = self.outgoing.rest().split_first()?;
+        let len = u32::from_be_bytes(*rest.first_chunk()?);
+        Some(HEAD_LEN + usize::try_from(len).ok()?)
+    }
+
+    /// How much of what was typed the daemon did not take, in bytes. Of a frame it takes all or nothing.
+    pub(super) fn untaken(&self) -> usize {
+        let (mut decoder, mut rest, mut count) = (Decoder::default(), self.outgoing.rest(), 0);
+        while let Ok(Some(frame)) = decoder.next(&mut rest) {
+            if let Frame::Input(bytes) = frame {
+                count += bytes.len();
+            }
+        }
+        count
     }
 
     /// Whether something waits to be sent.
@@ -111,5 +137,41 @@ impl Link {
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_and_not_taken_is_counted() {
+        let (client, mut daemon) = UnixStream::pair().unwrap();
+        daemon.set_nonblocking(true).unwrap();
+        let mut link = Link::new(client, Vec::new()).unwrap();
+        let mut sent = 0;
+        while link.outgoing.len() < 1_000_000 {
+            link.send(&Frame::Redraw);
+            link.send(&Frame::Input(vec![b'x'; 100_000]));
+            sent += 100_000;
+        }
+        link.send(&Frame::Detach);
+        let (mut decoder, mut taken) = (Decoder::default(), 0);
+        let mut buffer = [0; 10_000];
+        loop {
+            while let Ok(count @ 1..) = daemon.read(&mut buffer) {
+                let mut bytes = &buffer[..count];
+                while let Some(frame) = decoder.next(&mut bytes).unwrap() {
+                    if let Frame::Input(bytes) = frame {
+                        taken += bytes.len();
+                    }
+                }
+            }
+            assert_eq!(taken + link.untaken(), sent);
+            if !link.is_behind() {
+                return;
+            }
+            link.flush();
+        }
     }
 }

@@ -187,6 +187,7 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) 
         lost,
         ..
     } = session;
+    let lost = lost + link.untaken();
     drop(link);
     let left = seat.leave();
     drop(signals);
@@ -199,7 +200,7 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) 
     if lost > 0 && left {
         let name = escape(&attached.name);
         term::complain(&format!(
-            "[{name} did not read what was typed; {lost} bytes of it are lost]"
+            "[{name} did not read what was typed; at least {lost} bytes of it are lost]"
         ));
     }
     if let Some(line) = goodbye(&escape(&attached.name), typed, &end).filter(|_| left) {
