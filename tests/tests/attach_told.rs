@@ -1,6 +1,9 @@
 //! The client attached: what its user is told in lines of its own.
 
-use harness::{Ctl, Daemon, Sandbox, Seat, Sitting, State, json};
+use harness::fake::running;
+use harness::{Ctl, Daemon, Exit, Sandbox, Seat, Sitting, State, json};
+use shared::api::{Attached, Exited, Restarted, Tty};
+use shared::frame::Frame;
 
 // As `status` has it: what is started again by itself does not wait for somebody to do it.
 #[test]
@@ -43,4 +46,29 @@ fn nobody_attaches_to_the_terminal_at_which_he_sits() {
         seat.wait_output("sh: ERROR (you are at its terminal already)\r\ncode=1.");
     }
     seat.leave();
+}
+
+// The output goes into a file, and what is said onto the terminal, which ends no line by itself while it is taken over.
+#[test]
+fn what_is_said_beside_redirected_output_begins_at_the_left() {
+    let (mut sitting, mut visitor) = Sitting::with(&[], ">out");
+    visitor.answer(&json!(Attached {
+        tty: Tty::None,
+        ..running()
+    }));
+    visitor.send(&Frame::Stderr(b"one\ntwo\n".to_vec()));
+    sitting.term.wait_for("\none\ntwo");
+    visitor.send(&Frame::Exited(Exited {
+        exit: Some(Exit::Code(1)),
+        state: State::Backoff,
+        retry_in_ms: Some(2000),
+        gone: false,
+        reason: None,
+    }));
+    visitor.send(&Frame::Restarted(Restarted { pid: 12 }));
+    let line =
+        "\n[w exited with status 1, next try in 2 s; Ctrl-] detaches]\n[w runs again, pid 12]";
+    sitting.term.wait_for(line);
+    sitting.term.send("\x1d");
+    sitting.wait_code(0);
 }

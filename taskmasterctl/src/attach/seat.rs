@@ -66,10 +66,16 @@ impl Seat {
             true => Keyboard::Terminal(tty::open_again(io::stdin())?),
             false => Keyboard::Plain,
         };
-        let canvas = match io::stdout().is_terminal() {
+        let mut canvas = match io::stdout().is_terminal() {
             true => Canvas::terminal(tty::open_again(io::stdout())?),
             false => Canvas::plain(),
         };
+        if let Keyboard::Terminal(tty) = &keyboard
+            && io::stderr().is_terminal()
+            && tty::are_one(tty, io::stderr())
+        {
+            canvas.finish_error_lines();
+        }
         Ok(Self {
             keyboard,
             canvas,
@@ -154,7 +160,10 @@ impl Seat {
             }
             return left;
         }
-        let ours = self.canvas.tty().is_some_and(|own| tty::are_one(own, tty));
+        let ours = self
+            .canvas
+            .tty()
+            .is_some_and(|own| tty::are_one(own, &*tty));
         match answers {
             Answers::Some if left && ours => fence(tty, Some(FENCE_ANSWER)),
             // The answer to the process would be taken for the one to us.

@@ -6,9 +6,10 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 
 use nix::fcntl::OFlag;
+use nix::sys::stat::fstat;
 use rustix::termios::tcgetwinsize;
 use shared::frame::Size;
 
@@ -29,9 +30,9 @@ pub(super) fn open_again(inherited: impl AsFd) -> io::Result<File> {
 }
 
 /// Whether both are the same device.
-pub(super) fn are_one(one: &File, other: &File) -> bool {
-    match (one.metadata(), other.metadata()) {
-        (Ok(one), Ok(other)) => one.rdev() == other.rdev(),
+pub(super) fn are_one(one: impl AsFd, other: impl AsFd) -> bool {
+    match (fstat(one), fstat(other)) {
+        (Ok(one), Ok(other)) => one.st_rdev == other.st_rdev,
         (_, _) => false,
     }
 }
