@@ -92,7 +92,19 @@ fn another_key_can_be_chosen() {
 fn who_only_looks_types_nothing_but_can_leave() {
     let (mut sitting, mut visitor) = Sitting::attached(&["--read-only"]);
     assert_eq!(visitor.request["params"]["read_only"], true);
-    sitting.term.send("rm -rf\r\x1d");
+    let bells = |sitting: &mut Sitting| {
+        let raw = sitting.term.raw();
+        raw.iter().filter(|&&byte| byte == 0x07).count()
+    };
+    let before = bells(&mut sitting);
+    sitting.term.send("\x1b[I\x1b[<0;12;7M");
+    sitting.term.send("rm -rf\r");
+    // As if somebody had answered that nothing can be typed; what the terminal itself says is no typing.
+    eventually("a bell", SOON, || {
+        let rung = bells(&mut sitting) - before;
+        check(rung > 0, || "silence".into())
+    });
+    sitting.term.send("\x1d");
     detaches(&mut visitor);
     sitting.wait_code(0);
     assert_eq!(visitor.input(), b"");

@@ -9,6 +9,7 @@ mod canvas;
 mod depth;
 mod filter;
 mod guardian;
+mod hand;
 mod key;
 mod keys;
 mod life;

@@ -15,6 +15,7 @@ use shared::frame::Frame;
 use crate::exit::Exit;
 
 use super::filter::Filter;
+use super::hand::Hand;
 use super::keys::{Scanner, Then};
 use super::life::Life;
 use super::link::{Link, Lost};
@@ -52,6 +53,8 @@ pub(super) struct Session {
     pub(super) life: Life,
     pub(super) tty: Tty,
     pub(super) read_only: bool,
+    /// Who is told that nothing can be typed there.
+    hand: Hand,
     /// How much was typed and thrown away, because nobody read what was typed before, in bytes.
     pub(super) lost: usize,
     /// What is to be said of a process that does not run, as soon as its screen is painted.
@@ -94,6 +97,7 @@ impl Session {
             life,
             tty,
             read_only: false,
+            hand: Hand::default(),
             lost: 0,
             opening: None,
             awaits_picture: false,
@@ -258,6 +262,9 @@ impl Session {
     }
 
     fn send(&mut self, input: Vec<u8>, then: Then) -> Result<(), End> {
+        if self.read_only && self.seat.has_keyboard() && self.hand.types(&input) {
+            self.seat.canvas.ring();
+        }
         let wanted = !input.is_empty() && !self.read_only;
         if wanted && self.seat.has_keyboard() && self.link.is_full() {
             self.lost += input.len();
