@@ -72,3 +72,25 @@ fn what_is_said_beside_redirected_output_begins_at_the_left() {
     sitting.term.send("\x1d");
     sitting.wait_code(0);
 }
+
+// Of lines nothing but a word can make up for what was left out; a screen is as it would be.
+#[test]
+fn who_was_too_slow_for_lines_is_told_how_much_was_left_out() {
+    for (tty, want) in [
+        (Tty::None, "one\n[5 bytes were skipped]\nlast"),
+        (Tty::Full, "last"),
+    ] {
+        let (mut sitting, mut visitor) = Sitting::new(&[]);
+        visitor.answer(&json!(Attached { tty, ..running() }));
+        visitor.send(&Frame::Snapshot(Vec::new()));
+        visitor.send(&Frame::Output(b"one\r\n".to_vec()));
+        sitting.term.wait_for("one");
+        visitor.send(&Frame::Skipped(5));
+        visitor.send(&Frame::Snapshot(b"last\r\n".to_vec()));
+        sitting.term.wait_for("last");
+        let (rows, _) = sitting.term.window();
+        assert_eq!(rows.join("\n").trim_end(), want);
+        sitting.term.send("\x1d");
+        sitting.wait_code(0);
+    }
+}

@@ -66,6 +66,8 @@ pub(super) struct Session {
     started: Instant,
     /// Whether all input was sent and only the daemon's goodbye is waited for.
     finishing: bool,
+    /// How much was left out of lines, of which the next picture shows only the last.
+    skipped: u64,
     /// Whether the last frame was a part of a snapshot with more to come.
     in_snapshot: bool,
 }
@@ -104,6 +106,7 @@ impl Session {
             filters: [Filter::Open, Filter::Open],
             started: Instant::now(),
             finishing: false,
+            skipped: 0,
             in_snapshot: false,
         }
     }

@@ -44,12 +44,9 @@ impl Session {
                 let what = shared::text::escape(&what);
                 self.seat.canvas.remark(&format!("[taskmasterd: {what}]"));
             }
-            // Of bytes that were lost on a terminal the snapshot that follows makes up for all.
-            Frame::Skipped(count) if self.seat.canvas.tty().is_none() => {
-                let line = format!("[{count} bytes were skipped]");
-                self.seat.canvas.remark(&line);
-            }
-            Frame::Skipped(_) | Frame::Leader(_) => {}
+            Frame::Skipped(count) if self.seat.canvas.tty().is_none() => self.say_skipped(count),
+            Frame::Skipped(count) => self.skipped = self.skipped.saturating_add(count),
+            Frame::Leader(_) => {}
             // These are ours to send.
             Frame::Input(_) | Frame::Resize(_) | Frame::Redraw | Frame::Detach => {}
         }
@@ -79,12 +76,22 @@ impl Session {
 
     fn snapshot(&mut self, bytes: &[u8], continues: bool) {
         if !continues {
-            self.seat.canvas.clear();
+            match (std::mem::take(&mut self.skipped), self.tty) {
+                // Lines that were read stay; what follows them is not the next.
+                (skipped @ 1.., Tty::None) => self.say_skipped(skipped),
+                // For what was lost of a screen the picture makes up.
+                (_, Tty::None | Tty::Full | Tty::Split) => self.seat.canvas.clear(),
+            }
             self.filters[0].restart();
         }
         self.output(bytes);
         self.in_snapshot = bytes.len() == FRAME_LEN_MAX;
         self.awaits_picture = self.in_snapshot;
+    }
+
+    fn say_skipped(&mut self, count: u64) {
+        let line = format!("[{count} bytes were skipped]");
+        self.seat.canvas.remark(&line);
     }
 
     fn output(&mut self, bytes: &[u8]) {
