@@ -58,22 +58,24 @@ fn escaped<'a>(letter: char, rest: &'a str, bytes: &mut Vec<u8>) -> Result<&'a s
         'r' => b'\r',
         't' => b'\t',
         'v' => 0x0b,
+        '"' | '\'' => letter as u8,
         'x' => {
             let (byte, rest) = hex(letter, 2, rest)?;
             bytes.push(u8::try_from(byte).expect("two digits are a byte"));
             return Ok(rest);
         }
-        'u' => {
-            let (code, rest) = hex(letter, 4, rest)?;
+        'u' | 'U' => {
+            let (code, rest) = hex(letter, if letter == 'u' { 4 } else { 8 }, rest)?;
+            let character = char::from_u32(code);
             let character =
-                char::from_u32(code).ok_or_else(|| format!("\\u{code:04x} is half a character"))?;
+                character.ok_or_else(|| format!("\\{letter}{code:04x} is no character"))?;
             bytes.extend(character.to_string().bytes());
             return Ok(rest);
         }
         '0'..='7' => return octal(letter, rest, bytes),
         other => {
             return Err(format!(
-                "\\{} is no escape (\\a \\b \\e \\f \\n \\r \\t \\v \\NNN \\xNN \\uNNNN \\\\)",
+                "\\{} is no escape (\\a \\b \\e \\f \\n \\r \\t \\v \\\" \\' \\NNN \\xNN \\uNNNN \\UNNNNNNNN \\\\)",
                 escape(&other.to_string())
             ));
         }
@@ -82,13 +84,15 @@ fn escaped<'a>(letter: char, rest: &'a str, bytes: &mut Vec<u8>) -> Result<&'a s
     Ok(rest)
 }
 
-/// Exactly so many hexadecimal digits, and what comes behind them.
-fn hex(letter: char, len: usize, text: &str) -> Result<(u32, &str), String> {
-    let digits = text.split_at_checked(len);
-    let digits = digits.filter(|(digits, _)| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+/// One to `max` hexadecimal digits, and what comes behind them.
+fn hex(letter: char, max: usize, text: &str) -> Result<(u32, &str), String> {
+    let digits = text.bytes().take(max);
+    let digits = digits.take_while(u8::is_ascii_hexdigit).count();
+    let (digits, rest) = text.split_at(digits);
+    let number = u32::from_str_radix(digits, 16);
     let number =
-        digits.and_then(|(digits, rest)| Some((u32::from_str_radix(digits, 16).ok()?, rest)));
-    number.ok_or_else(|| format!("\\{letter} needs {len} hexadecimal digits"))
+        number.map_err(|_| format!("\\{letter} needs hexadecimal digits, {max} at most"))?;
+    Ok((number, rest))
 }
 
 /// Up to three octal digits, the first of which is `letter`.
@@ -195,10 +199,26 @@ mod tests {
         assert_eq!(bytes(r"\a\b\f\v\0"), b"\x07\x08\x0c\x0b\0");
         assert_eq!(bytes(r"\033[A\1234\08\377"), b"\x1b[A\x534\x008\xff");
         assert_eq!(bytes(r"\u00fc\u20AC!"), "ü€!".as_bytes());
+        assert_eq!(bytes(r"\U0001F600\u41g\Ue9"), "😀Agé".as_bytes());
+        assert_eq!(bytes(r#"\x1\xa!\"\'"#), b"\x01\x0a!\"'");
         assert_eq!(bytes(r"\\n\\\n\\\\"), b"\\n\\\n\\\\");
         for bad in [
-            r"\", r"\q", r"\x1", r"\xg0", r"a\", r"\\\", r"\8", r"\400", r"\u12", r"\u123é",
-            r"\ud800", r"\x+1", r"\é", r"\ ",
+            r"\",
+            r"\q",
+            r"\x",
+            r"\xg0",
+            r"a\",
+            r"\\\",
+            r"\8",
+            r"\400",
+            r"\u",
+            r"\ué",
+            r"\ud800",
+            r"\U00110000",
+            r"\Uffffffff",
+            r"\x+1",
+            r"\é",
+            r"\ ",
         ] {
             assert!(unescape(bad).is_err(), "{bad}");
         }
