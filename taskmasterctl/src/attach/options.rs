@@ -64,6 +64,11 @@ pub(super) fn read<'a>(
     let &[name] = &names[..] else {
         return Err("attach requires one process name".into());
     };
+    if read_only && steal {
+        return Err(
+            "who only looks detaches nobody; --read-only and --steal exclude each other".into(),
+        );
+    }
     Ok(Options {
         name,
         key: key.map_or(Ok(Some(Key::USUAL)), Key::read)?,
@@ -112,6 +117,7 @@ mod tests {
             &["a", "--history"],
             &["a", "--history", "many"],
             &["a", "--once=1"],
+            &["--read-only", "--steal", "a"],
             &["a", "--ignore-size=yes"],
             &["a", "--detach-key", "x"],
         ] {
