@@ -410,7 +410,7 @@ impl fmt::Display for EventKind {
                 if said {
                     Ok(())
                 } else {
-                    f.write_str(": nothing changed")
+                    f.write_str(": no program changed")
                 }
             }
             Self::ReloadRefused { reason } => {

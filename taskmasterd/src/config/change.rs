@@ -73,10 +73,15 @@ pub fn plan(was: &Config, is: &Config) -> Plan {
         .into_iter()
         .filter_map(|name| program_change(name, was.programs.get(name), is.programs.get(name)))
         .collect();
-    let settings = changed(&show::settings(was), &show::settings(is))
-        .map(|(was, is)| key_change(was, is, "at the next start of taskmasterd"))
-        .collect();
+    let settings = settings(was, is);
     Plan { programs, settings }
+}
+
+/// The keys at the top of the file that changed from `was` to `is`. All of them wait for the next start.
+pub fn settings(was: &Config, is: &Config) -> Vec<KeyChange> {
+    changed(&show::settings(was), &show::settings(is))
+        .map(|(was, is)| key_change(was, is, "at the next start of taskmasterd"))
+        .collect()
 }
 
 fn program_change(

@@ -1,8 +1,8 @@
 //! What comes of a reload: put into force or refused, and told to those who asked.
 
 use serde_json::Value;
-use shared::api::Reloaded;
-use shared::event::EventKind;
+use shared::api::{KeyChange, Reloaded};
+use shared::event::{Cause, EventKind};
 use shared::rpc::{RpcError, code};
 
 use crate::config::change;
@@ -38,14 +38,29 @@ impl Reactor {
                 continue;
             }
             let Asker { cause, ticket, .. } = asker;
+            let settings = change::settings(self.core.config(), &config);
             self.inbox.push_back(Input::Reload {
                 ticket,
-                cause,
+                cause: cause.clone(),
                 config: config.clone(),
             });
             self.settle();
+            self.tell_waiting(&settings, cause);
             self.warn(config.warnings.clone());
         }
+    }
+
+    /// Tells of settings that changed and are not in force; again at each reload, until they are.
+    fn tell_waiting(&mut self, settings: &[KeyChange], cause: Cause) {
+        if settings.is_empty() {
+            return;
+        }
+        let keys: Vec<&str> = settings.iter().map(|change| &*change.key).collect();
+        let text = format!(
+            "changed, and waiting for the next start of the daemon: {}",
+            keys.join(", ")
+        );
+        self.tell(EventKind::Notice { text }, cause);
     }
 
     pub(super) fn refuse_reload(&mut self, askers: Vec<Asker>, problems: &[String]) {
