@@ -1,6 +1,7 @@
-//! Reloads in the event log: what waits for the next start.
+//! Reloads in the event log: what waits, and what comes too late.
 
-use harness::{Daemon, SOON, Sandbox, check, eventually, json};
+use harness::{Daemon, SOON, Sandbox, State, check, eventually, json};
+use nix::sys::signal::Signal;
 // What waits for the next start changed too, and whoever looks for it in the log must not read that nothing did.
 #[test]
 fn settings_that_wait_for_the_next_start_are_named_in_the_log() {
@@ -34,4 +35,31 @@ fn settings_that_wait_for_the_next_start_are_named_in_the_log() {
     daemon.hup();
     daemon.rpc().reload().expect("a reload");
     assert_eq!(lines(waiting), 2);
+}
+
+// Whoever reloads while the daemon leaves must not think that it was done.
+#[test]
+fn a_reload_during_a_shutdown_is_refused_in_the_log_too() {
+    let sandbox = Sandbox::new();
+    let cmd = sandbox.puppet("p", &["--on", "TERM=ignore"]);
+    let keys = json!({"cmd": cmd, "starttime": "50ms", "stoptime": 600});
+    let mut daemon = Daemon::start(sandbox, json!({"p": keys}));
+    daemon.wait_state("p", State::Running);
+    // Both at once, and one that finds the helper at work: neither comes too late to be told.
+    daemon.signal(Signal::SIGHUP);
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait_log(&["shutting down, 1 processes"]);
+    let line = daemon.hup();
+    let refused = "ERRO reload refused, nothing changed: the daemon is shutting down";
+    assert!(line.ends_with(&format!("{refused} [on SIGHUP]")), "{line}");
+    let error = daemon.rpc().reload().expect_err("a refusal");
+    assert_eq!(error.code, shared::rpc::code::SHUTTING_DOWN);
+    daemon.wait_log(&[refused, "[asked by uid"]);
+    let said = daemon.ctl().run(&["reread"]);
+    assert!(!said.out.contains("shutting down"), "a question: {said:?}");
+    let reloads = daemon.log();
+    let reloads = reloads.iter().filter(|line| line.contains("reload"));
+    assert_eq!(reloads.count(), 3, "{:?}", daemon.log());
+    daemon.signal(Signal::SIGINT);
+    assert_eq!(daemon.wait_exit(SOON).code(), Some(0));
 }

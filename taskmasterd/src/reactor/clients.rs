@@ -235,9 +235,9 @@ impl Reactor {
                 self.answer(ticket, to_value(&status));
             }
             Deed::Tell(input) => self.inbox.push_back(input),
-            Deed::Reload(params) => self
-                .reloads
-                .ask(Asker::client(peer.cause(), ticket, params)),
+            Deed::Reload(params) => {
+                self.ask_for_reload(Asker::client(peer.cause(), ticket, params));
+            }
             Deed::Tail(id, params) => {
                 let outcome = self.tail(token, id, &params);
                 self.answer(ticket, outcome);

@@ -348,7 +348,7 @@ impl Reactor {
             let cause = Cause::Signal(signal.as_str().into());
             match signal {
                 Signal::SIGCHLD => self.debts.deaths = true,
-                Signal::SIGHUP => self.reloads.ask(reload::Asker::signal(cause)),
+                Signal::SIGHUP => self.ask_for_reload(reload::Asker::signal(cause)),
                 Signal::SIGUSR2 => self.reopen(cause),
                 // Who presses Ctrl-C twice does not want to wait.
                 Signal::SIGINT if self.core.is_leaving() => {

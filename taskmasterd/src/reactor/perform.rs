@@ -220,11 +220,16 @@ impl Reactor {
                 plan,
             }),
             Answer::Down(done) => to_value(&done),
-            Answer::ShuttingDown => Err(RpcError::new(
-                code::SHUTTING_DOWN,
-                "the daemon is shutting down; nothing is started any more",
-            )),
+            Answer::ShuttingDown => Err(shutting_down()),
         };
         self.answer(ticket, outcome);
     }
+}
+
+/// The answer to those who come too late.
+pub(super) fn shutting_down() -> RpcError {
+    RpcError::new(
+        code::SHUTTING_DOWN,
+        "the daemon is shutting down; nothing is started any more",
+    )
 }

@@ -96,6 +96,17 @@ impl Reloads {
         }
     }
 
+    /// Takes out those who want more than a look, of all who wait or are being served.
+    fn take_doers(&mut self) -> Vec<Asker> {
+        let doer = |asker: &mut Asker| !asker.params.dry_run;
+        let mut doers = Vec::new();
+        if let Some(running) = &mut self.running {
+            doers.extend(running.askers.extract_if(.., doer));
+        }
+        doers.extend(self.waiting.extract_if(.., doer));
+        doers
+    }
+
     /// Nobody waits for this answer any more; the reload is done all the same.
     pub(super) fn forget(&mut self, ticket: Ticket) {
         let running = self
@@ -143,8 +154,15 @@ impl Reloads {
 }
 
 impl Reactor {
+    /// Somebody wants a reload.
+    pub(super) fn ask_for_reload(&mut self, asker: Asker) {
+        self.reloads.ask(asker);
+        self.refuse_while_leaving();
+    }
+
     /// Reads what the helper says, and sends the next one on its way.
     pub(super) fn take_in_reload(&mut self) {
+        self.refuse_while_leaving();
         if let Some(token) = self.debts.helper.take() {
             self.read_helper(token);
         }
@@ -255,6 +273,9 @@ impl Reactor {
             self.read_helper(token);
             self.sources.remove(token);
         }
+        // A shutdown that was asked for before is heard before.
+        self.settle();
+        self.refuse_while_leaving();
         if let Some(Running {
             child,
             said,

@@ -10,6 +10,7 @@ use crate::config::model::Config;
 use crate::control::methods::to_value;
 use crate::core::{Input, Ticket};
 use crate::reactor::Reactor;
+use crate::reactor::perform::shutting_down;
 
 use super::Asker;
 
@@ -89,6 +90,18 @@ impl Reactor {
                 data: Some(Value::Array(data)),
             };
             self.answer_asker(asker.ticket, Err(error));
+        }
+    }
+
+    /// A shutdown does not wait for a helper, and what that one brings would come too late.
+    pub(super) fn refuse_while_leaving(&mut self) {
+        if !self.core.is_leaving() {
+            return;
+        }
+        for asker in self.reloads.take_doers() {
+            let reason = "the daemon is shutting down".into();
+            self.tell(EventKind::ReloadRefused { reason }, asker.cause);
+            self.answer_asker(asker.ticket, Err(shutting_down()));
         }
     }
 
