@@ -180,7 +180,9 @@ pub enum EventKind {
         path: String,
         lost_bytes: u64,
     },
-    /// Messages did not reach syslog; it works again.
+    /// A message did not reach syslog, the first of this daemon's.
+    SyslogRefused { reason: String },
+    /// Messages did not reach syslog; it works again, or the daemon is about to end.
     SyslogDropped { messages: u64 },
     /// Something worth knowing about the daemon itself.
     Notice { text: String },
@@ -202,6 +204,7 @@ impl EventKind {
             | Self::Backoff { .. }
             | Self::Killed { .. }
             | Self::Refused { .. }
+            | Self::SyslogRefused { .. }
             | Self::SyslogDropped { .. } => Severity::Warning,
             Self::DaemonStopped { left } if *left > 0 => Severity::Error,
             Self::DaemonStarted { .. }
@@ -247,6 +250,7 @@ impl EventKind {
             | Self::Reloaded { .. }
             | Self::ReloadRefused { .. }
             | Self::LogsReopened
+            | Self::SyslogRefused { .. }
             | Self::SyslogDropped { .. }
             | Self::Notice { .. }
             | Self::Trouble { .. } => None,
@@ -443,6 +447,9 @@ impl fmt::Display for EventKind {
                     "output of {process} is written to {} again; {lost_bytes} bytes were lost",
                     escape(path)
                 )
+            }
+            Self::SyslogRefused { reason } => {
+                write!(f, "messages do not reach syslog: {}", escape(reason))
             }
             Self::SyslogDropped { messages } => {
                 write!(f, "{messages} messages did not reach syslog")

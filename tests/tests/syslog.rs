@@ -31,6 +31,11 @@ fn namespaces_work() -> bool {
 fn daemon(orders: &[&str], keys: Value) -> (Daemon, UnixDatagram) {
     let sandbox = Sandbox::new();
     let log = UnixDatagram::bind(sandbox.path("log")).expect("a socket can be bound");
+    (daemon_in(sandbox, orders, keys), log)
+}
+
+/// The same, whether there is a syslog or not.
+fn daemon_in(sandbox: Sandbox, orders: &[&str], keys: Value) -> Daemon {
     let mut program = keys;
     program["cmd"] = sandbox.puppet("p", orders);
     program["starttime"] = json!("50ms");
@@ -45,7 +50,7 @@ fn daemon(orders: &[&str], keys: Value) -> (Daemon, UnixDatagram) {
     };
     let daemon = Daemon::launch(sandbox, setup);
     daemon.wait_up();
-    (daemon, log)
+    daemon
 }
 
 /// Reads messages until one has all these words; gives it.
@@ -119,6 +124,32 @@ fn a_deaf_syslog_holds_nobody_up_and_is_told_what_it_missed() {
     wait_message(&log, &["tick"]);
     daemon.wait_log(&["messages did not reach syslog"]);
     assert_eq!(daemon.status("p").state, State::Running);
+}
+
+// As in most containers. It is told once, and how much it was at the end; nothing else is said of it.
+#[test]
+fn a_syslog_that_is_not_there_is_told_once_and_counted_at_the_end() {
+    skip_unless_root!();
+    if !namespaces_work() {
+        harness::skip!("mount namespaces do not work here");
+    }
+    let mut daemon = daemon_in(Sandbox::new(), &[], json!({}));
+    let refused = "WARN messages do not reach syslog: /dev/log: no such file or directory";
+    daemon.wait_log(&[refused]);
+    for _ in 0..3 {
+        daemon.wait_state("p", State::Running);
+        daemon.rpc().restart(&["p"]);
+    }
+    daemon.stop();
+    let log = daemon.log();
+    let about: Vec<&String> = log.iter().filter(|line| line.contains("syslog")).collect();
+    assert_eq!(about.len(), 2, "{log:?}");
+    assert!(about[0].ends_with(refused), "{log:?}");
+    // All lines but these two were for syslog too.
+    let lost = format!("WARN {} messages did not reach syslog", log.len() - 2);
+    assert!(about[1].ends_with(&lost), "{lost}: {log:?}");
+    let last = log.last().expect("a line");
+    assert!(last.ends_with("taskmasterd stopped"), "{last}");
 }
 
 // A syslogd that is gone, as during its update, and then comes back.

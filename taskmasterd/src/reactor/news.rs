@@ -49,23 +49,43 @@ impl News {
 
     /// Tells all sinks; nothing waits for any of them.
     pub(super) fn tell(&mut self, now: Mono, unix_ms: u64, kind: EventKind, cause: Cause) {
-        let event = self.record(unix_ms, kind, cause);
+        let event = new_event(unix_ms, kind, cause);
         if let Some(syslog) = &mut self.syslog {
             syslog.send(now, event.kind.severity(), &event.text());
         }
+        // The last line of all tells that it is the last; what is missing, itself maybe, stands before it.
+        if matches!(event.kind, EventKind::DaemonStopped { .. }) {
+            self.tell_refusal(unix_ms);
+            let lost = self.syslogs().map(Syslog::take_lost).sum();
+            self.tell_dropped(unix_ms, lost);
+        }
+        self.record(event);
     }
 
-    /// Tells the event log alone.
-    fn record(&mut self, unix_ms: u64, kind: EventKind, cause: Cause) -> Event {
+    /// Numbers an event and tells the event log alone.
+    fn record(&mut self, mut event: Event) {
         self.seq += 1;
-        let event = Event {
-            seq: self.seq,
-            at: unix_ms,
-            kind,
-            cause,
-        };
+        event.seq = self.seq;
         self.log.push(&event);
-        event
+    }
+
+    fn syslogs(&mut self) -> impl Iterator<Item = &mut Syslog> {
+        [&mut self.syslog, &mut self.output].into_iter().flatten()
+    }
+
+    fn tell_refusal(&mut self, unix_ms: u64) {
+        let reason = self.syslogs().find_map(Syslog::take_refusal);
+        if let Some(reason) = reason {
+            let kind = EventKind::SyslogRefused { reason };
+            self.record(new_event(unix_ms, kind, Cause::Policy));
+        }
+    }
+
+    fn tell_dropped(&mut self, unix_ms: u64, messages: u64) {
+        if messages > 0 {
+            let kind = EventKind::SyslogDropped { messages };
+            self.record(new_event(unix_ms, kind, Cause::Policy));
+        }
     }
 
     /// A line of a program's output for syslog.
@@ -87,18 +107,9 @@ impl News {
 
     /// At the end of a turn: what was gathered is written, and what was lost is told.
     pub(super) fn flush(&mut self, now: Mono, unix_ms: u64) {
-        let messages = [&mut self.syslog, &mut self.output]
-            .into_iter()
-            .flatten()
-            .filter_map(Syslog::take_dropped)
-            .sum();
-        if messages > 0 {
-            self.record(
-                unix_ms,
-                EventKind::SyslogDropped { messages },
-                Cause::Policy,
-            );
-        }
+        self.tell_refusal(unix_ms);
+        let messages = self.syslogs().filter_map(Syslog::take_dropped).sum();
+        self.tell_dropped(unix_ms, messages);
         if let Some(text) = self.log.flush(now) {
             self.tell(now, unix_ms, EventKind::Trouble { text }, Cause::Policy);
         }
@@ -111,6 +122,16 @@ impl News {
 
     pub(super) fn reopen(&mut self) -> Result<(), String> {
         self.log.reopen()
+    }
+}
+
+/// An event that gets its number when it is told.
+fn new_event(at: u64, kind: EventKind, cause: Cause) -> Event {
+    Event {
+        seq: 0,
+        at,
+        kind,
+        cause,
     }
 }
 

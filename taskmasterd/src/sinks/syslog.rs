@@ -14,6 +14,7 @@ use syslog::{Error, Facility, LogFormat, Logger, LoggerBackend};
 
 use crate::config::model;
 use crate::core::{Mono, Pid};
+use crate::files::reason;
 use crate::limits::{SYSLOG_LEN_MAX, SYSLOG_RETRY_MS};
 
 /// Where syslog listens.
@@ -40,6 +41,17 @@ pub struct Syslog {
     /// Messages that were dropped, before syslog was told and after.
     dropped: u64,
     told: u64,
+    refusal: Refusal,
+}
+
+/// The first time that syslog did not take a message.
+#[derive(Default)]
+enum Refusal {
+    #[default]
+    None,
+    /// Why it did not.
+    Untold(String),
+    Told,
 }
 
 impl Syslog {
@@ -54,6 +66,7 @@ impl Syslog {
             tell_at: Mono::default(),
             dropped: 0,
             told: 0,
+            refusal: Refusal::None,
         }
     }
 
@@ -98,55 +111,75 @@ impl Syslog {
         Some(std::mem::take(&mut self.told)).filter(|&count| count > 0)
     }
 
+    /// Why syslog did not take a message, for an event. Only the first time: from then on there are the counts.
+    pub fn take_refusal(&mut self) -> Option<String> {
+        let Refusal::Untold(reason) = &mut self.refusal else {
+            return None;
+        };
+        let reason = std::mem::take(reason);
+        self.refusal = Refusal::Told;
+        Some(reason)
+    }
+
+    /// How many messages are missing and were not told of, at the end.
+    pub fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.dropped) + std::mem::take(&mut self.told)
+    }
+
     fn deliver(&mut self, now: Mono, message: Message<'_>) {
         let owes = self.dropped > 0 && now >= self.tell_at;
-        if (owes && !self.tell(now)) || !self.try_send(now, &message) {
-            self.dropped += 1;
+        let told = if owes { self.tell(now) } else { Ok(()) };
+        let Err(error) = told.and_then(|()| self.try_send(now, &message)) else {
+            return;
+        };
+        self.dropped += 1;
+        if matches!(self.refusal, Refusal::None) {
+            let reason = match error.kind() {
+                io::ErrorKind::WouldBlock => "it reads too slowly".into(),
+                _ => reason(&error),
+            };
+            let path = self.path.display();
+            self.refusal = Refusal::Untold(format!("{path}: {reason}"));
         }
     }
 
     /// Tells syslog how many messages are missing, where they are missing; at most once a second.
-    fn tell(&mut self, now: Mono) -> bool {
+    fn tell(&mut self, now: Mono) -> io::Result<()> {
         let text = format!("{} messages were dropped before this one", self.dropped);
         let header = Header {
             severity: Severity::Warning,
             tag: &self.tag.clone(),
             pid: std::process::id(),
         };
-        let sent = self.try_send(now, &header.message(&text));
-        if sent {
-            self.told += std::mem::take(&mut self.dropped);
-            self.tell_at = now.after(SYSLOG_RETRY_MS);
-        }
-        sent
+        self.try_send(now, &header.message(&text))?;
+        self.told += std::mem::take(&mut self.dropped);
+        self.tell_at = now.after(SYSLOG_RETRY_MS);
+        Ok(())
     }
 
     /// Sends over the connection there is; if that one is dead, over a new one.
-    fn try_send(&mut self, now: Mono, message: &Message<'_>) -> bool {
+    fn try_send(&mut self, now: Mono, message: &Message<'_>) -> io::Result<()> {
+        let mut problem = io::ErrorKind::NotConnected.into();
         if let Some(logger) = &mut self.logger {
             match give(logger, message) {
-                Ok(()) => return true,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(_) => self.logger = None,
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => problem = error,
+                done => return done,
             }
+            self.logger = None;
         }
-        self.connect(now);
-        self.logger
-            .as_mut()
-            .is_some_and(|logger| give(logger, message).is_ok())
+        if now < self.connect_at {
+            return Err(problem);
+        }
+        give(self.connect(now)?, message)
     }
 
-    fn connect(&mut self, now: Mono) {
-        if now < self.connect_at {
-            return;
-        }
+    fn connect(&mut self, now: Mono) -> io::Result<&mut Logger<LoggerBackend, Format>> {
         self.connect_at = now.after(SYSLOG_RETRY_MS);
         let format = Format {
             facility: self.facility,
         };
-        self.logger = socket(&self.path)
-            .map(|socket| Logger::new(LoggerBackend::Unix(socket), format))
-            .ok();
+        let backend = LoggerBackend::Unix(socket(&self.path)?);
+        Ok(self.logger.insert(Logger::new(backend, format)))
     }
 }
 

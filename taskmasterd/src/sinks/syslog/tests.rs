@@ -146,6 +146,37 @@ fn a_syslog_that_went_and_came_back_is_found_again() {
     assert_eq!(syslog.take_dropped(), None);
 }
 
+// Once: a daemon may run for months without a syslog.
+#[test]
+fn the_first_refusal_is_told_and_no_other() {
+    let place = Place::new("refusal");
+    let mut syslog = place.syslog();
+    assert_eq!(syslog.take_refusal(), None);
+    syslog.send(Mono(0), Severity::Info, "one");
+    syslog.send(Mono(1), Severity::Info, "two");
+    let reason = format!("{}: no such file or directory", place.0.display());
+    assert_eq!(syslog.take_refusal(), Some(reason));
+    syslog.send(Mono(5000), Severity::Info, "three");
+    assert_eq!(syslog.take_refusal(), None);
+    let socket = place.listen();
+    syslog.send(Mono(6000), Severity::Info, "four");
+    assert_eq!(received(&socket).len(), 2);
+    assert_eq!(syslog.take_dropped(), Some(3));
+    drop(socket);
+    syslog.send(Mono(9000), Severity::Info, "five");
+    assert_eq!((syslog.take_refusal(), syslog.take_lost()), (None, 1));
+    assert_eq!(syslog.take_lost(), 0);
+
+    let deaf = place.listen();
+    let mut syslog = place.syslog();
+    for n in 0..1000 {
+        syslog.send(Mono(n), Severity::Info, "message");
+    }
+    let reason = format!("{}: it reads too slowly", place.0.display());
+    assert_eq!(syslog.take_refusal(), Some(reason));
+    drop(deaf);
+}
+
 #[test]
 fn whatever_else_is_at_the_path_is_no_syslog_and_stops_nobody() {
     let place = Place::new("other");
