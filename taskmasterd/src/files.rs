@@ -6,6 +6,7 @@
 //! else is refused by name. The look before the opening spares devices that act on being opened, and says
 //! what a path is; the look after it is the one that counts.
 
+pub mod user;
 pub mod way;
 
 use std::io;

@@ -1,23 +1,18 @@
 //! Where the output of a process goes: its file, the memory, syslog, our own streams; and who follows it.
 
-use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use mio::Token;
-use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
 use shared::api::Stream;
 use shared::event::{EventKind, Severity};
 
 use crate::child::ansi::AnsiStripper;
 use crate::child::output::{Lines, Timestamper};
-use crate::config::model::{Identity, Output, Program};
+use crate::config::model::{Output, Program};
 use crate::core::Mono;
-use crate::files::way::{Lead, Why, is_roots_own, led_by_others};
-use crate::files::{DaemonFiles, Files, OwnFiles};
+use crate::files::user::UserFiles;
+use crate::files::{DaemonFiles, Files};
 use crate::logs::file::{LogWriter, Report};
 use crate::logs::ring::Ring;
 use crate::sinks::eventlog::own;
@@ -260,57 +255,4 @@ fn inherit(stream: &OwnedFd, mut bytes: &[u8]) {
             Ok(_) | Err(_) => return,
         }
     }
-}
-
-/// The file system with the rights of a program's user.
-struct UserFiles(Identity);
-
-impl Files for UserFiles {
-    fn uid(&self) -> u32 {
-        self.0.uid
-    }
-
-    fn open(&self, path: &Path, flags: OFlag, mode: Mode) -> io::Result<OwnedFd> {
-        let opened = sys::as_filesystem_user(&self.0, || OwnFiles.open(path, flags, mode));
-        or_as_root(path, opened, || OwnFiles.open(path, flags, mode))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let renamed = sys::as_filesystem_user(&self.0, || OwnFiles.rename(from, to));
-        or_as_root(to, renamed, || OwnFiles.rename(from, to))
-    }
-}
-
-/// Where the user may not, root does it for him, as in `/var/log`: but only in a directory that nobody except
-/// root could have prepared.
-fn or_as_root<T>(
-    path: &Path,
-    done: io::Result<T>,
-    as_root: impl FnOnce() -> io::Result<T>,
-) -> io::Result<T> {
-    match (done, path.parent()) {
-        (Err(error), Some(directory)) if error.kind() == io::ErrorKind::PermissionDenied => {
-            if is_roots_own(directory) {
-                return as_root();
-            }
-            Err(why_not_as_root(directory).map_or(error, io::Error::other))
-        }
-        (done, _) => done,
-    }
-}
-
-/// Why root does nothing in a directory of its own where one would expect it to, as in Ubuntu's `/var/log`.
-fn why_not_as_root(directory: &Path) -> Option<String> {
-    let Lead { step, why } = led_by_others(directory, 0)?;
-    let Why::Mode(mode) = why else { return None };
-    let who = if mode & 0o002 == 0 {
-        format!("its group {}", fs::metadata(&step).ok()?.gid())
-    } else {
-        "everybody".into()
-    };
-    let step = step.display();
-    Some(format!(
-        "permission denied, and root does not help in {step}, because {who} can write to it (mode {mode:04o}); name a \
-         file in a directory of the program's user, or chmod go-w {step}"
-    ))
 }
