@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use harness::{
-    Daemon, SOON, Sandbox, State, User, bins, check, eventually, json, skip_unless_root,
+    Daemon, NOBODYS_UID, SOON, Sandbox, State, User, Value, bins, check, eventually, json,
+    skip_unless_root,
 };
 
 /// A directory of that user's own.
@@ -22,6 +24,108 @@ fn wait_file(path: &Path, contents: &str) {
         let found = fs::read_to_string(path).unwrap_or_default();
         check(found == contents, || format!("{found:?}"))
     });
+}
+
+/// What `--check` warns of, run by `uid`.
+fn warnings(sandbox: &Sandbox, uid: u32, config: &Value) -> Vec<String> {
+    let path = sandbox.write("check.yaml", config.to_string());
+    let mut command = Command::new(bins::taskmasterd());
+    command.arg("--check").arg("-c").arg(path).uid(uid).gid(uid);
+    let output = command.output().expect("taskmasterd starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let lines = said.lines().filter(|line| !line.ends_with("no programs"));
+    lines.map(str::to_owned).collect()
+}
+
+/// A directory of root's with this mode.
+fn directory_with_mode(sandbox: &Sandbox, name: &str, mode: u32) -> PathBuf {
+    let dir = sandbox.path(name);
+    fs::create_dir(&dir).expect("a directory can be made");
+    fs::set_permissions(&dir, fs::Permissions::from_mode(mode)).expect("a mode can be set");
+    dir
+}
+
+fn event_log(dir: &Path) -> Value {
+    json!({"log": dir.join("log"), "programs": {}})
+}
+
+fn stdout(dir: &Path) -> Value {
+    json!({"programs": {"p": {"cmd": "x", "stdout": dir.join("log")}}})
+}
+
+/// One warning, of `log` in that directory, and nothing made there.
+#[track_caller]
+fn assert_warned(found: &[String], key: &str, dir: &Path, what: &str) {
+    let want = format!("warning: {key}: {}: {what}", dir.join("log").display());
+    let told = found.len() == 1 && found[0].starts_with(&want);
+    assert!(told, "{want}: {found:?}");
+    assert!(!dir.join("log").exists());
+}
+
+// The rules are those of the opening: a daemon that starts on what was checked does not end for its log.
+#[test]
+fn the_check_of_root_tells_where_others_lead_and_where_root_does_not_help() {
+    skip_unless_root!();
+    let user = User::new();
+    let sandbox = Sandbox::new();
+    let his = directory_of(&sandbox, "his", &user);
+    let roots = directory_with_mode(&sandbox, "roots", 0o755);
+    let open = directory_with_mode(&sandbox, "open", 0o1777);
+    let group = directory_with_mode(&sandbox, "group", 0o775);
+    let of_user = |dir: &Path| {
+        let mut config = stdout(dir);
+        config["programs"]["p"]["user"] = json!(user.name);
+        warnings(&sandbox, 0, &config)
+    };
+    let (dir, uid) = (his.display(), user.uid);
+    let led = format!("{dir} belongs to uid {uid}, and root writes only where nobody else leads");
+    assert_warned(&warnings(&sandbox, 0, &event_log(&his)), "log", &his, &led);
+    assert_warned(
+        &warnings(&sandbox, 0, &stdout(&his)),
+        "p.stdout",
+        &his,
+        &led,
+    );
+    let dir = group.display();
+    let no_help = format!("permission denied, and root does not help in {dir}");
+    assert_warned(&of_user(&group), "p.stdout", &group, &no_help);
+    for dir in [&his, &roots, &open] {
+        assert!(of_user(dir).is_empty(), "{:?}", of_user(dir));
+    }
+    for dir in [&roots, &open] {
+        let found = warnings(&sandbox, 0, &stdout(dir));
+        assert!(found.is_empty(), "{found:?}");
+    }
+
+    let mut config = event_log(&his);
+    config["socket"] = json!(sandbox.path("sock"));
+    let path = sandbox.write("tm.yaml", config.to_string());
+    let output = Command::new(bins::taskmasterd())
+        .arg("-c")
+        .arg(path)
+        .output();
+    let output = output.expect("taskmasterd starts");
+    let told = String::from_utf8_lossy(&output.stderr).contains(&led);
+    assert!(told && output.status.code() == Some(2), "{output:?}");
+}
+
+#[test]
+fn the_check_of_an_ordinary_user_tells_where_he_may_not_write() {
+    skip_unless_root!();
+    let sandbox = Sandbox::new();
+    let denied = "permission denied";
+    for (name, mode) in [("roots", 0o755), ("locked", 0o700)] {
+        let dir = directory_with_mode(&sandbox, name, mode);
+        let said = |config: &Value| warnings(&sandbox, NOBODYS_UID, config);
+        assert_warned(&said(&stdout(&dir)), "p.stdout", &dir, denied);
+        assert_warned(&said(&event_log(&dir)), "log", &dir, denied);
+    }
+    let open = directory_with_mode(&sandbox, "open", 0o1777);
+    for config in [stdout(&open), event_log(&open)] {
+        let found = warnings(&sandbox, NOBODYS_UID, &config);
+        assert!(found.is_empty(), "{found:?}");
+    }
 }
 
 // A directory like /var/log is root's, and the user cannot make a file there; in his own the user does.

@@ -1,6 +1,7 @@
 //! Whether the files that are to be written can be: what `--check` looks at besides the text.
 //!
-//! A look, no more: nothing is opened or made, and what it finds may be otherwise when the time has come.
+//! A look, no more, though with the rights and by the rules of the opening: nothing is opened or made, and what
+//! it finds may be otherwise when the time has come.
 
 use std::path::{Path, PathBuf};
 
@@ -10,30 +11,32 @@ use nix::unistd::geteuid;
 use shared::api::Stream;
 use shared::text::escape;
 
-use super::model::{Config, Output, Program};
+use super::model::{Config, Identity, Output, Program};
 use super::output::INHERITED;
-use crate::files;
+use crate::files::user::may_append;
+use crate::files::{self, reason};
 use crate::limits::PROBLEMS_MAX;
 
 /// What stands in the way of the event log and of the logs of programs.
 pub fn obstacles(config: &Config) -> Vec<String> {
-    let own = geteuid().as_raw();
-    let event_log = config.log.iter().map(|path| ("log".to_owned(), path, own));
+    let event_log = config.log.iter().map(|path| ("log".to_owned(), path, None));
     let programs = config.programs.values();
-    let logs = programs.flat_map(|program| logs(program, own));
+    let logs = programs.flat_map(|program| logs(program));
     event_log
         .chain(logs)
-        .filter_map(|(key, path, uid)| {
-            let what = obstacle(path, uid)?;
+        .filter_map(|(key, path, user)| {
+            let refused = || may_append(user, path).err().map(|error| reason(&error));
+            let what = obstacle(path, user).or_else(refused)?;
             Some(escape(&format!("{key}: {}: {what}", path.display())))
         })
         .take(PROBLEMS_MAX)
         .collect()
 }
 
-/// The log files of a program, each with its key and the user who must be able to write it.
-fn logs(program: &Program, own: u32) -> impl Iterator<Item = (String, &PathBuf, u32)> {
-    let uid = program.launch.user.as_ref().map_or(own, |user| user.uid);
+/// The log files of a program, each with its key and the user who must be able to write it, if it is not the
+/// daemon itself.
+fn logs(program: &Program) -> impl Iterator<Item = (String, &PathBuf, Option<&Identity>)> {
+    let user = program.launch.user.as_ref();
     let streams = [("stdout", Stream::Stdout), ("stderr", Stream::Stderr)];
     let outputs = streams.map(|(key, stream)| (key, program.output(stream)));
     outputs
@@ -41,7 +44,7 @@ fn logs(program: &Program, own: u32) -> impl Iterator<Item = (String, &PathBuf, 
         .filter_map(move |(key, output)| match output {
             // Those were warned of where they are written.
             Output::File(log) if INHERITED.iter().any(|path| log.path == Path::new(path)) => None,
-            Output::File(log) => Some((format!("{}.{key}", program.name), &log.path, uid)),
+            Output::File(log) => Some((format!("{}.{key}", program.name), &log.path, user)),
             Output::Memory
             | Output::Discard
             | Output::Inherit
@@ -50,8 +53,9 @@ fn logs(program: &Program, own: u32) -> impl Iterator<Item = (String, &PathBuf, 
         })
 }
 
-/// Why the user `uid` would not get a log at `path`; `None` if that cannot be seen from here.
-fn obstacle(path: &Path, uid: u32) -> Option<String> {
+/// What is at `path` that can be no log of `user`, or is missing there; `None` if that cannot be seen from here.
+fn obstacle(path: &Path, user: Option<&Identity>) -> Option<String> {
+    let uid = user.map_or_else(|| geteuid().as_raw(), |user| user.uid);
     match lstat(path) {
         Ok(there) => files::judge(&there, uid).err(),
         Err(Errno::ENOTDIR) => Some("what it is in is no directory; name another path".into()),

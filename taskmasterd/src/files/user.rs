@@ -6,11 +6,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::fcntl::OFlag;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::sys::stat::Mode;
+use nix::unistd::{AccessFlags, faccessat};
 
 use super::way::{Lead, Why, is_roots_own, led_by_others};
-use super::{Files, OwnFiles};
+use super::{Files, OwnFiles, refuse_to_be_led};
 use crate::config::model::Identity;
 use crate::sys;
 
@@ -32,6 +34,27 @@ impl Files for UserFiles {
         let renamed = sys::as_filesystem_user(&self.0, || OwnFiles.rename(from, to));
         or_as_root(to, renamed, || OwnFiles.rename(from, to))
     }
+}
+
+/// Whether a log at `path` could be made or appended to, as far as that can be seen without opening it, with the
+/// rights that its opening would have: those of `user`, or of the daemon itself. What is there is not judged.
+pub fn may_append(user: Option<&Identity>, path: &Path) -> io::Result<()> {
+    let Some(user) = user else {
+        refuse_to_be_led(path)?;
+        return may_write(path);
+    };
+    let may = sys::as_filesystem_user(user, || may_write(path));
+    or_as_root(path, may, || may_write(path))
+}
+
+/// By the rights on files, which are not those that access(2) goes by.
+fn may_write(path: &Path) -> io::Result<()> {
+    let may = |path, what| faccessat(AT_FDCWD, path, what, AtFlags::AT_EACCESS);
+    let done = match (may(path, AccessFlags::W_OK), path.parent()) {
+        (Err(Errno::ENOENT), Some(parent)) => may(parent, AccessFlags::W_OK | AccessFlags::X_OK),
+        (done, _) => done,
+    };
+    Ok(done?)
 }
 
 /// Where the user may not, root does it for him, as in `/var/log`: but only in a directory that nobody except
