@@ -89,14 +89,19 @@ impl Pen {
         }
     }
 
+    fn has(&self, attribute: u16) -> bool {
+        let bit = ATTRIBUTES.iter().position(|&known| known == attribute);
+        bit.is_some_and(|bit| self.attributes & (1 << bit) != 0)
+    }
+
     /// Whether blanks drawn with it can be told from others of the same background.
     pub fn marks_blanks(&self) -> bool {
-        let marking = [7, 9, 53].map(|code| ATTRIBUTES.iter().position(|&known| known == code));
-        let marking = marking
-            .iter()
-            .flatten()
-            .any(|bit| self.attributes & (1 << bit) != 0);
-        self.underline != 0 || marking
+        self.underline != 0 || [7, 9, 53].iter().any(|code| self.has(*code))
+    }
+
+    /// Whether what is written with it cannot be read.
+    pub fn conceals(&self) -> bool {
+        self.has(8)
     }
 
     /// The pen with which a terminal erases: nothing but its background.

@@ -1,7 +1,8 @@
 //! Stands between a program and the engine: what the engine gets is whole, known, and bounded in the work it causes.
 //!
 //! Sequences that the engine does not know, or that are nobody's business on a screen, never reach it. Characters
-//! without a width of their own are left out: the engine would give each a cell and shift the rest of the row.
+//! without a width of their own are left out: the engine would give each a cell and shift the rest of the row. What
+//! is concealed becomes blanks, which conceal it everywhere.
 
 use std::fmt::Write;
 use std::ops::ControlFlow;
@@ -103,12 +104,23 @@ impl Clean {
         let lines = memchr::memchr_iter(b'\n', bytes).count() as u64;
         let each = if self.inserting { cols } else { DRAW_WORK };
         self.spend(lines * cols + bytes.len() as u64 * each)?;
-        if bytes.iter().all(|byte| (0x20..0x7f).contains(byte)) {
+        let conceals = self.pens.now().conceals();
+        if !conceals && bytes.iter().all(|byte| (0x20..0x7f).contains(byte)) {
             self.text.extend(bytes.iter().map(|&byte| char::from(byte)));
             return Some(());
         }
         let text = String::from_utf8_lossy(bytes);
-        let shown = text.chars().filter(|&c| shows(c));
+        if conceals {
+            let blanks = blanks(&text);
+            self.lines(blanks.chars(), lines);
+        } else {
+            self.lines(text.chars().filter(|&c| shows(c)), lines);
+        }
+        Some(())
+    }
+
+    /// Takes over text with so many lines.
+    fn lines(&mut self, shown: impl Iterator<Item = char>, lines: u64) {
         if lines > 0 && self.pens.now().marks_blanks() {
             for c in shown {
                 match c {
@@ -119,7 +131,6 @@ impl Clean {
         } else {
             self.text.extend(shown);
         }
-        Some(())
     }
 
     /// Writes what makes blanks. A terminal makes them with the background alone, the engine with all of the pen.
@@ -204,6 +215,10 @@ impl Clean {
             _ => rows.max(cols),
         };
         let [first, second] = [first, second].map(|number| most.min(number.into()));
+        if last == b'b' && self.pens.now().conceals() {
+            self.text.extend((0..first.max(1)).map(|_| ' '));
+            return Some(());
+        }
         let last = char::from(last);
         let sequence = format_args!("\x1b[{first};{second}{last}");
         match last {
@@ -244,6 +259,15 @@ impl Clean {
         }
         Some(())
     }
+}
+
+/// Text that cannot be read, in the place of what is not to be: the engine conceals nothing.
+fn blanks(text: &str) -> String {
+    let blank = |c: char| match c {
+        '\x08'..='\x0f' => c.to_string(),
+        _ => " ".repeat(c.width().unwrap_or(0)),
+    };
+    text.chars().map(blank).collect()
 }
 
 /// Whether a character moves the cursor as the engine thinks it does.

@@ -177,6 +177,8 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
                 self.write_history(history_lines, &mut bytes);
                 bytes.extend(self.tracker.restore_hidden());
                 bytes.extend_from_slice(dump.as_bytes());
+                // The engine does not know all that a pen can do.
+                bytes.extend_from_slice(self.tracker.pen().to_string().as_bytes());
                 bytes.extend(self.tracker.restore_manners());
             }
             None => {

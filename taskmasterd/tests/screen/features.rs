@@ -185,10 +185,9 @@ fn marks_without_a_width_are_left_out_and_shift_nothing() {
 /// stays, lines that are not drawn lose none of it but links, and it is back when the program draws there again.
 #[test]
 fn what_the_engine_does_not_know_is_lost_from_what_was_drawn() {
-    const LOST: [(&str, &str); 4] = [
+    const LOST: [(&str, &str); 3] = [
         ("kinds of underlines", "\x1b[4:3mx\x1b[m"),
         ("links", "\x1b]8;;http://x\x07x\x1b]8;;\x07"),
-        ("concealment", "\x1b[8mx\x1b[m"),
         ("bold and faint at once", "\x1b[1;2mx\x1b[m"),
     ];
     for (name, drawing) in LOST {
@@ -201,6 +200,29 @@ fn what_the_engine_does_not_know_is_lost_from_what_was_drawn() {
             assert_eq!(kept, !drawn && name != "links", "{name}: {}", shown.seen());
             assert!(shown.seen().starts_with("  0 x|"));
         }
+    }
+}
+
+/// A password that was written to be seen by nobody is in no picture, nor is what comes after the attach.
+#[test]
+fn what_is_concealed_is_shown_nowhere() {
+    let concealed = "\x1b[31mpassword: \x1b[8msecret \x1b[1mkey\u{301} 日本\x1b[28m.\r\nx\x1b[8m\x1b[3by\x1b[0m|z";
+    let rows = ["password:                .", "x    |z"];
+    for prefix in ["", "\x1b[H"] {
+        let mut screen = fed(ROWS, COLS, format!("{prefix}{concealed}").as_bytes(), 5);
+        assert_eq!(screen.text()[..2], rows, "{prefix:?}");
+        let plain = |text: &str| text.contains("secret") || text.contains("key");
+        assert!(!plain(&screen.ansi().concat()));
+        assert!(prefix.is_empty() || !plain(&String::from_utf8_lossy(&screen.snapshot(9).bytes)));
+        let (mut truth, mut shown) = (Referee::new(ROWS, COLS), Referee::new(ROWS, COLS));
+        shown.feed(&screen.snapshot(9).bytes).feed(b"\x1b[8mmore");
+        truth.feed(concealed.as_bytes()).feed(b"\x1b[8mmore");
+        assert_eq!(shown.settings(), truth.settings());
+        let across = format!("{prefix}x\x1b[4:3;8m");
+        let mut shown = Referee::new(ROWS, COLS);
+        shown.feed(&fed(ROWS, COLS, across.as_bytes(), 5).snapshot(0).bytes);
+        let mut truth = Referee::new(ROWS, COLS);
+        assert_eq!(shown.settings(), truth.feed(across.as_bytes()).settings());
     }
 }
 
