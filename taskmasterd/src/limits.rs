@@ -128,6 +128,8 @@ pub const CURSOR_REPORT_MS: u64 = 2000;
 pub const READ_ONLY_TOLD_MS: u64 = 1000;
 /// Screens for a client that is behind, or asks for them, are at least this far apart, in milliseconds.
 pub const RESYNC_INTERVAL_MS: u64 = 100;
+/// How long a terminal has another size for its program to redraw, in milliseconds: emacs needs 50.
+pub const REDRAW_INTERVAL_MS: u64 = 100;
 /// Typed and not yet taken by the process, in bytes; what is more waits in the connections.
 pub const TYPED_LEN_MAX: usize = 64 * 1024;
 /// Clients attached to one process.

@@ -108,6 +108,8 @@ pub struct Reactor {
     attended: BTreeSet<ProcessId>,
     /// Outputs that are not read for a moment, for whom, and until when at most.
     paced: BTreeMap<Token, (Token, Mono)>,
+    /// Processes whose terminal has another size for a moment, and until when.
+    redrawing: BTreeMap<ProcessId, Mono>,
     shell: Option<Shell>,
     buffer: Vec<u8>,
     leaving: bool,
@@ -170,6 +172,7 @@ impl Reactor {
             reloads: Reloads::new(config_path),
             attended: BTreeSet::new(),
             paced: BTreeMap::new(),
+            redrawing: BTreeMap::new(),
             shell,
             buffer: Vec::new(),
             leaving: false,

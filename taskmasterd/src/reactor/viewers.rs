@@ -11,6 +11,7 @@ use crate::config::model::Tty;
 use crate::control::attach::{Attachment, Role};
 use crate::control::outgoing::Wire;
 use crate::core::{Mono, Process, ProcessId};
+use crate::limits::REDRAW_INTERVAL_MS;
 use crate::screen::harmless;
 
 use super::Reactor;
@@ -101,18 +102,39 @@ impl Reactor {
         self.dirty.insert(token);
     }
 
-    /// Programs redraw when their terminal changes its size.
+    /// Programs redraw when their terminal changes its size, if they still find it changed when they look. What they
+    /// draw from now on is the screen.
     fn ask_to_redraw(&mut self, id: ProcessId) {
+        if !self.has_pid(id) || self.redrawing.contains_key(&id) {
+            return;
+        }
         let Ok(terminal) = self.terminal(id) else {
             return;
         };
         let window = terminal.window;
+        terminal.screen.resize(window.rows, window.cols);
         let smaller = pty::Window {
             rows: window.rows.saturating_sub(1).max(1),
             ..window
         };
         self.set_window(id, smaller);
-        self.set_window(id, window);
+        self.redrawing
+            .insert(id, self.now.after(REDRAW_INTERVAL_MS));
+    }
+
+    /// Gives those their size back who have had the time to look.
+    fn end_redrawing(&mut self) {
+        let now = self.now;
+        for (id, _) in self
+            .redrawing
+            .extract_if(.., |_, until| *until <= now)
+            .collect::<Vec<_>>()
+        {
+            if let Ok(terminal) = self.terminal(id) {
+                let window = terminal.window;
+                self.set_window(id, window);
+            }
+        }
     }
 
     /// What a process wrote, for all who are in front of it; `raw` is as its terminal has it.
@@ -149,7 +171,8 @@ impl Reactor {
         }
     }
 
-    /// When a client is to be shown the screen, or what it typed is not to be held back any longer.
+    /// When a client is to be shown the screen, what it typed is not to be held back any longer, or a terminal is to
+    /// have its size back.
     pub(super) fn viewers_deadline(&self) -> Option<Mono> {
         let tokens = self
             .attended
@@ -161,12 +184,14 @@ impl Reactor {
             let screen = attachment.screen_due_at();
             screen.into_iter().chain(attachment.held_until).min()
         };
-        attachments.filter_map(due).min()
+        let redrawn = self.redrawing.values().copied();
+        attachments.filter_map(due).chain(redrawn).min()
     }
 
     /// Tells attached clients of ends and beginnings and who leads, and shows the screen to those that were behind
     /// or asked for it.
     pub(super) fn tell_attached(&mut self) {
+        self.end_redrawing();
         for id in self.attended.clone() {
             let Ok(terminal) = self.terminal(id) else {
                 continue;
