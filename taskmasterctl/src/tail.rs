@@ -7,14 +7,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use shared::api::{Call, OUTPUT, Output, Stream, Tail, TailParams};
+use shared::api::{Call, OUTPUT, Output, Status, StatusParams, Stream, Tail, TailParams};
 use shared::name::Selector;
-use shared::rpc::code;
+use shared::rpc::{RpcError, code};
 use shared::text::{escape, escape_bytes};
 
-use crate::call::{Conversation, Failure};
+use crate::call::{Conversation, Failure, Reason};
 use crate::exit::Exit;
-use crate::job::Job;
+use crate::job::{self, Job};
 use crate::print;
 use crate::term;
 use crate::verbs;
@@ -166,6 +166,12 @@ fn fail(job: &mut Job<'_>, call: &Call, wish: &Wish<'_>, failure: &Failure) -> E
     let why = match failure {
         // The only way to end it that is no failure.
         Failure::Interrupted if wish.follow => return Exit::OK,
+        Failure::Unreachable(Reason::Closed) if wish.follow => {
+            return match why_over(job, call) {
+                Some((error, exit)) => over(job, &error, exit),
+                None => job.fail(call, failure),
+            };
+        }
         Failure::Refused(error) if !job.json => match error.code {
             code::NO_SUCH_PROCESS => "no such process name",
             code::NO_LOG => {
@@ -178,6 +184,39 @@ fn fail(job: &mut Job<'_>, call: &Call, wish: &Wish<'_>, failure: &Failure) -> E
     };
     print::refused(wish.name, why, &mut job.page);
     Exit::FAILED
+}
+
+/// Why there is no more to follow, as far as can be found out afterwards.
+fn why_over(job: &Job<'_>, call: &Call) -> Option<(RpcError, Exit)> {
+    let Call::Tail(TailParams { name, .. }) = call else {
+        return None;
+    };
+    let names = vec![name.clone()];
+    let strays = false;
+    match job
+        .session
+        .daemon
+        .ask(&Call::Status(StatusParams { names, strays }))
+    {
+        Ok(answer) if fit::<Status>(&answer).is_ok_and(|status| !status.errors.is_empty()) => {
+            let message = format!("{} is no longer in the configuration", name.as_str());
+            Some((RpcError::new(code::NO_SUCH_PROCESS, message), Exit::FAILED))
+        }
+        Err(Failure::Unreachable(_)) => {
+            let error = RpcError::new(code::INTERNAL_ERROR, "the daemon has stopped");
+            Some((error, Exit::NOT_RUNNING))
+        }
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn over(job: &mut Job<'_>, error: &RpcError, exit: Exit) -> Exit {
+    if job.json {
+        job::json_error(error, &mut job.page);
+    } else {
+        job.page.line(&escape(&error.message));
+    }
+    exit
 }
 
 /// Makes text of bytes that come piece by piece, wherever the pieces were cut.

@@ -1,5 +1,6 @@
 //! Clients that follow the output of a process and hang up, each in his own way: the daemon lets go of all of them.
 
+use std::io::Read;
 use std::net::Shutdown;
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -146,4 +147,33 @@ fn who_closes_his_half_is_told_until_he_has_gone() {
     // The stopped process took its pidfd and its two pipes along.
     assert_eq!(left.len(), fds.len() - 3, "{left:?}");
     wait_asleep(&daemon, "both have gone");
+}
+
+// In each case it hears nothing but the end of the connection, and finds out the rest.
+#[test]
+fn tail_says_why_there_is_nothing_to_follow_any_more() {
+    let sandbox = Sandbox::new();
+    let keys = json!({"cmd": "cat"});
+    let mut daemon = Daemon::start(sandbox, json!({"p": keys, "q": keys}));
+    let follow = |daemon: &Daemon, name: &str| {
+        let mut command = daemon.ctl().command();
+        command.args(["tail", "-f", name]).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut head = [0; 29];
+        let out = child.stdout.as_mut().expect("a pipe");
+        out.read_exact(&mut head).expect("it begins");
+        child
+    };
+    let ended = |child: Child| {
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        (said, output.status.code())
+    };
+    let child = follow(&daemon, "p");
+    daemon.reload(&json!({"q": keys}));
+    let want = "p is no longer in the configuration\n";
+    assert_eq!(ended(child), (want.into(), Some(1)));
+    let child = follow(&daemon, "q");
+    daemon.stop();
+    assert_eq!(ended(child), ("the daemon has stopped\n".into(), Some(7)));
 }

@@ -184,6 +184,44 @@ fn tail_ends_when_nobody_reads_it_even_if_nothing_comes() {
     assert_eq!(child.wait().unwrap().code(), Some(141));
 }
 
+/// Answers `tail`, and hangs up; then `status` like that, or nothing any more.
+fn following_until_the_end(status: Option<Value>) -> Fake {
+    Fake::speaking(move |request, stream| {
+        let result = match (request["method"].as_str(), &status) {
+            (Some("status"), Some(status)) => status.clone(),
+            (Some("status"), None) => panic!("asked when it was gone"),
+            _ => json!({"name": "a:1", "stream": "stdout", "data": "", "more": false}),
+        };
+        if status.is_none() {
+            let address = stream.local_addr().unwrap();
+            std::fs::remove_file(address.as_pathname().unwrap()).unwrap();
+        }
+        let answer = json!({"jsonrpc": "2.0", "id": request["id"], "result": result});
+        let _ = writeln!(stream, "{answer}");
+    })
+}
+
+// The connection is closed in each case, and that is not what anybody wants to know.
+#[test]
+fn a_tail_that_is_over_says_why() {
+    let head = "==> Press Ctrl-C to exit <==\n";
+    let no_such = json!({"name": "a:1", "result": "no_such_process"});
+    let no_such = json!({"processes": [], "errors": [no_such]});
+    for (status, line, code) in [
+        (Some(no_such), "a:1 is no longer in the configuration", 1),
+        (None, "the daemon has stopped", 7),
+        (
+            Some(json!({"processes": [process("a:1", "RUNNING")]})),
+            "unix://SOCK closed the connection",
+            7,
+        ),
+    ] {
+        let daemon = following_until_the_end(status);
+        let want = (format!("{head}{line}\n"), code);
+        assert_eq!(daemon.run("tail -f a:1"), want);
+    }
+}
+
 #[test]
 fn ctrl_c_leaves_a_stop_to_the_daemon_and_says_so() {
     let (heard, asked) = std::sync::mpsc::channel();
