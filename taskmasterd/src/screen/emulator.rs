@@ -127,20 +127,25 @@ fn used(line: &Line) -> &[Cell] {
 
 /// Cells with their colours.
 fn styled(cells: &[Cell]) -> String {
-    let (mut out, mut pen) = (String::new(), Pen::default());
+    let mut out = String::new();
+    write_cells(cells, &mut out);
+    out
+}
+
+fn write_cells(cells: &[Cell], out: &mut String) {
+    let mut pen = Pen::default();
     for cell in cells {
         if *cell.pen() != pen {
             pen = *cell.pen();
-            write_pen(&pen, &mut out);
+            write_pen(&pen, out);
         }
         if cell.width() > 0 {
             out.push(cell.char());
         }
     }
     if !pen.is_default() {
-        out += "\x1b[0m";
+        *out += "\x1b[0m";
     }
-    out
 }
 
 fn write_pen(pen: &Pen, out: &mut String) {
@@ -158,23 +163,47 @@ fn write_pen(pen: &Pen, out: &mut String) {
         *out += code;
     }
     for (color, base) in [(pen.foreground(), 30), (pen.background(), 40)] {
-        let written = match color {
-            None => Ok(()),
-            Some(Color::Indexed(index @ 0..8)) => write!(out, ";{}", base + index),
-            Some(Color::Indexed(index @ 8..16)) => write!(out, ";{}", base + 52 + index),
-            Some(Color::Indexed(index)) => write!(out, ";{};5;{index}", base + 8),
-            Some(Color::RGB(rgb)) => write!(out, ";{};2;{};{};{}", base + 8, rgb.r, rgb.g, rgb.b),
-        };
-        written.expect("a string takes all");
+        match color {
+            None => {}
+            Some(Color::Indexed(index @ 0..8)) => write_params(&[base + index], out),
+            Some(Color::Indexed(index @ 8..16)) => write_params(&[base + 52 + index], out),
+            Some(Color::Indexed(index)) => write_params(&[base + 8, 5, index], out),
+            Some(Color::RGB(rgb)) => write_params(&[base + 8, 2, rgb.r, rgb.g, rgb.b], out),
+        }
     }
     out.push('m');
+}
+
+/// A screen may have a million of them, for which formatting is too slow.
+fn write_params(params: &[u8], out: &mut String) {
+    for param in params {
+        out.push(';');
+        let digits = [param / 100, param / 10 % 10, param % 10];
+        let first = digits.iter().position(|&digit| digit > 0).unwrap_or(2);
+        out.extend(
+            digits[first..]
+                .iter()
+                .map(|&digit| char::from(b'0' + digit)),
+        );
+    }
+}
+
+/// What follows the rows of a screen in a dump of avt: these are text and colours, and we paint them ourselves.
+fn after_rows(mut dump: &[u8]) -> &[u8] {
+    while let Some(start) = memchr::memchr(0x1b, dump) {
+        let sequence = &dump[start..];
+        let end = sequence.iter().position(|byte| byte.is_ascii_alphabetic());
+        match end.map(|end| (sequence[1], sequence[end], end)) {
+            Some((b'[', b'm' | b'b', end)) => dump = &sequence[end + 1..],
+            _ => return sequence,
+        }
+    }
+    b""
 }
 
 /// Which part of a dump of avt is being read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// The rows of a screen, which we paint ourselves.
-    Rows,
     /// Between the switch to the alternate screen and its rows.
     Entrance,
     /// What the alternate screen's saved cursor was, while the primary one is shown.
@@ -196,66 +225,62 @@ impl<'a> Translation<'a> {
         let mut translation = Self {
             terminal,
             out: String::with_capacity(dump.len()),
-            part: Part::Rows,
+            part: Part::Rest,
         };
         translation.paint(terminal.primary_screen());
-        Parser::default().advance(dump.as_bytes(), |piece| {
-            translation.piece(piece);
-            ControlFlow::Continue(())
-        });
+        let mut rest = after_rows(dump.as_bytes());
+        while !rest.is_empty() {
+            let taken = Parser::default().advance(rest, |piece| translation.piece(piece));
+            rest = after_rows(&rest[taken..]);
+        }
         translation.out
     }
 
     /// Each row at its place, without the blanks at its end: a smaller terminal shows the part there is room for. It
     /// puts the rows below its last one onto that, so the one that belongs there comes after them.
     fn paint(&mut self, screen: Screen<'_>) {
-        let rows: Vec<String> = screen
-            .visible_lines()
-            .map(|line| styled(used(line)))
-            .collect();
-        let used = rows.iter().rposition(|row| !row.is_empty());
-        let rows = &rows[..used.map_or(0, |last| last + 1)];
+        let rows: Vec<&[Cell]> = screen.visible_lines().map(used).collect();
+        let last = rows.iter().rposition(|row| !row.is_empty());
         self.out += "\x1b[?7l";
         for (index, row) in rows.iter().enumerate().rev() {
-            write!(self.out, "\x1b[{}H\x1b[K{row}", index + 1).expect("a string takes all");
+            if last.is_some_and(|last| index <= last) {
+                write!(self.out, "\x1b[{}H\x1b[K", index + 1).expect("a string takes all");
+                write_cells(row, &mut self.out);
+            }
         }
         self.out += "\x1b[?7h";
     }
 
-    fn piece(&mut self, piece: Piece<'_>) {
-        if let Piece::Control(control) = piece {
-            return self.control(&control);
-        }
-        if self.part != Part::Rest {
-            return;
-        }
+    /// Breaks where the rows of the alternate screen follow.
+    fn piece(&mut self, piece: Piece<'_>) -> ControlFlow<()> {
         match piece {
+            Piece::Control(control) => return self.control(&control),
+            _ if self.part == Part::Hidden => {}
             Piece::Text(bytes) => self.out.push_str(&String::from_utf8_lossy(bytes)),
             Piece::Char(byte) => self.out.push(byte.into()),
             Piece::Escape(0, last) => self.out.extend(['\x1b', last.into()]),
             Piece::Escape(intermediate, last) => {
                 self.out.extend(['\x1b', intermediate.into(), last.into()]);
             }
-            Piece::Command(_) | Piece::Control(_) => {}
+            Piece::Command(_) => {}
         }
+        ControlFlow::Continue(())
     }
 
-    fn control(&mut self, control: &Control<'_>) {
+    fn control(&mut self, control: &Control<'_>) -> ControlFlow<()> {
         match (control.mark, control.number(0), control.last) {
             (b'?', 1047, b'h') if self.is_alternate() => self.enter_alternate(),
             (b'?', 1047, b'h') => self.part = Part::Hidden,
             (b'?', 1047, b'l') => self.part = Part::Rest,
             (0, _, b'H') if self.part == Part::Entrance => {
-                self.paint(self.terminal.screen());
-                self.part = Part::Rows;
-            }
-            (0, _, b'm' | b'b') if self.part == Part::Rows => {}
-            _ if self.part == Part::Hidden => {}
-            _ => {
                 self.part = Part::Rest;
-                self.setting(control);
+                self.paint(self.terminal.screen());
+                return ControlFlow::Break(());
             }
+            _ if self.part == Part::Hidden => {}
+            _ => self.setting(control),
         }
+        ControlFlow::Continue(())
     }
 
     fn is_alternate(&self) -> bool {
