@@ -73,16 +73,8 @@ impl Supervisor {
         let live = pid.is_some();
         let due = process.next_start().is_some();
         let ending = matches!(process.state, State::Stopping { .. });
-        let waiting = match process.state {
-            State::Backoff { .. } | State::Exited { .. } => true,
-            State::Queued { at } => at > now,
-            State::Stopped(_)
-            | State::Spawning
-            | State::Starting { .. }
-            | State::Running { .. }
-            | State::Stopping { .. }
-            | State::Fatal => false,
-        };
+        let retrying = matches!(process.state, State::Backoff { .. } | State::Exited { .. });
+        let waiting = retrying || process.next_start().is_some_and(|at| at > now);
         let mut already = |verdict| {
             if meant == Meant::ByName {
                 pending.done(name.clone(), verdict, None);
