@@ -62,7 +62,7 @@ pub(crate) fn clear(job: &mut Job<'_>, args: &[&str]) -> Exit {
 /// A deed for which at least one process must be named.
 fn on_processes(job: &mut Job<'_>, args: &[&str], deed: Deed, call: fn(Names) -> Call) -> Exit {
     if args.is_empty() {
-        return job.misused(&format!("{} requires a process name", job.verb.name));
+        return job.misused(&format!("{} requires a process name", job.word));
     }
     let named = Named::read(args);
     let call = call(Names {
@@ -105,7 +105,7 @@ pub(crate) fn reload(job: &mut Job<'_>, args: &[&str]) -> Exit {
     }
     // supervisorctl's `update all`.
     if let Some(name) = names.iter().find(|&&name| name != "all") {
-        let (verb, name) = (job.verb.name, escape(name));
+        let (verb, name) = (job.word, escape(name));
         return job.misused(&format!(
             "{verb} takes no names, but \"{name}\" was given; without one it is about all that changed"
         ));
@@ -196,7 +196,7 @@ pub(crate) fn help(job: &mut Job<'_>, args: &[&str]) -> Exit {
     };
     match verbs::find(topic) {
         Some(verb) => {
-            job.page.bytes(verb.help().as_bytes());
+            job.page.bytes(verb.help(topic).as_bytes());
             Exit::OK
         }
         None if job.json => job.misused(&format!("no command is called \"{}\"", escape(topic))),

@@ -19,6 +19,8 @@ pub(crate) struct Job<'a> {
     pub(crate) session: &'a Session,
     /// The command that was typed.
     pub(crate) verb: &'static Verb,
+    /// And how it was called.
+    pub(crate) word: &'a str,
     /// Whether the answer is wanted as JSON.
     pub(crate) json: bool,
     /// What it prints.
@@ -67,10 +69,16 @@ impl Named {
 }
 
 impl<'a> Job<'a> {
-    pub(crate) fn new(session: &'a Session, verb: &'static Verb, json: bool) -> Self {
+    pub(crate) fn new(
+        session: &'a Session,
+        verb: &'static Verb,
+        word: &'a str,
+        json: bool,
+    ) -> Self {
         Self {
             session,
             verb,
+            word,
             json,
             page: Page::new(),
         }
@@ -198,7 +206,7 @@ impl<'a> Job<'a> {
             let error = RpcError::new(code::INVALID_PARAMS, complaint);
             json_error(&error, &mut self.page);
         } else {
-            let text = format!("Error: {complaint}\n{}", self.verb.help());
+            let text = format!("Error: {complaint}\n{}", self.verb.help(self.word));
             self.page.bytes(text.as_bytes());
         }
         Exit::FAILED
@@ -209,7 +217,7 @@ impl<'a> Job<'a> {
         if args.is_empty() {
             return Ok(());
         }
-        Err(self.misused(&format!("{} accepts no arguments", self.verb.name)))
+        Err(self.misused(&format!("{} accepts no arguments", self.word)))
     }
 }
 

@@ -80,12 +80,19 @@ impl Verb {
         }
     }
 
-    /// How it is used, line by line.
-    pub(crate) fn help(&self) -> String {
-        let width = self.usage.iter().map(|(usage, _)| usage.len()).max();
+    /// How it is used when it is called `word`, line by line.
+    pub(crate) fn help(&self, word: &str) -> String {
+        let called = |usage: &str| match usage.strip_prefix(self.name) {
+            Some(rest) => format!("{word}{rest}"),
+            None => usage.to_owned(),
+        };
+        let usage = self.usage.iter();
+        let usage = usage.map(|(usage, meaning)| (called(usage), meaning));
+        let usage: Vec<_> = usage.collect();
+        let width = usage.iter().map(|(usage, _)| usage.len()).max();
         let width = width.unwrap_or(0).max(26) + 2;
         let mut text = String::new();
-        for (usage, meaning) in self.usage {
+        for (usage, meaning) in &usage {
             text.push_str(&format!("{usage:width$}{meaning}\n"));
         }
         if !self.note.is_empty() {
@@ -158,7 +165,7 @@ pub(crate) fn dispatch(session: &Session, words: &[&str]) -> Exit {
         return unknown(&without_json(words), asks(words));
     };
     let (optional, plain) = verb.parted(args);
-    let mut job = Job::new(session, verb, asks(optional));
+    let mut job = Job::new(session, verb, name, asks(optional));
     let optional = without_json(optional);
     let exit = if optional.iter().any(|&arg| arg == "--help" || arg == "-h") {
         deeds::help(&mut job, &[name])
@@ -264,7 +271,7 @@ mod tests {
         for verb in VERBS {
             let optional = |valued| verb.options.contains(valued);
             assert!(verb.valued.iter().all(optional));
-            assert!(!verb.meaning.is_empty() && verb.help().starts_with(verb.name));
+            assert!(!verb.meaning.is_empty() && verb.help("word").starts_with("word"));
             assert!(overview().contains(verb.meaning));
         }
     }

@@ -135,7 +135,10 @@ pub(crate) static VERBS: &[Verb] = &[
     Verb {
         name: "reread",
         meaning: "say what reload would change",
-        usage: &[("reread", "Read the configuration and change nothing")],
+        usage: &[
+            ("reread", "Read the configuration and change nothing"),
+            ("reread --allow-empty", "Read it even if it has no programs"),
+        ],
         options: &["--allow-empty"],
         run: deeds::reread,
         ..PLAIN

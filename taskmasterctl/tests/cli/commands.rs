@@ -241,12 +241,14 @@ fn a_refused_configuration_is_told_problem_by_problem() {
 #[test]
 fn a_reload_of_some_programs_is_refused_in_words() {
     let daemon = Fake::result(json!({"applied": true, "plan": {"programs": []}}));
-    for (line, verb) in [("update web", "reload"), ("reread web", "reread")] {
+    for (line, verb) in [("update web", "update"), ("reread web", "reread")] {
         let (text, code) = daemon.run(line);
         let want = format!(
             "Error: {verb} takes no names, but \"web\" was given; without one it is about all that changed\n"
         );
         assert!(text.starts_with(&want) && code == 1, "{text}");
+        let help = daemon.run(&format!("help {verb}")).0;
+        assert!(text.ends_with(&help) && help.starts_with(verb), "{text}");
     }
     assert!(daemon.asked().is_empty());
     assert_eq!(daemon.run("update all"), (String::new(), 0));
