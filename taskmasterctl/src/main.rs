@@ -95,7 +95,13 @@ fn wish(args: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::Error>
         match arg {
             Short('h') | Long("help") => return Ok(Wish::Help),
             Short('V') | Long("version") => return Ok(Wish::Version),
-            Short('s') | Long("socket" | "serverurl") => socket = Some(path(parser.value()?)),
+            Short('s') | Long("socket" | "serverurl") => {
+                let named = path(parser.value()?);
+                if named.as_os_str().is_empty() {
+                    return Err("an empty path names nothing".into());
+                }
+                socket = Some(named);
+            }
             Long("json") => json = true,
             Value(word) => {
                 words.push(word.to_string_lossy().into_owned());
@@ -123,8 +129,8 @@ fn path(typed: OsString) -> PathBuf {
 
 /// The socket when no option names one.
 fn usual_socket() -> PathBuf {
-    match std::env::var_os(paths::SOCKET_VARIABLE) {
-        Some(named) if !named.is_empty() => path(named),
+    match std::env::var_os(paths::SOCKET_VARIABLE).map(path) {
+        Some(named) if !named.as_os_str().is_empty() => named,
         Some(_) | None => {
             let runtime_dir = std::env::var("XDG_RUNTIME_DIR").ok();
             let uid = nix::unistd::geteuid().as_raw();
@@ -175,5 +181,9 @@ mod tests {
         assert_eq!(read("-V status"), Wish::Version);
         assert!(wish(["--frob".into()]).is_err());
         assert!(wish(["-s".into()]).is_err());
+        for empty in ["--socket=", "--socket=unix://"] {
+            let refused = wish([empty.into()]).unwrap_err().to_string();
+            assert_eq!(refused, "an empty path names nothing");
+        }
     }
 }
