@@ -66,3 +66,16 @@ fn the_manual_pages_are_well_formed() {
         .collect();
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
 }
+
+// A word of the text that is a macro's name is taken for one, and is not printed.
+#[test]
+fn no_word_of_a_quotation_is_taken_for_a_macro() {
+    let pages = ["1", "5", "7", "8"].map(|section| files(&workspace().join("man"), section));
+    for page in pages.into_iter().flatten() {
+        let text = fs::read_to_string(&page).expect("a page is text");
+        for line in text.lines().filter(|line| line.starts_with(".Ql ")) {
+            let taken = line.split(' ').any(|word| word == "No");
+            assert!(!taken, "{}: {line}", page.display());
+        }
+    }
+}
