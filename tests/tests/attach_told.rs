@@ -94,3 +94,44 @@ fn who_was_too_slow_for_lines_is_told_how_much_was_left_out() {
         sitting.wait_code(0);
     }
 }
+
+// A line above the picture of a screen, and below lines, where nothing is painted over it nor it over anything.
+#[test]
+fn who_arrives_is_told_of_others() {
+    let picture = Frame::Snapshot(b"hello\r\n".to_vec());
+    let stopped = Attached {
+        pid: None,
+        state: State::Stopped,
+        ..running()
+    };
+    let lines = Attached {
+        tty: Tty::None,
+        ..running()
+    };
+    for (attached, others, seen, shown) in [
+        (running(), 0, "hello", "hello"),
+        (running(), 1, "[1 other is attached]", "hello"),
+        (
+            lines,
+            2,
+            "[2 others are attached]",
+            "hello\n[2 others are attached]",
+        ),
+        (
+            stopped,
+            2,
+            "waiting for a start",
+            "hello\n[2 others are attached]\n[w is STOPPED; waiting for a start; Ctrl-] detaches]",
+        ),
+    ] {
+        let (mut sitting, mut visitor) = Sitting::new(&[]);
+        visitor.answer(&json!(Attached { others, ..attached }));
+        visitor.send(&picture);
+        sitting.term.wait_for("hello");
+        sitting.term.wait_for(seen);
+        let (rows, _) = sitting.term.window();
+        assert_eq!(rows.join("\n").trim_end(), shown);
+        sitting.term.send("\x1d");
+        sitting.wait_code(0);
+    }
+}

@@ -172,6 +172,7 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) 
     let paints = seat.canvas.tty().is_some();
     let mut session = Session::new(seat, link, signals, scanner, life, attached.tty);
     session.read_only = options.read_only;
+    session.company = company(attached.others).filter(|_| paints);
     session.awaits_picture = paints && !options.no_replay;
     if options.filter {
         session.filter(Filter::plain);
@@ -208,6 +209,15 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) 
         term::complain(&line);
     }
     code(&end)
+}
+
+/// Who else is there.
+fn company(others: u32) -> Option<String> {
+    match others {
+        0 => None,
+        1 => Some("[1 other is attached]".into()),
+        _ => Some(format!("[{others} others are attached]")),
+    }
 }
 
 /// How it ended, where the user cannot know.

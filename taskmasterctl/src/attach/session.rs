@@ -59,6 +59,8 @@ pub(super) struct Session {
     pub(super) lost: usize,
     /// What is to be said of a process that does not run, as soon as its screen is painted.
     opening: Option<String>,
+    /// What is to be said of who else is there.
+    pub(super) company: Option<String>,
     /// Whether its screen is still to come.
     pub(super) awaits_picture: bool,
     /// What its output passes through, and its errors.
@@ -102,6 +104,7 @@ impl Session {
             hand: Hand::default(),
             lost: 0,
             opening: None,
+            company: None,
             awaits_picture: false,
             filters: [Filter::Open, Filter::Open],
             started: Instant::now(),
@@ -119,6 +122,11 @@ impl Session {
     /// Lives until it ends.
     pub(super) fn run(&mut self) -> End {
         self.opening = self.life.opening();
+        match self.tty {
+            // Behind a screen that is at work it would stand in the way.
+            Tty::Full | Tty::Split if self.opening.is_none() => self.present(),
+            Tty::Full | Tty::Split | Tty::None => {}
+        }
         self.open();
         loop {
             if let Err(end) = self.turn() {
@@ -127,9 +135,20 @@ impl Session {
         }
     }
 
+    /// Says who else is there.
+    fn present(&mut self) {
+        if let Some(line) = self.company.take() {
+            self.seat.canvas.remark(&line);
+        }
+    }
+
     /// Says what is to be said on arrival, when it will not be painted over.
     fn open(&mut self) {
-        if let Some(line) = self.opening.take_if(|_| !self.awaits_picture) {
+        if self.awaits_picture {
+            return;
+        }
+        self.present();
+        if let Some(line) = self.opening.take() {
             self.seat.canvas.remark(&line);
         }
     }
