@@ -6,3 +6,4 @@ mod commands;
 mod fake;
 mod misuse;
 mod surroundings;
+mod words;
