@@ -3,6 +3,7 @@
 mod features;
 mod floods;
 mod guards;
+mod history;
 mod plain;
 mod recordings;
 
