@@ -236,7 +236,7 @@ impl Attachment {
         }
     }
 
-    /// Queues what paints the screen, however long it is: it was waited for until there was room.
+    /// Queues what paints the screen, all of it: it has a limit of its own, and was waited for until there was room.
     pub fn paint(&mut self, picture: Vec<u8>) {
         let frames = Frame::Snapshot(picture).to_bytes();
         self.outgoing.put(Wire::new(frames), Kind::Shown);

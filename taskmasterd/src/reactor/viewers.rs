@@ -88,8 +88,8 @@ impl Reactor {
         } else {
             let screen = &mut outlet.terminal().screen;
             let snapshot = match plain {
-                true => screen.plain_snapshot(history),
-                false => screen.snapshot(history),
+                true => screen.bounded_plain_snapshot(history),
+                false => screen.bounded_snapshot(history),
             };
             (snapshot.bytes, snapshot.incomplete)
         };

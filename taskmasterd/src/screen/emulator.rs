@@ -62,6 +62,37 @@ impl ScreenModel for Emulator {
         let cursor = self.terminal.cursor();
         (cursor.row, cursor.col.min(self.terminal.size().0 - 1))
     }
+
+    fn colours_len(&self, most: usize) -> usize {
+        let hidden = match self.terminal.active_screen_kind() {
+            ScreenKind::Primary => None,
+            ScreenKind::Alternate => Some(self.terminal.primary_screen()),
+        };
+        let shown = self.terminal.screen().visible_lines();
+        let hidden = hidden.into_iter().flat_map(Screen::visible_lines);
+        let mut len = 0;
+        for line in shown.chain(hidden) {
+            let runs = line.cells().chunk_by(|a, b| a.pen() == b.pen());
+            len += runs.map(|cells| pen_len(cells[0].pen())).sum::<usize>();
+            if len > most {
+                break;
+            }
+        }
+        len
+    }
+}
+
+/// How many bytes a pen takes, its colours apart at most.
+fn pen_len(pen: &Pen) -> usize {
+    let color_len = |color| match color {
+        None => 0,
+        Some(Color::Indexed(_)) => ";38;5;255".len(),
+        Some(Color::RGB(_)) => ";38;2;255;255;255".len(),
+    };
+    match pen.is_default() {
+        true => 0,
+        false => "\x1b[0;1m".len() + color_len(pen.foreground()) + color_len(pen.background()),
+    }
 }
 
 /// The rows that have scrolled off the primary screen.

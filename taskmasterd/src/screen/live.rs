@@ -14,6 +14,9 @@ use super::model::{Engine, ScreenModel, Size};
 use crate::limits::RING_LEN;
 use crate::ring::Ring;
 
+/// How [`Tracker::restore`] enters the alternate screen.
+const ENTER_ALTERNATE: &[u8] = b"\x1b[?1049h";
+
 /// How the screen is known.
 enum View {
     /// It is the last lines of the ring.
@@ -214,6 +217,60 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
             bytes,
             incomplete: matches!(self.view, View::Lost),
         }
+    }
+
+    /// Whether colours and attributes take at most about so many bytes of a snapshot. Lines are no more than the ring.
+    pub(super) fn has_colours_within(&self, most: usize) -> bool {
+        match &self.view {
+            View::Drawn(drawing) => {
+                guarded(|| drawing.model.colours_len(most)).is_ok_and(|len| len <= most)
+            }
+            View::Lines | View::Lost => true,
+        }
+    }
+
+    /// A snapshot of text, positions and modes alone, without the screen behind the alternate one.
+    pub(super) fn text_snapshot(&mut self) -> Snapshot {
+        let mut bytes = Tracker::fresh();
+        let (rows, cursor) = self.text_and_cursor();
+        let modes = self.tracker.restore();
+        // What makes a terminal count, shift or draw text in other ways comes behind the text.
+        let enter =
+            memchr::memmem::find(&modes, ENTER_ALTERNATE).map(|at| at + ENTER_ALTERNATE.len());
+        let (before, behind) = modes.split_at(enter.unwrap_or(0));
+        bytes.extend_from_slice(before);
+        bytes.extend_from_slice(b"\x1b[?7l");
+        for (index, row) in rows.iter().enumerate() {
+            if !row.is_empty() {
+                bytes.extend_from_slice(format!("\x1b[{}H{row}", index + 1).as_bytes());
+            }
+        }
+        bytes.extend_from_slice(b"\x1b[?7h");
+        bytes.extend_from_slice(behind);
+        bytes.extend_from_slice(format!("\x1b[{};{}H", cursor.0 + 1, cursor.1 + 1).as_bytes());
+        bytes.extend_from_slice(self.tracker.pending());
+        Snapshot {
+            bytes,
+            incomplete: false,
+        }
+    }
+
+    /// The same line by line, for a terminal that is told nothing but text.
+    pub(super) fn plain_text_snapshot(&mut self) -> Snapshot {
+        let mut bytes = b"\x1b[m".to_vec();
+        let (rows, cursor) = self.text_and_cursor();
+        write_rows(&rows, cursor, &mut bytes);
+        bytes.extend_from_slice(self.tracker.pen().to_string().as_bytes());
+        bytes.extend_from_slice(self.tracker.pending());
+        Snapshot {
+            bytes,
+            incomplete: false,
+        }
+    }
+
+    fn text_and_cursor(&mut self) -> (Vec<String>, (usize, usize)) {
+        let seen = self.look(|model| (model.text(), model.cursor()));
+        seen.unwrap_or_default()
     }
 
     /// What the engine says, if there is one that has not failed.

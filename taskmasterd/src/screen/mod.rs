@@ -28,6 +28,8 @@ pub use lines::harmless;
 use live::Live;
 use model::{Engine, ScreenModel, Size};
 
+use crate::limits::SNAPSHOT_COLOURS_LEN_MAX;
+
 /// What a terminal attached to a process shows, with bytes kept in memory of the kind `B`.
 pub struct Screen<B> {
     size: Size,
@@ -123,6 +125,23 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
         live.map_or_else(Snapshot::default, |live| live.plain_snapshot(history_lines))
     }
 
+    /// A snapshot of at most [`SNAPSHOT_COLOURS_LEN_MAX`] bytes of colours and attributes: a screen that has more, which
+    /// no text has, is shown without any, and without what came before it.
+    pub fn bounded_snapshot(&mut self, history_lines: usize) -> Snapshot {
+        match self.live().filter(|live| has_too_many_colours(live)) {
+            Some(live) => live.text_snapshot(),
+            None => self.snapshot(history_lines),
+        }
+    }
+
+    /// The same of [`Screen::plain_snapshot`].
+    pub fn bounded_plain_snapshot(&mut self, history_lines: usize) -> Snapshot {
+        match self.live().filter(|live| has_too_many_colours(live)) {
+            Some(live) => live.plain_text_snapshot(),
+            None => self.plain_snapshot(history_lines),
+        }
+    }
+
     /// The rows shown, without blanks at their ends.
     pub fn text(&mut self) -> Vec<String> {
         self.look(|model| model.text())
@@ -195,4 +214,8 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
         let answer = self.live().and_then(|live| live.look(question));
         answer.unwrap_or_default()
     }
+}
+
+fn has_too_many_colours<B: DerefMut<Target = [u8]>>(live: &Live<B>) -> bool {
+    !live.has_colours_within(SNAPSHOT_COLOURS_LEN_MAX)
 }

@@ -58,6 +58,11 @@ pub trait ScreenModel {
     fn ansi(&self) -> Vec<String>;
     /// The row and the column of the cursor, from 0.
     fn cursor(&self) -> (usize, usize);
+    /// About how many bytes of a dump are colours and attributes, without making one. Nobody counts beyond `most`.
+    fn colours_len(&self, most: usize) -> usize {
+        let _ = most;
+        0
+    }
 }
 
 /// Makes an engine.

@@ -1,5 +1,6 @@
 //! What a terminal shows: against recordings of real programs, feature by feature, and against floods of nonsense.
 
+mod bounds;
 mod features;
 mod floods;
 mod guards;
