@@ -69,8 +69,9 @@ impl Life {
     /// Takes in that it ended, or that an attempt to start it did. What is told of a process that does not run, and in
     /// which nothing has changed, is how it came to that.
     pub(super) fn exited(&mut self, news: &Exited) -> Next {
-        let ran = self.pid.take().is_some();
         let before = std::mem::replace(&mut self.state, news.state);
+        // Of one that ended at once the beginning may not have been told.
+        let ran = self.pid.take().is_some() || (before != news.state && has_run(news));
         let changed = ran || news.gone || before != news.state;
         if !changed {
             let line = self.standing(news);
@@ -144,6 +145,17 @@ impl Life {
         self.state = State::Starting;
         (before != Some(pid)).then(|| format!("[{} runs again, pid {pid}]", self.name))
     }
+}
+
+/// Whether it is where only the end of a process leads.
+fn has_run(news: &Exited) -> bool {
+    let ended = match news.state {
+        State::Exited | State::Fatal | State::Backoff => true,
+        State::Stopped | State::Starting | State::Running | State::Stopping | State::Unknown => {
+            false
+        }
+    };
+    ended && news.exit.is_some() && news.reason.is_none()
 }
 
 fn is_final(news: &Exited) -> bool {
@@ -276,8 +288,18 @@ mod tests {
             let next = waiting.exited(&news(one, State::Backoff, Some(2000)));
             assert_eq!(left(next).1, 1);
         }
+    }
+
+    // It began and ended before anybody could be told of the one.
+    #[test]
+    fn what_ended_at_once_has_run() {
+        let one = Some(Ending::Code(1));
         let next = life(State::Stopped, true).exited(&news(one, State::Backoff, Some(2000)));
-        let line = "[worker:0 is BACKOFF: exited with status 1; next try in 2 s; Ctrl-] detaches]";
+        assert_eq!(left(next).1, 1);
+        let next = life(State::Stopped, false).exited(&news(one, State::Exited, None));
+        assert_eq!(left(next), ("[worker:0 exited with status 1]".into(), 1));
+        let line = "[worker:0 exited with status 1, next try in 2 s; Ctrl-] detaches]";
+        let next = life(State::Stopped, false).exited(&news(one, State::Backoff, Some(2000)));
         assert_eq!(next, Next::Wait(line.into()));
     }
 
