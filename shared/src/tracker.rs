@@ -217,7 +217,9 @@ impl State {
                 self.title.truncate(end);
             }
             b"8" => {
-                let open = !rest.ends_with(b";") && body.len() <= LINK_LEN_MAX;
+                // Addresses are written in ASCII; anything else might end the sequence for some terminals.
+                let sound = body.iter().all(|byte| (0x20..0x7f).contains(byte));
+                let open = sound && !rest.ends_with(b";") && body.len() <= LINK_LEN_MAX;
                 self.link.clear();
                 self.link.extend_from_slice(if open { body } else { b"" });
             }

@@ -198,7 +198,7 @@ fn leaving_puts_the_title_back_that_was_put_aside() {
 fn nothing_is_said_with_eight_bits() {
     let mut title = b"\x1b]2;".to_vec();
     title.extend([b'a'; 2 * TITLE_LEN_MAX]);
-    title.extend(b"\x07\x1b[31;38;5;200m\x1b[?1049h\x1b[>1u");
+    title.extend(b"\x07\x1b[31;38;5;200m\x1b[?1049h\x1b[>1u\x1b]8;;http://x\x9by\x07");
     let tracker = tracker(&title);
     assert_eq!(tracker.title().len(), TITLE_LEN_MAX);
     for bytes in [tracker.restore(), tracker.leave(), Tracker::fresh()] {
