@@ -96,7 +96,7 @@ fn wish(args: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::Error>
             Short('h') | Long("help") => return Ok(Wish::Help),
             Short('V') | Long("version") => return Ok(Wish::Version),
             Short('s') | Long("socket" | "serverurl") => {
-                let named = path(parser.value()?);
+                let named = paths::socket_named(parser.value()?);
                 if named.as_os_str().is_empty() {
                     return Err("an empty path names nothing".into());
                 }
@@ -119,17 +119,9 @@ fn wish(args: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::Error>
     })
 }
 
-/// A socket as it was typed: a path, or the URL that messages show.
-fn path(typed: OsString) -> PathBuf {
-    match typed.to_str().and_then(|text| text.strip_prefix("unix://")) {
-        Some(path) => path.into(),
-        None => typed.into(),
-    }
-}
-
 /// The socket when no option names one.
 fn usual_socket() -> PathBuf {
-    match std::env::var_os(paths::SOCKET_VARIABLE).map(path) {
+    match std::env::var_os(paths::SOCKET_VARIABLE).map(paths::socket_named) {
         Some(named) if !named.as_os_str().is_empty() => named,
         Some(_) | None => {
             let runtime_dir = std::env::var("XDG_RUNTIME_DIR").ok();
@@ -167,12 +159,6 @@ mod tests {
         assert_eq!(words("signal -9 web"), ["signal", "-9", "web"]);
         assert_eq!(words("start -s x"), ["start", "-s", "x"]);
         assert_eq!(words(""), [""; 0]);
-    }
-
-    #[test]
-    fn a_socket_may_be_typed_as_messages_show_it() {
-        assert_eq!(path("unix:///a/b".into()), PathBuf::from("/a/b"));
-        assert_eq!(path("/a/b".into()), PathBuf::from("/a/b"));
     }
 
     #[test]
