@@ -65,3 +65,16 @@ fn what_a_process_writes_comes_behind_its_beginning() {
         assert!(begun.is_some() && begun < wrote, "{seen:?}");
     }
 }
+
+// It may have died before anybody looked whether it lives.
+#[test]
+fn what_ran_for_no_time_has_run() {
+    let program = json!({"cmd": "/bin/true", "autostart": false, "starttime": 0});
+    let daemon = Daemon::start(Sandbox::new(), json!({"p": program}));
+    let mut seat = Seat::take(&daemon, "p");
+    for _ in 0..200 {
+        daemon.rpc().start(&["p"]);
+        let (exited, begun) = wait_exited(&mut seat);
+        assert_eq!((exited.state, begun), (State::Exited, 1), "{exited:?}");
+    }
+}

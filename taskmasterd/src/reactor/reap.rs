@@ -48,6 +48,8 @@ impl Reactor {
         if let Some(token) = exec_status {
             self.read_exec_status(token);
         }
+        self.settle();
+        self.tell_state_to_all(id);
         for &token in &outputs {
             self.last_words(token);
         }

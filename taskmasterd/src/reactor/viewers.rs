@@ -264,6 +264,17 @@ impl Reactor {
         if let Some(exec_status) = incarnation.and_then(|incarnation| incarnation.exec_status) {
             self.debts.exec_status.insert(exec_status);
             self.take_in_exec_status();
+            self.settle();
+        }
+    }
+
+    /// Tells attached clients how it stands with a process. One that began and ended in one turn had begun.
+    pub(super) fn tell_state_to_all(&mut self, id: ProcessId) {
+        let outlet = self.outlets.get(&id);
+        let terminal = outlet.and_then(|outlet| outlet.terminal.as_deref());
+        let viewers = terminal.map_or(Vec::new(), |terminal| terminal.viewers.clone());
+        for token in viewers {
+            self.tell_state(token, id);
         }
     }
 
