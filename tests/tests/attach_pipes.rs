@@ -57,10 +57,11 @@ fn of_a_process_without_a_terminal_both_streams_are_seen() {
     // There is nobody to read it, and nobody minds.
     seat.type_in("typed\n");
     seat.send(&Frame::Redraw);
-    assert_eq!(seat.wait_snapshot(), "out\n");
+    let both = "err\n\x1b[mout\n";
+    assert_eq!(seat.wait_snapshot(), both);
     assert_eq!(daemon.ctl().run(&["send", "p", "typed"]).code, Some(1));
     let mut second = Seat::take(&daemon, "p");
-    assert_eq!(second.wait_snapshot(), "out\n");
+    assert_eq!(second.wait_snapshot(), both);
 }
 
 #[test]

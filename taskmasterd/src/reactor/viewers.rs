@@ -12,20 +12,45 @@ use crate::control::attach::{Attachment, Role};
 use crate::control::outgoing::Wire;
 use crate::core::{Mono, Process, ProcessId};
 use crate::limits::REDRAW_INTERVAL_MS;
+use crate::limits::TAIL_LEN_MAX;
 use crate::screen::harmless;
 
 use super::Reactor;
 use super::attach::{start_failure, told};
-use super::outlets::Channel;
+use super::outlets::{Channel, Outlet};
 use super::sources::{Output, Source};
 
 /// How much of a process without a terminal a client is shown on arrival, in bytes: a screenful and some.
 const SHOWN_OF_PIPE: usize = 4096;
 
+/// The last lines of both streams of a process without a terminal, errors first: what comes next goes on where its
+/// output ends. `history` more lines of each come before them.
+fn last_lines(outlet: &Outlet, history: usize) -> Vec<u8> {
+    let mut shown = last_lines_of(&outlet.stderr, history);
+    if !shown.is_empty() {
+        let begun = !shown.ends_with(b"\n");
+        shown.extend_from_slice(if begun { b"\x1b[m\n" } else { b"\x1b[m" });
+    }
+    shown.append(&mut last_lines_of(&outlet.stdout, history));
+    shown
+}
+
 /// The last lines of output that went through a pipe, without what would make a terminal do more than show them.
-fn last_lines(channel: &Channel) -> Vec<u8> {
-    let (bytes, more) = channel.tail(SHOWN_OF_PIPE).unwrap_or_default();
+fn last_lines_of(channel: &Channel, history: usize) -> Vec<u8> {
+    let len = if history > 0 {
+        TAIL_LEN_MAX
+    } else {
+        SHOWN_OF_PIPE
+    };
+    let (bytes, more) = channel.tail(len).unwrap_or_default();
     let start = memchr::memchr(b'\n', &bytes).filter(|_| more);
+    let bytes = &bytes[start.map_or(0, |end| end + 1)..];
+    let above = bytes.len().saturating_sub(SHOWN_OF_PIPE);
+    let above = memchr::memchr(b'\n', &bytes[above..]).map_or(0, |end| match above {
+        0 => 0,
+        above => above + end + 1,
+    });
+    let start = memchr::memrchr_iter(b'\n', &bytes[..above]).nth(history);
     harmless(&bytes[start.map_or(0, |end| end + 1)..])
 }
 
@@ -84,7 +109,7 @@ impl Reactor {
             return;
         };
         let (bytes, incomplete) = if process.spec.launch.tty == Tty::None {
-            (last_lines(&outlet.stdout), false)
+            (last_lines(outlet, history), false)
         } else {
             let screen = &mut outlet.terminal().screen;
             let snapshot = match plain {
