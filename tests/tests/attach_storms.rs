@@ -41,8 +41,8 @@ fn two_hundred_killed_clients_change_nothing_for_the_process() {
     let daemon = Daemon::start(sandbox, json!({"p": {"cmd": cmd}}));
     let ledger = daemon.sandbox().ledger("p");
     ledger.wait("wrote", 1, SOON);
-    proc::wait_at_rest(daemon.daemon_pid());
     let pid = daemon.pid("p");
+    proc::wait_at_rest(daemon.daemon_pid());
     let (modes_before, fds) = (modes(pid), daemon.fds().len());
     for _ in 0..laps(200) {
         let mut command = daemon.ctl().command();
