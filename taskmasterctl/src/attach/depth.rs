@@ -122,12 +122,38 @@ impl Depth {
 impl Reach {
     fn obey(&mut self, piece: &Piece<'_>) {
         match piece {
-            Piece::Text(bytes) => bytes.iter().for_each(|&byte| self.byte(byte)),
+            Piece::Text(bytes) => self.text(bytes),
             Piece::Char(byte) => self.byte(*byte),
             Piece::Escape(0, last) => self.escape(*last),
             Piece::Escape(b'#', _) => self.lose(),
             Piece::Control(control) => self.control(control),
             Piece::Escape(..) | Piece::Command(_) => {}
+        }
+    }
+
+    /// What is printed one after the other is taken as a whole: most of a flood is.
+    fn text(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let is_other = |byte: &u8| !matches!(byte, 0x20..=0x7e);
+            let end = bytes.iter().position(is_other).unwrap_or(bytes.len());
+            let (printed, rest) = bytes.split_at(end);
+            self.print_all(printed.len());
+            let Some((&byte, rest)) = rest.split_first() else {
+                return;
+            };
+            self.byte(byte);
+            bytes = rest;
+        }
+    }
+
+    /// So many characters as wide as one.
+    fn print_all(&mut self, mut count: usize) {
+        while count > 0 {
+            // At least one, as the row may have been wider.
+            let room = usize::from(self.cols.saturating_sub(self.side.place.column)).max(1);
+            let fits = room.min(count);
+            self.print(u16::try_from(fits).unwrap_or(u16::MAX));
+            count -= fits;
         }
     }
 
@@ -137,7 +163,7 @@ impl Reach {
             b'\n' | 0x0b | 0x0c => self.line_feed(),
             b'\r' => *column = 0,
             0x08 => *column = column.saturating_sub(1),
-            b'\t' => *column = self.cols.min(*column + 8),
+            b'\t' => *column = self.cols.min(column.saturating_add(8)),
             // The rest of a character, or nothing to see.
             0x00..=0x1f | 0x7f..=0xbf => {}
             0x20..=0x7e => self.print(1),
@@ -148,7 +174,7 @@ impl Reach {
 
     fn print(&mut self, width: u16) {
         let (rows, side) = (self.rows, &mut self.side);
-        side.place.column += width;
+        side.place.column = side.place.column.saturating_add(width);
         if side.place.column > self.cols {
             side.place.column = width;
             side.place.to = rows.min(side.place.to + 1);
@@ -381,6 +407,36 @@ mod tests {
         assert_eq!(after("text\r\n"), FREE);
         assert_eq!(after(&"long ".repeat(1000)), LAST);
         assert_eq!(after("a\r\x1b[K$ "), LAST);
+    }
+
+    // Text that comes together is counted together.
+    #[test]
+    fn however_it_comes_it_reaches_as_far() {
+        let long = "word ".repeat(50);
+        let row = "x".repeat(80);
+        for cols in [0, 1, 7, 80, 65_535] {
+            let size = Size { cols, ..SIZE };
+            for text in [
+                "",
+                "a\tb\x08c",
+                "\x1b[5;79Habc",
+                &row,
+                &long,
+                "é日\r\n\x1b[H~",
+            ] {
+                let bytes = [text, &row, text, "\x1b[A", &long].concat().into_bytes();
+                let reached = [1, 3, bytes.len()].map(|length| {
+                    let mut depth = Depth::new(size);
+                    depth.resize(Size { cols: 100, ..SIZE });
+                    depth.feed(b"\x1b[2J\x1b[90G");
+                    depth.resize(size);
+                    bytes.chunks(length).for_each(|part| depth.feed(part));
+                    format!("{:?}", depth.reach)
+                });
+                assert_eq!(reached[0], reached[1], "{text:?} on {cols}");
+                assert_eq!(reached[0], reached[2], "{text:?} on {cols}");
+            }
+        }
     }
 
     #[test]

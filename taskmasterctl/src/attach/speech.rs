@@ -36,7 +36,9 @@ impl Speech {
         // Device strings are no pieces; most of them ask.
         let opens = |pair: [u8; 2]| matches!(pair, [0x1b, b'P' | b'_']);
         let first = bytes.first().is_some_and(|&byte| opens([self.last, byte]));
-        if first || bytes.array_windows().any(|&pair| opens(pair)) {
+        // Most of a flood has no escape at all, which is found out faster.
+        let any = || bytes.contains(&0x1b) && bytes.array_windows().any(|&pair| opens(pair));
+        if first || any() {
             *answers = Answers::Some.max(*answers);
         }
         self.last = bytes.last().copied().unwrap_or(self.last);
