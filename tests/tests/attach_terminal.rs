@@ -287,6 +287,10 @@ fn a_signal_that_came_while_the_client_was_stopped_counts() {
     proc::signal(visitor.pid, Signal::SIGTERM);
     proc::signal(visitor.pid, Signal::SIGCONT);
     visitor.wait_gone();
+    // It puts the terminal in order before it ends, and nobody waits for a job that is stopped.
+    eventually("the end of the client", SOON, || {
+        check(!proc::alive(visitor.pid), || "it lives".into())
+    });
     term.type_line("shell> ", "wait");
     term.wait_for("Terminated");
 }
@@ -313,6 +317,10 @@ fn a_client_in_the_background_is_stopped_and_can_be_ended() {
     proc::signal(pid, Signal::SIGTERM);
     proc::signal(pid, Signal::SIGCONT);
     visitor.wait_gone();
+    // It puts the terminal in order before it ends, and nobody waits for a job that is stopped.
+    eventually("the end of the client", SOON, || {
+        check(!proc::alive(visitor.pid), || "it lives".into())
+    });
     term.type_line("shell> ", "wait");
     term.wait_for("Terminated");
 }
