@@ -1,9 +1,7 @@
 //! A new configuration comes into force: what is the same is not touched.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use shared::api::Change;
 use shared::event::{Cause, EventKind};
 use shared::name::ProcessName;
@@ -15,14 +13,6 @@ use super::{Answer, Effect, Mono, ProcessId, Ticket};
 use crate::config::change;
 use crate::config::model::{Config, Program};
 use crate::limits::RESOURCE_RETRY_MS;
-
-/// Who comes after whom: what a reload adds waits for what it removes, which may hold the same port. It does not wait
-/// for what survives SIGKILL.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Succession {
-    leaving: BTreeSet<ProcessId>,
-    heirs: Vec<ProcessId>,
-}
 
 impl Supervisor {
     /// Puts `config` into force, as [`change::plan`] says; the answer comes when what was stopped is dead.
@@ -63,11 +53,8 @@ impl Supervisor {
         for &id in &ids {
             self.renew(now, id, &config, cause, out);
         }
-        let first = self.next_id;
         let vacant_at = self.note_leaving(now);
         self.adopt(config, vacant_at);
-        let added = (first..self.next_id).map(ProcessId);
-        self.succession.heirs.extend(added);
         let Some(ticket) = ticket else { return };
         let mut pending = Pending::reload(plan);
         for id in ids {
@@ -84,37 +71,37 @@ impl Supervisor {
             .add(ticket, pending, |id| processes.get(&id), out);
     }
 
-    /// Notes who is on the way out. When all of them will be dead, as far as one can tell.
+    /// Notes who is on the way out: what a reload adds waits for what it removes, which may hold the same port. Gives
+    /// when all of them will be dead, as far as one can tell; what survives SIGKILL is not waited for.
     fn note_leaving(&mut self, now: Mono) -> Mono {
-        self.succession.leaving.clear();
+        self.removed.clear();
         let mut vacant_at = now;
         for (&id, process) in &self.processes {
             if process.fate != Fate::Remove {
                 continue;
             }
-            self.succession.leaving.insert(id);
+            self.removed.insert(id);
             if let State::Stopping { kill_at, .. } = process.state {
                 // SIGKILL takes a moment.
                 vacant_at = vacant_at.max(kill_at.after(RESOURCE_RETRY_MS));
             }
         }
-        let processes = &self.processes;
-        let exists = |id: &ProcessId| processes.contains_key(id);
-        self.succession.heirs.retain(exists);
         vacant_at
     }
 
-    /// Someone on the way out is dead.
+    /// Someone on the way out is dead. After the last one those start who waited for that: nobody else is queued for
+    /// later than now.
     pub(super) fn succeed(&mut self, now: Mono, dead: ProcessId, out: &mut Vec<Effect>) {
-        self.succession.leaving.remove(&dead);
-        if !self.succession.leaving.is_empty() {
+        self.removed.remove(&dead);
+        if !self.removed.is_empty() {
             return;
         }
-        for id in std::mem::take(&mut self.succession.heirs) {
+        let queued = |process: &Process| matches!(process.state, State::Queued { at } if at > now);
+        let heirs = self.processes.iter().filter(|(_, process)| queued(process));
+        let heirs: Vec<ProcessId> = heirs.map(|(&id, _)| id).collect();
+        for id in heirs {
             self.touch(id, out, |process, _| {
-                if let State::Queued { at } = &mut process.state {
-                    *at = now.min(*at);
-                }
+                process.state = State::Queued { at: now }
             });
         }
     }

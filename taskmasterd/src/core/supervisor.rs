@@ -1,6 +1,6 @@
 //! The set of all processes: commands, reloads, the shutdown, and whose turn it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,6 @@ use shared::name::{ProcessName, ProgramName};
 
 use super::order::{Agenda, Appointment};
 use super::process::{Context, Fate, Happening, Process};
-use super::reload::Succession;
 use super::shutdown::Phase;
 use super::waiters::Waiters;
 use super::{Effect, Input, Mono, Pid, ProcessId};
@@ -27,8 +26,9 @@ pub struct Supervisor {
     agenda: Agenda,
     pub(super) waiters: Waiters,
     pub(super) phase: Phase,
-    pub(super) succession: Succession,
-    pub(super) next_id: u64,
+    /// Those on the way out of the configuration since the last reload.
+    pub(super) removed: BTreeSet<ProcessId>,
+    next_id: u64,
 }
 impl Supervisor {
     /// The supervisor of `config`, as it is when the daemon starts: what has `autostart` is queued.
@@ -43,7 +43,7 @@ impl Supervisor {
             agenda: Agenda::default(),
             waiters: Waiters::default(),
             phase: Phase::Up,
-            succession: Succession::default(),
+            removed: BTreeSet::new(),
             next_id: 0,
         };
         supervisor.adopt(config, now);
