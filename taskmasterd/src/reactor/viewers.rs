@@ -314,6 +314,10 @@ impl Reactor {
         // What may yet fail to become its program has not begun.
         let began = is_known || self.is_its_program(process);
         let is = (pid.filter(|_| began), state);
+        // So it is with nearly all output.
+        if was == Some(is) {
+            return;
+        }
         let retry_in_ms = process.next_start().map(|at| at.since(now));
         let ended = Frame::Exited(Exited {
             exit: process.exit,
@@ -325,10 +329,10 @@ impl Reactor {
         let Some(attachment) = self.attachment(token) else {
             return;
         };
-        if attachment.told == Some(is) || attachment.is_behind() {
+        if attachment.is_behind() {
             return;
         }
-        let was = attachment.told.replace(is);
+        attachment.told = Some(is);
         let had_pid = was.is_some_and(|(pid, _)| pid.is_some());
         match is.0 {
             Some(pid) if was.is_some_and(|(was, _)| was == Some(pid)) => {}
