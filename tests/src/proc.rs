@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::wait::{LATER, check, eventually, pause};
+use crate::wait::{LATER, SOON, check, eventually, pause};
 
 /// What /proc/PID/stat tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,23 @@ pub fn stat(pid: i32) -> Option<Stat> {
 /// Whether it lives; a zombie does not.
 pub fn alive(pid: i32) -> bool {
     stat(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+}
+
+/// Waits for its end.
+#[track_caller]
+pub fn wait_dead(pid: i32) {
+    eventually(&format!("the end of {pid}"), SOON, || {
+        check(!alive(pid), || format!("{:?}", stat(pid)))
+    });
+}
+
+/// Waits until a signal has stopped it.
+#[track_caller]
+pub fn wait_stopped(pid: i32) {
+    eventually(&format!("a stop of {pid}"), SOON, || {
+        let state = stat(pid).map(|stat| stat.state);
+        check(state == Some('T'), || format!("{state:?}"))
+    });
 }
 
 /// Every process there is.

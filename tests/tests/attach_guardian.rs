@@ -79,10 +79,7 @@ impl Desk {
     }
 
     fn wait_guardian(&mut self, mark: usize) -> String {
-        let guardian = self.guardian;
-        eventually("the end of the guardian", SOON, || {
-            check(!proc::alive(guardian), || "it lives".into())
-        });
+        proc::wait_dead(self.guardian);
         String::from_utf8_lossy(&self.term.raw()[mark..]).into_owned()
     }
 }

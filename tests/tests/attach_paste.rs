@@ -26,15 +26,8 @@ fn deaf(stty: &str, then: &str) -> Daemon {
         "q": {"cmd": "cat"},
     });
     let daemon = Daemon::start(sandbox, programs);
-    wait_stopped(daemon.pid("p"));
+    proc::wait_stopped(daemon.pid("p"));
     daemon
-}
-
-fn wait_stopped(pid: i32) {
-    eventually("a process that does not read", SOON, || {
-        let state = proc::stat(pid).map(|stat| stat.state);
-        check(state == Some('T'), || format!("{state:?}"))
-    });
 }
 
 /// Waits until the process has read all of it.
@@ -126,7 +119,7 @@ fn who_is_held_back_goes_on_when_the_process_ends() {
     let rest = stuff(&daemon, &mut seat, &frames());
     proc::signal(daemon.pid("p"), Signal::SIGKILL);
     let next = seat.wait_restarted();
-    wait_stopped(next);
+    proc::wait_stopped(next);
     proc::signal(next, Signal::SIGCONT);
     seat.stream().write_all(&rest).expect("the rest is taken");
     seat.type_in("hello");
@@ -149,7 +142,7 @@ fn who_types_much_and_hangs_up_is_let_go() {
     let programs = json!({"off": {"cmd": "cat", "autostart": false}, "deaf": {
         "cmd": ["sh", "-c", "stty raw -echo; kill -STOP $$"], "stopsignal": "KILL"}});
     let daemon = Daemon::start(sandbox, programs);
-    wait_stopped(daemon.pid("deaf"));
+    proc::wait_stopped(daemon.pid("deaf"));
     let words = Frame::Input(vec![b'x'; 6500]).to_bytes().repeat(20);
     for name in ["off", "deaf"] {
         let mut seat = Seat::take(&daemon, name);

@@ -122,10 +122,7 @@ fn a_client_that_is_continued_takes_the_terminal_again() {
     let raw = sitting.term.modes();
     let client = sitting.client();
     proc::signal(client, Signal::SIGSTOP);
-    eventually("a stopped client", SOON, || {
-        let state = proc::stat(client).map(|stat| stat.state);
-        check(state == Some('T'), || format!("{state:?}"))
-    });
+    proc::wait_stopped(client);
     sitting.term.cook();
     assert_ne!(sitting.term.modes(), raw);
     let mark = sitting.term.raw().len();

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use harness::fake::{Fake, running};
+use harness::fake::{Fake, Visitor, running};
 use harness::{Ctl, SOON, Sandbox, Sitting, Term, check, eventually, json, proc, throughout};
 use nix::sys::signal::Signal;
 use shared::frame::{Frame, Size};
@@ -52,7 +52,7 @@ fn since(sitting: &mut Sitting, mark: usize) -> Vec<u8> {
 }
 
 /// Switches everything on, and says how many bytes the terminal had got by then.
-fn dirty(sitting: &mut Sitting, visitor: &mut harness::fake::Visitor) -> usize {
+fn dirty(sitting: &mut Sitting, visitor: &mut Visitor) -> usize {
     visitor.send(&Frame::Output(switch_on()));
     visitor.send(&Frame::Output(b"DIRTY".to_vec()));
     sitting.term.wait_for("DIRTY");
@@ -229,15 +229,22 @@ fn shell() -> (Fake, Term, Sandbox) {
     (fake, term, sandbox)
 }
 
-// Ctrl-Z typed is the process's; the signal is ours, and the shell gets its terminal back meanwhile.
-#[test]
-fn a_stopped_client_gives_the_terminal_back_and_returns_to_it() {
-    let (fake, mut term, _sandbox) = shell();
+/// A client in the foreground that has shown its picture.
+#[track_caller]
+fn attach(fake: &Fake, term: &mut Term) -> Visitor {
     term.type_line("shell> ", "$CTL attach w");
     let mut visitor = fake.accept();
     visitor.answer(&json!(running()));
     visitor.send(&Frame::Snapshot(b"hello".to_vec()));
     term.wait_for("hello");
+    visitor
+}
+
+// Ctrl-Z typed is the process's; the signal is ours, and the shell gets its terminal back meanwhile.
+#[test]
+fn a_stopped_client_gives_the_terminal_back_and_returns_to_it() {
+    let (fake, mut term, _sandbox) = shell();
+    let mut visitor = attach(&fake, &mut term);
     visitor.send(&Frame::Output([&switch_on()[..], b"DIRTY"].concat()));
     term.wait_for("DIRTY");
     let raw_modes = term.modes();
@@ -258,39 +265,18 @@ fn a_stopped_client_gives_the_terminal_back_and_returns_to_it() {
     term.wait_prompt("shell> ");
 }
 
-/// Whether a process was stopped and not continued.
-fn is_stopped(pid: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')')
-        .next()
-        .is_some_and(|rest| rest.starts_with(" T"))
-}
-
-#[track_caller]
-fn wait_stopped(pid: i32) {
-    eventually("a process that is stopped", SOON, || {
-        check(is_stopped(pid), || "runs".into())
-    });
-}
-
 // Whoever is stopped hears of the end he was asked for as soon as he goes on.
 #[test]
 fn a_signal_that_came_while_the_client_was_stopped_counts() {
     let (fake, mut term, _sandbox) = shell();
-    term.type_line("shell> ", "$CTL attach w");
-    let mut visitor = fake.accept();
-    visitor.answer(&json!(running()));
-    visitor.send(&Frame::Snapshot(b"hello".to_vec()));
-    term.wait_for("hello");
+    let mut visitor = attach(&fake, &mut term);
     proc::signal(visitor.pid, Signal::SIGTSTP);
     term.wait_prompt("shell> ");
     proc::signal(visitor.pid, Signal::SIGTERM);
     proc::signal(visitor.pid, Signal::SIGCONT);
     visitor.wait_gone();
     // It puts the terminal in order before it ends, and nobody waits for a job that is stopped.
-    eventually("the end of the client", SOON, || {
-        check(!proc::alive(visitor.pid), || "it lives".into())
-    });
+    proc::wait_dead(visitor.pid);
     term.type_line("shell> ", "wait");
     term.wait_for("Terminated");
 }
@@ -308,19 +294,17 @@ fn a_client_in_the_background_is_stopped_and_can_be_ended() {
         .next()
         .and_then(|rest| rest.split('.').next());
     let pid: i32 = pid.and_then(|pid| pid.parse().ok()).expect("a pid");
-    wait_stopped(pid);
+    proc::wait_stopped(pid);
     proc::signal(pid, Signal::SIGCONT);
     let mut visitor = fake.accept();
     assert_eq!(visitor.pid, pid);
     visitor.answer(&json!(running()));
-    wait_stopped(pid);
+    proc::wait_stopped(pid);
     proc::signal(pid, Signal::SIGTERM);
     proc::signal(pid, Signal::SIGCONT);
     visitor.wait_gone();
     // It puts the terminal in order before it ends, and nobody waits for a job that is stopped.
-    eventually("the end of the client", SOON, || {
-        check(!proc::alive(visitor.pid), || "it lives".into())
-    });
+    proc::wait_dead(visitor.pid);
     term.type_line("shell> ", "wait");
     term.wait_for("Terminated");
 }

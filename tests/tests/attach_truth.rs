@@ -82,10 +82,7 @@ fn a_stopped_client_is_shown_the_truth_when_it_goes_on() {
     let (daemon, truth) = busy();
     let mut term = attach(&daemon);
     proc::signal(term.pid(), Signal::SIGSTOP);
-    eventually("a stopped client", SOON, || {
-        let state = proc::stat(term.pid()).map(|stat| stat.state);
-        check(state == Some('T'), || format!("{state:?}"))
-    });
+    proc::wait_stopped(term.pid());
     run(&daemon);
     proc::signal(term.pid(), Signal::SIGCONT);
     assert_shows(&mut term, &truth);

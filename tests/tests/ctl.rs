@@ -2,9 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use harness::{
-    Daemon, LATER, SOON, Sandbox, State, Term, Value, bins, check, eventually, json, proc,
-};
+use harness::{Daemon, LATER, SOON, Sandbox, State, Term, Value, bins, json, proc};
 
 const PROMPT: &str = "taskmaster> ";
 
@@ -236,7 +234,5 @@ fn leaving_the_daemons_own_shell_stops_the_daemon() {
     term.type_line(PROMPT, "exit");
     assert!(term.wait_exit(LATER).success());
     let pid = ledger.pids("start")[0];
-    eventually("the end of the program", SOON, || {
-        check(!proc::alive(pid), || "it lives".into())
-    });
+    proc::wait_dead(pid);
 }

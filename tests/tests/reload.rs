@@ -318,9 +318,7 @@ fn no_programs_in_so_many_words_is_a_statement_and_is_applied() {
     daemon.write_config(&json!({}));
     let line = daemon.hup();
     assert!(line.contains("reloaded"), "{line}");
-    eventually("the end of the program", SOON, || {
-        check(!harness::proc::alive(pid), || "it lives".into())
-    });
+    harness::proc::wait_dead(pid);
     assert!(daemon.rpc().status().processes.is_empty());
 }
 
