@@ -38,6 +38,7 @@ pub use sitting::Sitting;
 pub use term::Term;
 pub use user::{NOBODYS_UID, User};
 pub use wait::{LATER, SOON, check, eventually, pause, throughout};
+pub use watch::ms_between;
 
 pub use serde_json::{Value, json};
 pub use shared::api::Verdict;

@@ -173,3 +173,14 @@ impl Daemon {
             .collect()
     }
 }
+
+/// Milliseconds from one line of the event log to a later one , within a day, by the daemon's clock.
+pub fn ms_between(earlier: &str, later: &str) -> i64 {
+    const DAY_MS: i64 = 24 * 3600 * 1000;
+    let ms_of_day = |line: &str| {
+        let number = |from: usize, to: usize| -> i64 { line[from..to].parse().expect("digits") };
+        let minutes = number(11, 13) * 60 + number(14, 16);
+        (minutes * 60 + number(17, 19)) * 1000 + number(20, 23)
+    };
+    (ms_of_day(later) - ms_of_day(earlier)).rem_euclid(DAY_MS)
+}

