@@ -119,6 +119,21 @@ impl Depth {
     }
 }
 
+/// How many bytes at the beginning are a printed character each, as wide as one.
+fn printed_len(bytes: &[u8]) -> usize {
+    const BLOCK_LEN: usize = 32;
+    let is_printed = |byte: &u8| matches!(byte, 0x20..=0x7e);
+    // Without a way out in the middle, a block is looked at as a whole by the machine.
+    let all_printed = |block: &&[u8]| block.iter().fold(true, |all, byte| all & is_printed(byte));
+    let blocks = bytes.chunks_exact(BLOCK_LEN).take_while(all_printed);
+    let whole = blocks.count() * BLOCK_LEN;
+    whole
+        + bytes[whole..]
+            .iter()
+            .take_while(|byte| is_printed(byte))
+            .count()
+}
+
 impl Reach {
     fn obey(&mut self, piece: &Piece<'_>) {
         match piece {
@@ -134,11 +149,9 @@ impl Reach {
     /// What is printed one after the other is taken as a whole: most of a flood is.
     fn text(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let is_other = |byte: &u8| !matches!(byte, 0x20..=0x7e);
-            let end = bytes.iter().position(is_other).unwrap_or(bytes.len());
-            let (printed, rest) = bytes.split_at(end);
-            self.print_all(printed.len());
-            let Some((&byte, rest)) = rest.split_first() else {
+            let count = printed_len(bytes);
+            self.print_all(count);
+            let Some((&byte, rest)) = bytes[count..].split_first() else {
                 return;
             };
             self.byte(byte);
