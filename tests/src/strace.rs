@@ -1,4 +1,4 @@
-//! Errors that the kernel never made: strace puts them into system calls of the daemon and its children.
+//! System calls of the daemon and its children, seen by strace, and errors in them that the kernel never made.
 
 use std::process::{Child, Command, Stdio};
 
@@ -10,6 +10,8 @@ use crate::wait::{SOON, check, eventually};
 
 /// How often one answer of the daemon wakes its tracer at the least: it stops at both ends of each of its calls.
 const WAKEUPS_OF_AN_ANSWER: u64 = 6;
+/// What it writes down, in the sandbox.
+const RECORD: &str = "strace.out";
 
 /// Whether strace is here and may do its work.
 pub fn works() -> bool {
@@ -42,21 +44,38 @@ impl Strace {
     /// Attaches one with an `inject=` expression, limited to calls on a path if there is one.
     #[track_caller]
     pub fn inject(daemon: &Daemon, expression: &str, path: Option<&str>) -> Self {
+        Self::attach(daemon, &format!("inject={expression}"), path)
+    }
+
+    /// Attaches one that writes down these calls.
+    #[track_caller]
+    pub fn record(daemon: &Daemon, calls: &str) -> Self {
+        Self::attach(daemon, &format!("trace={calls}"), None)
+    }
+
+    #[track_caller]
+    fn attach(daemon: &Daemon, expression: &str, path: Option<&str>) -> Self {
         let pid = daemon.daemon_pid();
         let mut command = Command::new("strace");
         command.arg("-f").arg("-o");
-        command.arg(daemon.sandbox().path("strace.out"));
+        command.arg(daemon.sandbox().path(RECORD));
         command.arg("-p").arg(pid.to_string());
         if let Some(path) = path {
             command.arg("-P").arg(path);
         }
-        command.arg("-e").arg(format!("inject={expression}"));
+        command.arg("-e").arg(expression);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(Stdio::null());
         let child = command.spawn().expect("strace starts");
         let strace = Self { child, daemon: pid };
         strace.wait_at_work(daemon);
         strace
+    }
+
+    /// Ends it; gives what it has written down.
+    pub fn end(self, daemon: &Daemon) -> String {
+        drop(self);
+        String::from_utf8_lossy(&daemon.sandbox().read(RECORD)).into_owned()
     }
 
     /// To be attached is not yet to trace: it is at work when the daemon's calls wake it.

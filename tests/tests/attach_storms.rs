@@ -5,9 +5,10 @@ use std::net::Shutdown;
 use std::process::{Child, Command, Stdio};
 
 use harness::seat::{size, wait_window, wanting};
+use harness::strace::Strace;
 use harness::{
     Daemon, Dice, LATER, NOBODYS_UID, SOON, Sandbox, Seat, Setup, Term, check, eventually, json,
-    laps, proc, skip_unless_root,
+    laps, proc, skip_unless_root, skip_unless_strace,
 };
 use nix::sys::signal::Signal;
 use nix::sys::termios::tcgetattr;
@@ -235,4 +236,35 @@ fn two_hundred_idle_attachments_let_the_daemon_sleep() {
     seats[77].wait_output("x\r\nx\r\n");
     drop(seats);
     wait_fds(&daemon, fds);
+}
+
+// Each may take ten milliseconds, and whoever is at another terminal types meanwhile.
+#[test]
+fn the_screens_of_many_are_painted_a_few_in_a_turn() {
+    skip_unless_strace!();
+    let daemon = Daemon::start(Sandbox::new(), json!({"p": {"cmd": "cat"}}));
+    let mut seats: Vec<Seat> = (0..32).map(|_| Seat::take(&daemon, "p")).collect();
+    for seat in &mut seats {
+        seat.wait_snapshot();
+    }
+    let strace = Strace::record(&daemon, "?epoll_wait,?epoll_pwait,sendto");
+    let pid = daemon.daemon_pid();
+    daemon.signal(Signal::SIGSTOP);
+    eventually("a stop", SOON, || {
+        let state = proc::stat(pid).map(|stat| stat.state);
+        // Small where it is traced.
+        check(matches!(state, Some('T' | 't')), || format!("{state:?}"))
+    });
+    for seat in &mut seats {
+        seat.send(&Frame::Redraw);
+    }
+    daemon.signal(Signal::SIGCONT);
+    for seat in &mut seats {
+        seat.wait_snapshot();
+    }
+    let record = strace.end(&daemon);
+    let turns = record.split("epoll_");
+    let sent: Vec<usize> = turns.map(|turn| turn.matches("sendto(").count()).collect();
+    assert!(sent.iter().sum::<usize>() >= seats.len(), "{record}");
+    assert!(sent.iter().all(|&count| count <= 2), "{record}");
 }

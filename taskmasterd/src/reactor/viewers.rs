@@ -11,8 +11,7 @@ use crate::config::model::Tty;
 use crate::control::attach::{Attachment, Role};
 use crate::control::outgoing::Wire;
 use crate::core::{Mono, Process, ProcessId};
-use crate::limits::REDRAW_INTERVAL_MS;
-use crate::limits::TAIL_LEN_MAX;
+use crate::limits::{REDRAW_INTERVAL_MS, SCREENS_PER_TURN, TAIL_LEN_MAX};
 use crate::screen::harmless;
 
 use super::Reactor;
@@ -214,49 +213,64 @@ impl Reactor {
     }
 
     /// Tells attached clients of ends and beginnings and who leads, and shows the screen to those that were behind
-    /// or asked for it.
+    /// or asked for it, to a few in a turn: those who have waited longest. The others stay due.
     pub(super) fn tell_attached(&mut self) {
         self.end_redrawing();
+        let mut due = Vec::new();
         for id in self.attended.clone() {
             let Ok(terminal) = self.terminal(id) else {
                 continue;
             };
             for token in terminal.viewers.clone() {
                 self.release_typed(token, id);
-                let due = self.catch_up(token);
-                let runs = self.has_pid(id);
-                // What the dead have left is seen before their end is told, what the living show after their birth is.
-                if due && !runs {
-                    self.show_screen(token);
-                }
-                self.tell_state(token, id);
-                self.tell_leader(token, id);
-                if due && runs {
-                    self.show_screen(token);
+                if let Some(since) = self.screen_due_since(token) {
+                    due.push((since, token, id));
+                } else {
+                    self.tell_state(token, id);
+                    self.tell_leader(token, id);
                 }
             }
+        }
+        due.sort_unstable();
+        for (_, token, id) in due.into_iter().take(SCREENS_PER_TURN) {
+            self.catch_up(token, id);
+        }
+        for id in self.attended.clone() {
             self.answer_dropped(id);
+        }
+    }
+
+    /// Since when a client is to be shown the screen, if it is now.
+    fn screen_due_since(&mut self, token: Token) -> Option<Mono> {
+        let now = self.now;
+        let attachment = self.attachment(token)?;
+        attachment.screen_due_at().filter(|&at| at <= now)
+    }
+
+    /// Shows a client the screen and how things stand; if it has missed something it is told how much.
+    fn catch_up(&mut self, token: Token, id: ProcessId) {
+        let now = self.now;
+        let Some(attachment) = self.attachment(token) else {
+            return;
+        };
+        if let Some(skipped) = attachment.catch_up(now) {
+            attachment.tell(&Frame::Skipped(skipped), now);
+        }
+        let runs = self.has_pid(id);
+        // What the dead have left is seen before their end is told, what the living show after their birth is.
+        if !runs {
+            self.show_screen(token);
+        }
+        self.tell_state(token, id);
+        self.tell_leader(token, id);
+        if runs {
+            self.show_screen(token);
         }
     }
 
     fn has_pid(&self, id: ProcessId) -> bool {
         let process = self.core.process(id);
         process.is_some_and(|process| process.pid().is_some())
-    }
-
-    /// Whether a client is to be shown the screen; if it has missed something it is told how much.
-    fn catch_up(&mut self, token: Token) -> bool {
-        let now = self.now;
-        let Some(attachment) = self.attachment(token) else {
-            return false;
-        };
-        if attachment.screen_due_at().is_none_or(|at| at > now) {
-            return false;
-        }
-        if let Some(skipped) = attachment.catch_up(now) {
-            attachment.tell(&Frame::Skipped(skipped), now);
-        }
-        true
     }
 
     fn tell_leader(&mut self, token: Token, id: ProcessId) {
