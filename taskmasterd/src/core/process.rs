@@ -29,7 +29,7 @@ use shared::state::Exit;
 use super::{Aim, Effect, Failure, Mono, Pid, ProcessId};
 use crate::config::model::Program;
 
-const SIGKILL: i32 = 9;
+pub(super) const SIGKILL: i32 = 9;
 
 /// Where a process is in its life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

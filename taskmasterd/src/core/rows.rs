@@ -3,11 +3,9 @@
 use shared::event::EventKind;
 
 use super::policy::too_quick;
-use super::process::{Context, Happening, Process, Rest, State, Then};
+use super::process::{Context, Happening, Process, Rest, SIGKILL, State, Then};
 use super::{Aim, Effect, Mono, Pid};
 use crate::limits::RESOURCE_RETRY_MS;
-
-const SIGKILL: i32 = 9;
 
 #[expect(
     clippy::wrong_self_convention,

@@ -5,7 +5,7 @@ use shared::api::ShutdownDone;
 use shared::event::{Cause, EventKind};
 
 use super::order::Levels;
-use super::process::{Happening, Process, State, Then};
+use super::process::{Happening, Process, SIGKILL, State, Then};
 use super::supervisor::Supervisor;
 use super::{Aim, Answer, Effect, Mono, ProcessId, Ticket};
 use crate::limits::SHUTDOWN_KILLS_MAX;
@@ -122,7 +122,7 @@ impl Supervisor {
                 out.push(Effect::Kill {
                     id,
                     pid,
-                    signal: 9,
+                    signal: SIGKILL,
                     aim: Aim::Group,
                 });
             }
