@@ -55,7 +55,7 @@ impl Process {
         ctx: &mut Context<'_>,
     ) -> State {
         self.failures = 0;
-        let expected = matches!(exit, Exit::Code(code) if self.spec.exitcodes.contains(&code));
+        let expected = self.expects(exit);
         let again = if ctx.leaving {
             Ok(None)
         } else {
@@ -88,14 +88,31 @@ impl Process {
         }
     }
 
-    /// When it starts again after it ended, if it does; an error is the reason why it is given up.
-    fn again(&mut self, expected: bool, since: Mono, now: Mono) -> Result<Option<Mono>, String> {
-        let wanted = match self.spec.autorestart {
+    /// Other rules hold while it waits to start again: what they do not want does not come.
+    pub(super) fn reconsider(&mut self) {
+        let waits = matches!(self.state, State::Exited { again_at: Some(_) });
+        let expected = self.exit.is_some_and(|exit| self.expects(exit));
+        if waits && !self.restarts_after(expected) {
+            self.state = State::Exited { again_at: None };
+        }
+    }
+
+    fn expects(&self, exit: Exit) -> bool {
+        matches!(exit, Exit::Code(code) if self.spec.exitcodes.contains(&code))
+    }
+
+    /// Whether `autorestart` wants it again after an end that was expected, or was not.
+    fn restarts_after(&self, expected: bool) -> bool {
+        match self.spec.autorestart {
             Autorestart::Always => true,
             Autorestart::Never => false,
             Autorestart::Unexpected | Autorestart::OnFailure(_) => !expected,
-        };
-        if !wanted {
+        }
+    }
+
+    /// When it starts again after it ended, if it does; an error is the reason why it is given up.
+    fn again(&mut self, expected: bool, since: Mono, now: Mono) -> Result<Option<Mono>, String> {
+        if !self.restarts_after(expected) {
             return Ok(None);
         }
         if let Autorestart::OnFailure(most) = self.spec.autorestart {

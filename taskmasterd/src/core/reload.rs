@@ -214,6 +214,7 @@ impl Supervisor {
             {
                 *trusted_at = since.after(process.spec.starttime_ms);
             }
+            process.reconsider();
         });
     }
 
