@@ -54,7 +54,8 @@ impl Supervisor {
             self.renew(now, id, &config, cause, out);
         }
         let vacant_at = self.note_leaving(now);
-        self.adopt(config, vacant_at);
+        self.adopt(config, now, vacant_at);
+        self.start_heirs(now, out);
         let Some(ticket) = ticket else { return };
         let mut pending = Pending::reload(plan);
         for id in ids {
@@ -71,8 +72,9 @@ impl Supervisor {
             .add(ticket, pending, |id| processes.get(&id), out);
     }
 
-    /// Notes who is on the way out: what a reload adds waits for what it removes, which may hold the same port. Gives
-    /// when all of them will be dead, as far as one can tell; what survives SIGKILL is not waited for.
+    /// Notes who is on the way out: a program that a reload adds waits for what it removes, which may be itself by
+    /// another name and hold the same port. Gives when all of them will be dead, as far as one can tell; what
+    /// survives SIGKILL is not waited for.
     fn note_leaving(&mut self, now: Mono) -> Mono {
         self.removed.clear();
         let mut vacant_at = now;
@@ -89,10 +91,14 @@ impl Supervisor {
         vacant_at
     }
 
-    /// Someone on the way out is dead. After the last one those start who waited for that: nobody else is queued for
-    /// later than now.
+    /// Someone on the way out is dead.
     pub(super) fn succeed(&mut self, now: Mono, dead: ProcessId, out: &mut Vec<Effect>) {
         self.removed.remove(&dead);
+        self.start_heirs(now, out);
+    }
+
+    /// When nobody is on the way out any more, those start who waited for that: nobody else is queued for later.
+    fn start_heirs(&mut self, now: Mono, out: &mut Vec<Effect>) {
         if !self.removed.is_empty() {
             return;
         }
@@ -106,9 +112,14 @@ impl Supervisor {
         }
     }
 
-    /// Makes `config` the one in force and adds the processes that it has and we have not, to be started at `at`.
-    pub(super) fn adopt(&mut self, config: Config, at: Mono) {
+    /// Makes `config` the one in force and adds the processes that it has and we have not, to be started now, or at
+    /// `vacant_at` where their program is new.
+    pub(super) fn adopt(&mut self, config: Config, now: Mono, vacant_at: Mono) {
         for program in config.programs.values() {
+            let at = match self.ids.contains_key(&program.name) {
+                true => now,
+                false => vacant_at,
+            };
             for index in 0..program.numprocs {
                 let known = self
                     .ids

@@ -46,7 +46,7 @@ impl Supervisor {
             removed: BTreeSet::new(),
             next_id: 0,
         };
-        supervisor.adopt(config, now);
+        supervisor.adopt(config, now, now);
         supervisor
     }
 

@@ -209,7 +209,9 @@ fn reload(change: &Change<'_>, config: &Config) -> Check {
             hold(touched.is_none(), || {
                 format!("S12: {} is the same: {touched:?}", process.name)
             })?;
-            hold(change.after.process(id) == Some(process), || {
+            // Only what it waits for may be no more.
+            let waited = matches!(process.state, State::Queued { at } if at > change.now);
+            hold(waited || change.after.process(id) == Some(process), || {
                 format!("S12: {} is the same and was changed", process.name)
             })?;
         } else if let (Some(was), Some(is)) = (was, is)
@@ -312,6 +314,8 @@ pub(crate) fn state(now: Mono, core: &Supervisor, os: &Os) -> Check {
     for (&pid, child) in &os.children {
         pids.entry(child.owner).or_default().push(pid);
     }
+    let is_removed = |process| spec_of(core.config(), process).is_none();
+    let someone_leaves = core.processes().any(|(_, process)| is_removed(process));
     for (id, process) in core.processes() {
         let live = pids.remove(&id).unwrap_or_default();
         hold(names.insert(process.name.clone()), || {
@@ -339,7 +343,7 @@ pub(crate) fn state(now: Mono, core: &Supervisor, os: &Os) -> Check {
             process.failures <= 1 + process.spec.startretries.max(3),
             || format!("S10: {} failed {} times", process.name, process.failures),
         )?;
-        if spec_of(core.config(), process).is_none() {
+        if is_removed(process) {
             let ending = matches!(process.state, State::Stopping { .. });
             hold(ending && process.is_doomed(), || {
                 format!("S14: {} stays", process.name)
@@ -347,6 +351,10 @@ pub(crate) fn state(now: Mono, core: &Supervisor, os: &Os) -> Check {
         }
         hold(!process.comes_back() || !core.is_leaving(), || {
             format!("S17: {} comes back in a shutdown", process.name)
+        })?;
+        let waits = matches!(process.state, State::Queued { at } if at > now);
+        hold(!waits || someone_leaves, || {
+            format!("S20: {} waits for nobody", process.name)
         })?;
         first = first.into_iter().chain(process.deadline()).min();
     }
