@@ -248,7 +248,8 @@ pub struct ProcessStatus {
     pub reason: Option<String>,
     /// Why, in full: stage, errno, what was tried.
     pub detail: Option<String>,
-    /// Until it is started again, in milliseconds, where that is due: in BACKOFF, and in EXITED with a delay.
+    /// Until it is started again, in milliseconds, where that is due: in BACKOFF, in EXITED with a delay, and at most
+    /// in STARTING where a new program waits for what a reload removes.
     pub retry_in_ms: Option<u64>,
     /// Starts that failed in a row.
     pub failures: u32,

@@ -80,7 +80,12 @@ fn description(process: &ProcessStatus) -> String {
                 None => ended,
             }
         }
-        State::Starting | State::Stopping | State::Unknown => String::new(),
+        // Its port, perhaps, is not free yet.
+        State::Starting => match process.retry_in_ms {
+            Some(ms @ 1..) => format!("waits for what was removed, {} at most", whole_seconds(ms)),
+            Some(0) | None => String::new(),
+        },
+        State::Stopping | State::Unknown => String::new(),
     }
 }
 
@@ -327,6 +332,18 @@ mod tests {
         );
         process.retry_in_ms = Some(1001);
         let waiting = format!("{shown}, starting again in 2 s");
+        assert_eq!(description(&process), waiting);
+    }
+
+    #[test]
+    fn a_new_program_shows_what_it_waits_for() {
+        let mut process = process("p", State::Starting);
+        for nothing in [None, Some(0)] {
+            process.retry_in_ms = nothing;
+            assert_eq!(description(&process), "");
+        }
+        process.retry_in_ms = Some(9001);
+        let waiting = "waits for what was removed, 10 s at most";
         assert_eq!(description(&process), waiting);
     }
 
