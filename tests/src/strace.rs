@@ -72,6 +72,16 @@ impl Strace {
         strace
     }
 
+    /// Waits until a signal has stopped the daemon.
+    #[track_caller]
+    pub fn wait_stopped(&self) {
+        eventually("a stop of the daemon", SOON, || {
+            let state = proc::stat(self.daemon).map(|stat| stat.state);
+            // Small where it is traced.
+            check(matches!(state, Some('T' | 't')), || format!("{state:?}"))
+        });
+    }
+
     /// Ends it; gives what it has written down.
     pub fn end(self, daemon: &Daemon) -> String {
         drop(self);

@@ -248,13 +248,8 @@ fn the_screens_of_many_are_painted_a_few_in_a_turn() {
         seat.wait_snapshot();
     }
     let strace = Strace::record(&daemon, "?epoll_wait,?epoll_pwait,sendto");
-    let pid = daemon.daemon_pid();
     daemon.signal(Signal::SIGSTOP);
-    eventually("a stop", SOON, || {
-        let state = proc::stat(pid).map(|stat| stat.state);
-        // Small where it is traced.
-        check(matches!(state, Some('T' | 't')), || format!("{state:?}"))
-    });
+    strace.wait_stopped();
     for seat in &mut seats {
         seat.send(&Frame::Redraw);
     }

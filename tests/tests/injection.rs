@@ -5,9 +5,10 @@ use std::time::Duration;
 use harness::puppet::deeds::flood_line;
 use harness::strace::Strace;
 use harness::{
-    Daemon, LATER, NOBODYS_UID, SOON, Sandbox, State, Value, check, eventually, json, pause,
+    Daemon, LATER, NOBODYS_UID, SOON, Sandbox, State, Value, check, eventually, json, pause, proc,
     skip_unless_root, skip_unless_strace,
 };
+use nix::sys::signal::Signal;
 
 /// A step of a child on its way to its program: what is made to fail, on which path, and what is said.
 struct Step {
@@ -259,6 +260,37 @@ fn a_failed_read_of_a_terminal_stalls_nobody_and_loses_nothing() {
         let tried = String::from_utf8_lossy(&tried).into_owned();
         assert!(tried.contains("(INJECTED)"), "{error} was never met");
     }
+}
+
+// The kernel may say that nobody has a terminal open any more although something was written to it just before.
+#[test]
+fn last_words_are_read_though_the_terminal_was_said_to_be_at_its_end() {
+    skip_unless_strace!();
+    let sandbox = Sandbox::new();
+    let fifo = sandbox.path("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO can be made");
+    let child = "(read word < fifo; echo $word) & echo $! > pid";
+    let keys = json!({"cmd": ["sh", "-c", format!("trap '' HUP; {child}")], "sweep": false,
+                      "autorestart": "never", "starttime": 0, "workingdir": sandbox.dir(),
+                      "stdout": sandbox.path("p.out")});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    daemon.wait_state("p", State::Exited);
+    let pid = daemon.sandbox().read("pid");
+    let pid = String::from_utf8_lossy(&pid).trim().parse().expect("a pid");
+    let strace = Strace::inject(&daemon, "read:error=EIO:when=1", Some("/dev/ptmx"));
+    daemon.signal(Signal::SIGSTOP);
+    strace.wait_stopped();
+    std::fs::write(&fifo, "farewell\n").expect("it is read");
+    proc::wait_dead(pid);
+    daemon.signal(Signal::SIGCONT);
+    eventually("the end of the terminal", SOON, || {
+        let fds = daemon.fds();
+        let open = fds.iter().any(|(_, target)| target.contains("ptmx"));
+        check(!open, || format!("{fds:?}"))
+    });
+    assert!(strace.end(&daemon).contains("(INJECTED)"));
+    let log = daemon.sandbox().read("p.out");
+    assert_eq!(String::from_utf8_lossy(&log), "farewell\n");
 }
 
 // An error that lasts is no reason to try at once, and again at once. When it ends, nothing was lost.

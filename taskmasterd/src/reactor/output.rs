@@ -266,7 +266,14 @@ fn fill(output: &Output, reading: Reading, buffer: &mut [u8]) -> (usize, Option<
     while filled < buffer.len() {
         match nix::unistd::read(&output.fd, &mut buffer[filled..]) {
             Ok(0) => return (filled, Some(end)),
-            Err(Errno::EIO) if is_hung_up(output.fd.as_fd()) => return (filled, Some(end)),
+            // The kernel looks first for output and then for somebody who may write some; between the two the last
+            // one may write and go. Now that all have gone, another look finds everything.
+            Err(Errno::EIO) if is_hung_up(output.fd.as_fd()) => {
+                match nix::unistd::read(&output.fd, &mut buffer[filled..]) {
+                    Ok(n @ 1..) => filled += n,
+                    Ok(0) | Err(_) => return (filled, Some(end)),
+                }
+            }
             Ok(n) => {
                 filled += n;
                 let is_living_terminal = end == Stop::Empty;

@@ -126,9 +126,10 @@ pub(crate) fn finish(spawned: Spawned) -> Told {
     }
 }
 
-/// Everything until the other side closes, which a terminal says with EIO.
+/// Everything until the other side closes, which a terminal says with EIO; only after that is all of it there.
 fn read_all(fd: &OwnedFd) -> Vec<u8> {
-    read_to_end(fd.as_fd(), |buffer| Ok(nix::unistd::read(fd, buffer)?))
+    let rest = || read_to_end(fd.as_fd(), |buffer| Ok(nix::unistd::read(fd, buffer)?));
+    [rest(), rest()].concat()
 }
 
 fn read_to_end(
