@@ -5,8 +5,8 @@ use std::time::Duration;
 use harness::puppet::deeds::flood_line;
 use harness::strace::Strace;
 use harness::{
-    Daemon, LATER, NOBODYS_UID, SOON, Sandbox, State, Value, check, eventually, json, pause, proc,
-    skip_unless_root, skip_unless_strace,
+    Daemon, LATER, NOBODYS_UID, SOON, Sandbox, State, Value, Verdict, check, eventually, json,
+    only, pause, proc, skip_unless_root, skip_unless_strace,
 };
 use nix::sys::signal::Signal;
 
@@ -321,4 +321,29 @@ fn output_that_cannot_be_read_is_tried_now_and_then() {
         let log = daemon.sandbox().read("p.out");
         check(log == b"hello\n", || format!("{log:?}"))
     });
+}
+
+// A process that has become another user's, say.
+#[test]
+fn a_signal_that_is_refused_was_not_sent() {
+    skip_unless_strace!();
+    let sandbox = Sandbox::new();
+    let keys = json!({"cmd": sandbox.puppet("p", &["--brief"]), "starttime": "50ms"});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    daemon.wait_state("p", State::Running);
+    let strace = Strace::inject(&daemon, "pidfd_send_signal:error=EPERM:when=1", None);
+    let refused = daemon.rpc().signal("USR1", &["p"]);
+    assert_eq!(only(&refused), Verdict::Failed);
+    let detail = refused[0].detail.clone().unwrap_or_default();
+    assert!(detail.contains("operation not permitted"), "{detail}");
+    assert_eq!(
+        only(&daemon.rpc().signal("USR1", &["p"])),
+        Verdict::Signalled
+    );
+    assert!(strace.end(&daemon).contains("(INJECTED)"));
+    let log = daemon.log();
+    for words in ["cannot send SIGUSR1 to p (pid ", "was sent SIGUSR1"] {
+        let lines = log.iter().filter(|line| line.contains(words));
+        assert_eq!(lines.count(), 1, "{words}: {log:?}");
+    }
 }

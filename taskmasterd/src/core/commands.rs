@@ -4,11 +4,11 @@ use shared::api::Verdict;
 use shared::event::{Cause, EventKind};
 use shared::name::Selector;
 
-use super::process::{Happening, State};
+use super::process::{Happening, Process, State};
 use super::selection::{Found, Meant};
 use super::supervisor::Supervisor;
 use super::waiters::{Goal, Pending};
-use super::{Aim, Answer, Effect, Mono, ProcessId, Ticket, Verb};
+use super::{Answer, Effect, Mono, Pid, ProcessId, Ticket, Verb};
 
 impl Supervisor {
     pub(super) fn command(
@@ -104,25 +104,44 @@ impl Supervisor {
             }
             Verb::Signal(signal) => match pid {
                 Some(pid) => {
-                    out.push(Effect::Kill {
+                    let cause = cause.clone();
+                    out.push(Effect::Signal {
                         id,
                         pid,
                         signal,
-                        aim: Aim::Leader,
+                        cause,
                     });
-                    let kind = EventKind::Signalled {
-                        process: name.clone(),
-                        pid: pid.0,
-                        signal,
-                    };
-                    out.push(Effect::Event {
-                        kind,
-                        cause: cause.clone(),
-                    });
-                    pending.done(name, Verdict::Signalled, None);
+                    pending.wait(id, name, Goal::Signalled, None);
                 }
                 None => already(Verdict::NotRunning),
             },
         }
+    }
+
+    /// A signal that somebody asked for was sent, or was refused.
+    pub(super) fn signalled(
+        &mut self,
+        (id, pid): (ProcessId, Pid),
+        signal: i32,
+        cause: Cause,
+        refused: Option<String>,
+        out: &mut Vec<Effect>,
+    ) {
+        let (kind, result) = match refused.clone() {
+            Some(text) => (EventKind::Trouble { text }, Verdict::Failed),
+            None => {
+                let process = self.processes.get(&id).map(Process::shown);
+                let process = process.unwrap_or_default();
+                let pid = pid.0;
+                let kind = EventKind::Signalled {
+                    process,
+                    pid,
+                    signal,
+                };
+                (kind, Verdict::Signalled)
+            }
+        };
+        out.push(Effect::Event { kind, cause });
+        self.waiters.signalled(id, result, refused.as_deref(), out);
     }
 }

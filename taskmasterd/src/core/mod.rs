@@ -77,6 +77,14 @@ pub enum Input {
         pid: Pid,
         failure: Failure,
     },
+    /// Answer to [`Effect::Signal`]: it was sent, or the kernel refused to, with its reason.
+    Signalled {
+        id: ProcessId,
+        pid: Pid,
+        signal: i32,
+        cause: Cause,
+        refused: Option<String>,
+    },
     /// A process is dead and not yet reaped: its group can still be signalled.
     Exited { id: ProcessId, pid: Pid, exit: Exit },
     /// The deadline has come.
@@ -152,6 +160,13 @@ pub struct Failure {
 pub enum Effect {
     /// Start the process; its `spec` says how. Answered with `Spawned` or `SpawnFailed` before anything else is told.
     Spawn { id: ProcessId },
+    /// Send a signal that somebody asked for. Answered with `Signalled` before anything else is told.
+    Signal {
+        id: ProcessId,
+        pid: Pid,
+        signal: i32,
+        cause: Cause,
+    },
     /// Send a signal to a process that is not reaped.
     Kill {
         id: ProcessId,

@@ -63,6 +63,13 @@ impl Supervisor {
                     self.touch(id, out, |process, _| process.exec_failed(failure));
                 }
             }
+            Input::Signalled {
+                id,
+                pid,
+                signal,
+                cause,
+                refused,
+            } => self.signalled((id, pid), signal, cause, refused, out),
             Input::Exited { id, pid, exit } => {
                 if self.has_pid(id, pid) {
                     self.step(now, id, Happening::Exited(exit), &policy, out);

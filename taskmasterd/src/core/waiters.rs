@@ -23,6 +23,8 @@ pub(super) enum Goal {
     Up,
     /// It is down.
     Down,
+    /// It was sent a signal, or could not be.
+    Signalled,
     /// What a reload had in store for it is done.
     Settled,
 }
@@ -106,13 +108,13 @@ impl Pending {
         self.items.push(Item::Waiting { name, goal, before });
     }
 
-    /// Looks at one process and notes what has been decided; `None` is a process that is gone.
-    fn look(&mut self, id: ProcessId, process: Option<&Process>) {
+    /// Notes what has been decided for one process.
+    fn note(&mut self, id: ProcessId, decide: &impl Fn(Goal) -> Decision) {
         let Some(&place) = self.open.get(&id) else {
             return;
         };
         if let Item::Waiting { name, goal, before } = &mut self.items[place]
-            && let Some((result, detail)) = verdict(*goal, process)
+            && let Some((result, detail)) = decide(*goal)
         {
             self.items[place] = Item::Done(Outcome {
                 name: std::mem::take(name),
@@ -153,7 +155,7 @@ impl Waiters {
     ) {
         let ids: Vec<ProcessId> = pending.open.keys().copied().collect();
         for id in ids {
-            pending.look(id, process(id));
+            pending.note(id, &|goal| verdict(goal, process(id)));
         }
         if pending.is_done() {
             out.push(Effect::Reply {
@@ -168,8 +170,25 @@ impl Waiters {
         self.pending.insert(ticket, pending);
     }
 
-    /// A process has moved.
+    /// A process has moved; `None` is one that is gone.
     pub(super) fn look(&mut self, id: ProcessId, process: Option<&Process>, out: &mut Vec<Effect>) {
+        self.decide(id, &|goal| verdict(goal, process), out);
+    }
+
+    /// A process was sent a signal, or was not, with the reason.
+    pub(super) fn signalled(
+        &mut self,
+        id: ProcessId,
+        result: Verdict,
+        detail: Option<&str>,
+        out: &mut Vec<Effect>,
+    ) {
+        let decision =
+            |goal| (goal == Goal::Signalled).then(|| (result, detail.map(str::to_owned)));
+        self.decide(id, &decision, out);
+    }
+
+    fn decide(&mut self, id: ProcessId, decide: &impl Fn(Goal) -> Decision, out: &mut Vec<Effect>) {
         let Some(tickets) = self.watched.remove(&id) else {
             return;
         };
@@ -178,7 +197,7 @@ impl Waiters {
             let Some(pending) = self.pending.get_mut(&ticket) else {
                 continue;
             };
-            pending.look(id, process);
+            pending.note(id, decide);
             if pending.is_done() {
                 let answer = self.pending.remove(&ticket).map(Pending::answer);
                 out.extend(answer.map(|answer| Effect::Reply { ticket, answer }));
@@ -217,8 +236,11 @@ impl Waiters {
     }
 }
 
-/// What the state of a process means for who wants `goal` of it; `None` is "not decided yet".
-fn verdict(goal: Goal, process: Option<&Process>) -> Option<(Verdict, Option<String>)> {
+/// What has become of a command, and why; `None` is "not decided yet".
+type Decision = Option<(Verdict, Option<String>)>;
+
+/// What the state of a process means for who wants `goal` of it.
+fn verdict(goal: Goal, process: Option<&Process>) -> Decision {
     let Some(process) = process else {
         return Some((
             if goal == Goal::Up {
@@ -273,7 +295,8 @@ fn verdict(goal: Goal, process: Option<&Process>) -> Option<(Verdict, Option<Str
                 ..
             },
         ) => plain(Verdict::Superseded),
-        (Goal::Settled, State::Stopping { .. }) => None,
+        // The reactor tells of signals.
+        (Goal::Signalled, _) | (Goal::Settled, State::Stopping { .. }) => None,
         (
             Goal::Settled,
             State::Stopped(_)

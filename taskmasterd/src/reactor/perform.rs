@@ -14,7 +14,7 @@ use crate::child::pty::Window;
 use crate::child::{Order, Spawned, Stderr, failure, spawn};
 use crate::config::model::Output as Destination;
 use crate::control::methods::to_value;
-use crate::core::{Aim, Answer, Effect, Failure, Input, Pid, ProcessId, Ticket};
+use crate::core::{Aim, Answer, Effect, Failure, Input, Pid, Process, ProcessId, Ticket};
 use crate::files::reason;
 use shared::api::Stream;
 
@@ -35,6 +35,21 @@ impl Reactor {
                 signal,
                 aim,
             } => self.kill(id, pid, signal, aim),
+            Effect::Signal {
+                id,
+                pid,
+                signal,
+                cause,
+            } => {
+                let refused = self.send_signal(id, pid, signal, Aim::Leader).err();
+                return Some(Input::Signalled {
+                    id,
+                    pid,
+                    signal,
+                    cause,
+                    refused,
+                });
+            }
             Effect::Redirect { id, stream } => self.redirect(id, stream),
             Effect::Forget { id } => self.forget(id),
             Effect::Event { kind, cause } => self.tell(kind, cause),
@@ -153,26 +168,28 @@ impl Reactor {
 
     /// The one way to signal a supervised process: through a handle that is gone once it is reaped.
     fn kill(&mut self, id: ProcessId, pid: Pid, signal: i32, aim: Aim) {
-        let Some(incarnation) = self
-            .children
-            .get(&pid.0)
-            .filter(|incarnation| incarnation.id == id)
-        else {
-            return;
-        };
-        let sent = match aim {
-            Aim::Leader => incarnation.child.signal(signal),
-            Aim::Group => incarnation.child.signal_group(signal),
-        };
-        if let Err(error) = sent {
-            let text = format!(
-                "cannot send {} to pid {}: {}",
-                shared::signal::name(signal),
-                pid.0,
-                reason(&error)
-            );
+        if let Err(text) = self.send_signal(id, pid, signal, aim) {
             self.tell(EventKind::Trouble { text }, Cause::Policy);
         }
+    }
+
+    fn send_signal(&self, id: ProcessId, pid: Pid, signal: i32, aim: Aim) -> Result<(), String> {
+        let children = &self.children;
+        let incarnation = children.get(&pid.0).filter(|found| found.id == id);
+        let sent = incarnation.map_or(Ok(()), |incarnation| match aim {
+            Aim::Leader => incarnation.child.signal(signal),
+            Aim::Group => incarnation.child.signal_group(signal),
+        });
+        sent.map_err(|error| {
+            let process = self.core.process(id).map(Process::shown);
+            format!(
+                "cannot send {} to {} (pid {}): {}",
+                shared::signal::name(signal),
+                process.unwrap_or_default(),
+                pid.0,
+                reason(&error)
+            )
+        })
     }
 
     fn redirect(&mut self, id: ProcessId, stream: Stream) {

@@ -11,6 +11,7 @@
 //! | `exit NAME code=1`, `exit NAME signal=SEGV` | the process ends |
 //! | `exec-fails NAME ENOENT` | it could not become its program; its end must be ordered too; `stage=chdir` |
 //! | `spawn-fails NAME EAGAIN` | the next time it is spawned, that fails |
+//! | `signal-fails NAME EPERM` | the next signal that somebody sends it by command is refused |
 //! | `wait 2s`, `at 2s` | time passes; what is due on the way happens at its exact time |
 //! | `oversleep 2s` | time passes, and the daemon does not notice until the next order is given |
 //! | `status` | shows the states |
@@ -43,6 +44,8 @@ pub(crate) struct Player {
     names: BTreeMap<ProcessId, String>,
     /// Processes whose next spawn fails, by what they are called in the script.
     unlucky: BTreeMap<ProcessId, Failure>,
+    /// Processes that may not be sent the next signal, and why.
+    untouchable: BTreeMap<ProcessId, Failure>,
     output: Vec<String>,
 }
 
@@ -56,6 +59,7 @@ impl Player {
             clients: 0,
             names: BTreeMap::new(),
             unlucky: BTreeMap::new(),
+            untouchable: BTreeMap::new(),
             output: Vec::new(),
         }
     }
@@ -114,6 +118,13 @@ impl Player {
                 };
                 let failure = words::failure("fork", errno)?;
                 self.unlucky.insert(self.process(name)?.0, failure);
+            }
+            "signal-fails" => {
+                let [name, errno] = words else {
+                    return Err("signal-fails NAME ERRNO".into());
+                };
+                let failure = words::failure("kill", errno)?;
+                self.untouchable.insert(self.process(name)?.0, failure);
             }
             "wait" | "at" | "oversleep" => {
                 let time = words::time(words.first().ok_or("how long?")?)?;
@@ -271,6 +282,24 @@ impl Player {
             } => {
                 let (aim, signal) = (words::aim(*aim), words::signal_name(*signal));
                 (format!("{aim} {} {} {signal}", name(id), pid.0), None)
+            }
+            Effect::Signal {
+                id,
+                pid,
+                signal,
+                cause,
+            } => {
+                let name = name(id);
+                let line = format!("signal {name} {} {}", pid.0, words::signal_name(*signal));
+                let refused = self.untouchable.remove(id).map(|failure| failure.detail);
+                let answer = Input::Signalled {
+                    id: *id,
+                    pid: *pid,
+                    signal: *signal,
+                    cause: cause.clone(),
+                    refused,
+                };
+                (line, Some(answer))
             }
             Effect::Redirect { id, stream } => {
                 let stream = words::stream(*stream);

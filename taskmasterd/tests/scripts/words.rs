@@ -98,6 +98,7 @@ pub(crate) fn exit(text: &str) -> Result<Exit, String> {
 /// The failure of `stage` with an errno given by name.
 pub(crate) fn failure(stage: &str, errno: &str) -> Result<Failure, String> {
     let number = match errno {
+        "EPERM" => 1,
         "ENOENT" => 2,
         "EAGAIN" => 11,
         "ENOMEM" => 12,

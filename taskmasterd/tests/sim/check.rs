@@ -79,7 +79,7 @@ pub(crate) fn change(change: &Change<'_>, os: &Os, books: &mut Books) -> Check {
                 )?;
                 books.forgotten.insert(*id);
             }
-            Effect::Kill { id, .. } | Effect::Redirect { id, .. } => {
+            Effect::Kill { id, .. } | Effect::Signal { id, .. } | Effect::Redirect { id, .. } => {
                 hold(!books.forgotten.contains(id), || {
                     format!("S14: {id:?} was forgotten")
                 })?;
@@ -176,14 +176,7 @@ fn spawn(change: &Change<'_>, os: &Os, id: ProcessId, books: &mut Books) -> Chec
 }
 
 fn kill(change: &Change<'_>, id: ProcessId, sweep: bool, books: &Books) -> Check {
-    let asked = matches!(
-        change.input,
-        Input::ShutdownNow { .. }
-            | Input::Command {
-                verb: Verb::Signal(9),
-                ..
-            }
-    );
+    let asked = matches!(change.input, Input::ShutdownNow { .. });
     let due = books
         .kill_due
         .get(&id)
@@ -200,6 +193,7 @@ fn reload(change: &Change<'_>, config: &Config) -> Check {
         let named = |effect: &&Effect| match effect {
             Effect::Spawn { id: other }
             | Effect::Kill { id: other, .. }
+            | Effect::Signal { id: other, .. }
             | Effect::Redirect { id: other, .. }
             | Effect::Forget { id: other } => *other == id,
             Effect::Event { .. } | Effect::Reply { .. } | Effect::Leave => false,

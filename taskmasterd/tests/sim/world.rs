@@ -298,6 +298,24 @@ impl World {
             Effect::Kill {
                 id, pid, signal, ..
             } => self.os.kill(self.now, (id, pid), signal, &mut self.rng)?,
+            Effect::Signal {
+                id,
+                pid,
+                signal,
+                cause,
+            } => {
+                let refused = self.rng.below(8) == 0;
+                if !refused {
+                    self.os.kill(self.now, (id, pid), signal, &mut self.rng)?;
+                }
+                return Ok(Some(Input::Signalled {
+                    id,
+                    pid,
+                    signal,
+                    cause,
+                    refused: refused.then(|| "not permitted".into()),
+                }));
+            }
             Effect::Reply { ticket, answer } => {
                 if !self.waiting.remove(&ticket) {
                     return Err(format!("S18: an answer to {ticket:?}, who does not wait"));
