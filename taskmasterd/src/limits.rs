@@ -152,6 +152,10 @@ pub const ACCEPT_RETRY_MS: u64 = 100;
 /// Reloads by signal are at least this far apart, in milliseconds; more signals are one.
 pub const RELOAD_INTERVAL_MS: u64 = 50;
 
+/// The time a control shell has to end with the daemon before it is killed, and then to be dead, in milliseconds:
+/// more than `attach` waits for a terminal that takes nothing.
+pub const SHELL_PATIENCE_MS: u16 = 3000;
+
 /// One message to syslog, in bytes: below what every syslogd takes.
 pub const SYSLOG_LEN_MAX: usize = 1900;
 /// The wait before syslog is connected to again, in milliseconds.

@@ -166,6 +166,8 @@ fn supervise(options: Options) -> Result<(), (u8, String)> {
         daemonize::ready().map_err(cannot("go into the background"))?;
     }
     let ran = reactor.run().map_err(cannot("go on"));
+    // With the reactor goes the control shell, which may still look at what the demonstration has.
+    drop(reactor);
     drop(demo);
     ran
 }

@@ -72,8 +72,8 @@ pub struct Equipment {
 /// A control shell in the daemon's own terminal.
 pub struct Shell {
     /// Its process.
-    pub child: sys::Child,
-    /// What is to be done when it has ended.
+    pub pid: i32,
+    /// Reaps it, once it is dead. One that lives when this is dropped, with the reactor, is ended first.
     pub ended: Box<dyn FnOnce()>,
 }
 

@@ -82,8 +82,7 @@ impl Reactor {
 
     /// A child that is not supervised: the shell, the helper, or an orphan that became ours.
     fn bury_other(&mut self, pid: i32) {
-        if let Some(shell) = self.shell.take_if(|shell| shell.child.pid() == pid) {
-            let _ = shell.child.reap();
+        if let Some(shell) = self.shell.take_if(|shell| shell.pid == pid) {
             (shell.ended)();
             let cause = Cause::Shell;
             self.inbox.push_back(Input::Shutdown {
@@ -98,7 +97,7 @@ impl Reactor {
 
     pub(super) fn is_shell(&self, pid: i32) -> bool {
         let shell = self.shell.as_ref();
-        shell.is_some_and(|shell| shell.child.pid() == pid)
+        shell.is_some_and(|shell| shell.pid == pid)
     }
 
     /// Where a grandchild keeps the terminals and pipes of the dead open, only the last few are listened to.
