@@ -33,6 +33,18 @@ fn child_of(parent: i32, name: &str) -> i32 {
     })
 }
 
+/// A user's bash, in which `"$@"` is this daemon with its control shell.
+fn bash(sandbox: &Sandbox, daemon: &Path) -> Term {
+    let mut command = Command::new("bash");
+    command.args(["--norc", "--noprofile", "-i", "-s"]);
+    command.arg(daemon);
+    command.args(["-c", &sandbox.text("tm.yaml"), "--shell"]);
+    command.env("HOME", sandbox.dir()).env("TERM", "xterm");
+    command.env("PS1", USERS_PROMPT).env_remove("HISTFILE");
+    command.current_dir(sandbox.dir());
+    Term::spawn(&command)
+}
+
 /// A user who types in bash, and has started a daemon with its control shell.
 struct User {
     sandbox: Sandbox,
@@ -42,18 +54,11 @@ struct User {
 }
 
 impl User {
-    /// Types this to start the daemon, whose name and words are `"$@"`.
+    /// Types this to start the daemon.
     #[track_caller]
     fn types(line: &str) -> Self {
         let sandbox = sandbox();
-        let mut command = Command::new("bash");
-        command.args(["--norc", "--noprofile", "-i", "-s"]);
-        command.arg(bins::taskmasterd());
-        command.args(["-c", &sandbox.text("tm.yaml"), "--shell"]);
-        command.env("HOME", sandbox.dir()).env("TERM", "xterm");
-        command.env("PS1", USERS_PROMPT).env_remove("HISTFILE");
-        command.current_dir(sandbox.dir());
-        let mut term = Term::spawn(&command);
+        let mut term = bash(&sandbox, bins::taskmasterd());
         term.type_line(USERS_PROMPT, "stty -a >before");
         term.type_line(USERS_PROMPT, line);
         term.wait_prompt(PROMPT);
@@ -154,6 +159,27 @@ fn a_shell_that_is_killed_leaves_a_terminal_in_order() {
     let user = User::at_a_shell();
     proc::signal(user.shell, Signal::SIGKILL);
     user.has_his_terminal_back(0);
+}
+
+// In the background the daemon is stopped as it hands over the terminal, before it listens to deaths.
+#[test]
+fn a_shell_that_is_dead_before_anybody_listens_has_been_left() {
+    let sandbox = sandbox();
+    let (daemon, shell) = (sandbox.path("taskmasterd"), sandbox.path("taskmasterctl"));
+    // By another process: a file that is open for writing in a child of ours could not be executed.
+    let script = "cp \"$0\" \"$1\" && printf '#!/bin/sh\\n' >\"$2\" && chmod +x \"$2\"";
+    let mut copying = Command::new("sh");
+    copying.args(["-c", script]).arg(bins::taskmasterd());
+    let copied = copying.args([&daemon, &shell]).status();
+    assert!(copied.expect("sh starts").success());
+    let mut term = bash(&sandbox, &daemon);
+    term.type_line(USERS_PROMPT, "\"$@\" &");
+    let daemon = child_of(term.pid(), "taskmasterd");
+    proc::wait_stopped(daemon);
+    proc::wait_dead(child_of(daemon, "taskmasterctl"));
+    term.send("fg\r");
+    term.wait_for("stopping all programs");
+    proc::wait_dead(daemon);
 }
 
 // Who calls the daemon need not edit lines: he would get the marks around what is pasted as text.

@@ -151,9 +151,10 @@ impl Reactor {
             core: Supervisor::new(config, Mono::default()),
             inbox: VecDeque::new(),
             sources,
-            // Connections and signals may have come before we listened.
+            // Connections and signals may have come before we listened, and the shell may be dead already.
             debts: Debts {
                 signals: true,
+                deaths: true,
                 accept: true,
                 ..Debts::default()
             },
