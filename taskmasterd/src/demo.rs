@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use shared::text::escape;
 use taskmasterd::files::reason;
 
 const CONFIG: &str = include_str!("demo.yaml");
@@ -20,7 +21,7 @@ impl Demo {
         let made = fs::DirBuilder::new().mode(0o700).create(&directory);
         made.map_err(cannot("make", &directory))?;
         let demo = Self(directory);
-        let text = CONFIG.replace("@DIRECTORY@", &demo.0.display().to_string());
+        let text = CONFIG.replace("@DIRECTORY@", &quotable(&demo.0.display().to_string()));
         fs::write(demo.config(), text).map_err(cannot("write", &demo.config()))?;
         Ok(demo)
     }
@@ -32,7 +33,7 @@ impl Demo {
             io::stdout(),
             "Five processes of {} are supervised now, and this is their control shell.\n\
              Try: status, tail -f ticker, restart worker:*, help. Leave with exit, which stops them.\n",
-            self.config().display()
+            escape(&self.config().display().to_string())
         );
     }
 
@@ -40,6 +41,20 @@ impl Demo {
     pub(crate) fn config(&self) -> PathBuf {
         self.0.join("demo.yaml")
     }
+}
+
+/// The text as it stands between double quotes in YAML, where all can be told but not everything can be written.
+fn quotable(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+    let mut quotable = String::new();
+    for c in text.chars() {
+        if plain(c) {
+            quotable.push(c);
+        } else {
+            quotable.push_str(&format!("\\U{:08x}", u32::from(c)));
+        }
+    }
+    quotable
 }
 
 fn cannot(what: &str, path: &Path) -> impl FnOnce(io::Error) -> String {

@@ -51,6 +51,33 @@ fn a_demonstration_runs_and_leaves_nothing() {
     });
 }
 
+// The directory stands in the configuration, where such characters mean something.
+#[test]
+fn a_demonstration_runs_in_a_directory_of_any_name() {
+    let sandbox = Sandbox::new();
+    for name in [
+        "a: #b'\"c",
+        "\\x41\\",
+        "%d {}\u{7f}\tsp\u{e9}\u{2028}",
+        "@DIRECTORY@",
+    ] {
+        let dir = sandbox.path(name);
+        fs::create_dir(&dir).expect("a directory can be made");
+        let mut command = Command::new(bins::taskmasterd());
+        command.arg("--demo").env("TMPDIR", &dir);
+        let commands = File::open(sandbox.write("commands", "status\n"));
+        command.stdin(commands.expect("a file can be read"));
+        let output = command.output().expect("taskmasterd starts");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let seen = output.status.success() && said.contains("\nworker:1 ");
+        assert!(seen, "{name:?}: {output:?}");
+        let welcome = said.lines().next().unwrap_or_default();
+        assert!(!welcome.contains(char::is_control), "{welcome:?}");
+        let left = fs::read_dir(&dir).expect("it is there").count();
+        assert_eq!(left, 0, "{name:?}");
+    }
+}
+
 #[test]
 fn a_demonstration_that_has_no_place_names_it() {
     let sandbox = Sandbox::new();
