@@ -72,12 +72,12 @@ pub(crate) fn parse() -> Result<Order, String> {
 
 fn parse_from(mut parser: lexopt::Parser) -> Result<Order, String> {
     use lexopt::Arg::{Long, Short, Value};
-    let (mut config, mut socket, mut modes, mut check) = (None, None, Vec::new(), false);
+    let (mut config, mut socket, mut modes, mut check) = (None, None, Vec::new(), None);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
-            Short('c') | Long("config") => config = Some(value(&mut parser)?),
-            Short('s') | Long("socket") => socket = Some(value(&mut parser)?),
-            Long("check") => check = true,
+            Short('c') | Long("config") => once(&mut config, "--config", value(&mut parser)?)?,
+            Short('s') | Long("socket") => once(&mut socket, "--socket", value(&mut parser)?)?,
+            Long("check") => once(&mut check, "--check", ())?,
             Long("daemonize") => modes.push(("--daemonize", Mode::Daemonize)),
             Long(DAEMONIZED) => modes.push(("", Mode::Daemonized)),
             Long("shell") => modes.push(("--shell", Mode::Shell)),
@@ -91,13 +91,14 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Order, String> {
             Short(_) | Long(_) | Value(_) => return Err(argument.unexpected().to_string()),
         }
     }
-    if let (true, Some((mode, _))) = (check, modes.first()) {
+    if let (Some(()), Some((mode, _))) = (check, modes.first()) {
         return Err(format!("--check and {mode} do not go together"));
     }
     let mode = match modes[..] {
         [] => Mode::Foreground,
         [(_, mode)] => mode,
         [(_, Mode::Daemonize), (_, Mode::Daemonized)] => Mode::Daemonized,
+        [(one, _), (other, _), ..] if one == other => return Err(only_once(one)),
         [(one, _), (other, _), ..] => return Err(format!("{one} and {other} do not go together")),
     };
     if mode == Mode::Demo && config.is_some() {
@@ -105,7 +106,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Order, String> {
     }
     let config = config.map_or_else(usual_config, Ok);
     match mode {
-        _ if check => config.map(Order::Check),
+        _ if check.is_some() => config.map(Order::Check),
         Mode::Demo => Ok(Order::Run(Options {
             mode,
             config: PathBuf::new(),
@@ -128,6 +129,18 @@ fn value(parser: &mut lexopt::Parser) -> Result<PathBuf, String> {
     } else {
         Ok(value.into())
     }
+}
+
+/// Takes what an option says. Whoever says two things means one of them, and we do not know which.
+fn once<T>(taken: &mut Option<T>, option: &str, said: T) -> Result<(), String> {
+    match taken.replace(said) {
+        None => Ok(()),
+        Some(_) => Err(only_once(option)),
+    }
+}
+
+fn only_once(option: &str) -> String {
+    format!("{option} can be given only once")
 }
 
 /// A reload must find the same file, wherever the daemon is by then.
@@ -192,5 +205,19 @@ mod tests {
         );
         assert!(parsed(&["file.yaml"]).unwrap_err().contains("file.yaml"));
         assert!(parsed(&["-c", ""]).is_err());
+    }
+
+    #[test]
+    fn what_is_given_twice_is_refused() {
+        for (words, option) in [
+            (&["-c", "a", "-c", "b"][..], "--config"),
+            (&["-ca", "--config=a", "--check"], "--config"),
+            (&["-s", "a", "--shell", "--socket", "b"], "--socket"),
+            (&["--check", "--check"], "--check"),
+            (&["--shell", "--shell"], "--shell"),
+        ] {
+            let want = format!("{option} can be given only once");
+            assert_eq!(parsed(words).unwrap_err(), want, "{words:?}");
+        }
     }
 }
