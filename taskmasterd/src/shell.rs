@@ -43,6 +43,7 @@ fn spawn(socket: &Path) -> Result<sys::Child, String> {
         .map_err(|error| format!("cannot ignore SIGTSTP: {}", reason(&error)))?;
     let mut command = Command::new(&program);
     command.arg("-s").arg(socket).process_group(0);
+    sys::end_with_daemon(&mut command);
     let mut shell = command
         .spawn()
         .map_err(|error| format!("cannot start {}: {}", program.display(), reason(&error)))?;

@@ -14,6 +14,8 @@ pub(crate) mod raw;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr::{self, NonNull};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -163,6 +165,13 @@ pub fn ignore(signal: Signal) -> io::Result<()> {
     // SAFETY: ignoring a signal is no code of ours, so none can run at a bad time.
     let done = unsafe { signal::signal(signal, SigHandler::SigIgn) };
     done.map(|_| ()).map_err(io::Error::from)
+}
+
+/// Has what `command` starts told to end when the daemon is dead, of whatever it died.
+pub fn end_with_daemon(command: &mut Command) {
+    let tell = || Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?);
+    // SAFETY: between fork and exec it is one system call, which touches no memory.
+    unsafe { command.pre_exec(tell) };
 }
 
 /// Has every descriptor but standard input, output and error closed at exec, whoever opened it.

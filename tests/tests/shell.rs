@@ -153,6 +153,15 @@ fn a_shell_that_does_not_listen_is_killed() {
     user.has_his_terminal_back(0);
 }
 
+// Nothing of the daemon is left to end it.
+#[test]
+fn a_shell_ends_with_a_daemon_that_is_killed() {
+    let user = User::at_a_shell();
+    proc::signal(user.daemon, Signal::SIGKILL);
+    proc::wait_dead(user.shell);
+    user.has_his_terminal_back(137);
+}
+
 // Whoever kills it leaves the terminal to the daemon in the modes of the line editor.
 #[test]
 fn a_shell_that_is_killed_leaves_a_terminal_in_order() {
