@@ -70,6 +70,13 @@ impl Timestamper {
             self.mid_line = !line.ends_with(b"\n");
         }
     }
+
+    /// What comes next is on a line of its own: ends the one that has begun, if one has.
+    pub fn end_line(&mut self, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.mid_line) {
+            out.push(b'\n');
+        }
+    }
 }
 
 /// Cuts a stream into lines that fit into a message to syslog.

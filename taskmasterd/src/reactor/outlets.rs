@@ -10,7 +10,7 @@ use shared::event::{EventKind, Severity};
 use crate::child::ansi::AnsiStripper;
 use crate::child::output::{Lines, Timestamper};
 use crate::config::model::{Output, Program};
-use crate::core::Mono;
+use crate::core::{Mono, Pid};
 use crate::files::user::UserFiles;
 use crate::files::{DaemonFiles, Files};
 use crate::logs::file::{LogWriter, Report};
@@ -18,7 +18,7 @@ use crate::logs::ring::Ring;
 use crate::sinks::eventlog::own;
 use crate::sys::{self, Arena};
 
-use super::news::{News, Speaker};
+use super::news::{NO_PID, News, Speaker};
 use super::terminal::Terminal;
 
 /// Both streams of a process.
@@ -34,17 +34,28 @@ pub(super) struct Channel {
     sink: Sink,
     stream: Stream,
     timestamps: Option<Timestamper>,
-    strip_ansi: Option<AnsiStripper>,
+    /// Who wrote the line of the file that was the last to get a time.
+    line_by: Pid,
+    strip_ansi: bool,
+    begun: Vec<Begun>,
     filtered: Vec<u8>,
     /// The clients that follow it.
     pub(super) followers: Vec<Token>,
+}
+
+/// What a process has begun and not ended: an escape sequence, a line for syslog. Whoever else writes to the stream,
+/// its next incarnation or a child that outlives it, does not go on with it.
+struct Begun {
+    by: Pid,
+    ansi: AnsiStripper,
+    lines: Lines,
 }
 
 enum Sink {
     Nowhere,
     Memory(Ring<Arena>),
     File(Box<LogWriter>),
-    Syslog(Lines),
+    Syslog,
     /// The daemon's own stream; bytes it cannot take at once are lost.
     Inherit(Option<OwnedFd>),
 }
@@ -79,7 +90,7 @@ impl Outlet {
         who: &Speaker,
     ) {
         let channel = self.channel(stream);
-        channel.finish(at, news, who);
+        channel.finish_all(at, news, who);
         let followers = std::mem::take(&mut channel.followers);
         *channel = Channel {
             followers,
@@ -107,15 +118,15 @@ impl Outlet {
 
 impl Channel {
     fn new(stream: Stream, program: &Program) -> Self {
-        let (mut timestamps, mut strip_ansi) = (None, None);
+        let (mut timestamps, mut strip_ansi) = (None, false);
         let sink = match program.output(stream) {
             Output::Memory => Sink::Memory(Ring::new(Arena::new)),
             Output::Discard | Output::Stdout => Sink::Nowhere,
             Output::Inherit => Sink::Inherit(own_stream(stream)),
-            Output::Syslog => Sink::Syslog(Lines::default()),
+            Output::Syslog => Sink::Syslog,
             Output::File(file) => {
                 timestamps = file.timestamps.then(Timestamper::default);
-                strip_ansi = file.strip_ansi.then(AnsiStripper::default);
+                strip_ansi = file.strip_ansi;
                 let files: Box<dyn Files> = match &program.launch.user {
                     Some(user) => Box::new(UserFiles(user.clone())),
                     None => Box::new(DaemonFiles),
@@ -127,7 +138,9 @@ impl Channel {
             sink,
             stream,
             timestamps,
+            line_by: NO_PID,
             strip_ansi,
+            begun: Vec::new(),
             filtered: Vec::new(),
             followers: Vec::new(),
         }
@@ -140,25 +153,30 @@ impl Channel {
             Sink::Nowhere | Sink::Inherit(None) => {}
             Sink::Memory(ring) => ring.push(bytes),
             Sink::Inherit(Some(fd)) => inherit(fd, bytes),
-            Sink::Syslog(lines) => {
+            Sink::Syslog => {
                 let severity = severity_of(self.stream);
+                let lines = &mut begun_by(&mut self.begun, who.pid).lines;
                 lines.push(bytes, |line| news.output_line(at.now, who, severity, line));
             }
             Sink::File(writer) => {
                 let mut plain = Vec::new();
-                let bytes = match &mut self.strip_ansi {
-                    Some(stripper) => {
-                        stripper.strip(bytes, &mut plain);
-                        &plain[..]
-                    }
-                    None => bytes,
+                let bytes = if self.strip_ansi {
+                    let stripper = &mut begun_by(&mut self.begun, who.pid).ansi;
+                    stripper.strip(bytes, &mut plain);
+                    &plain[..]
+                } else {
+                    bytes
                 };
                 match &mut self.timestamps {
-                    Some(stamper) => {
+                    Some(stamper) if !bytes.is_empty() => {
                         self.filtered.clear();
+                        if std::mem::replace(&mut self.line_by, who.pid) != who.pid {
+                            stamper.end_line(&mut self.filtered);
+                        }
                         stamper.stamp(at.unix_ms, bytes, &mut self.filtered);
                         writer.write(at.now, &self.filtered, &mut reports);
                     }
+                    Some(_) => {}
                     None => writer.write(at.now, bytes, &mut reports),
                 }
             }
@@ -166,11 +184,31 @@ impl Channel {
         self.report(reports, at, news, who);
     }
 
-    /// The process is dead and its output at an end: what was held back comes out.
+    /// Nobody writes any more what `who` wrote: what was held back comes out, and what was begun is forgotten.
     pub(super) fn finish(&mut self, at: At, news: &mut News, who: &Speaker) {
-        if let Sink::Syslog(lines) = &mut self.sink {
+        let begun = self.begun.iter().position(|begun| begun.by == who.pid);
+        if let Some(mut begun) = begun.map(|index| self.begun.swap_remove(index)) {
             let severity = severity_of(self.stream);
+            let lines = &mut begun.lines;
             lines.finish(|line| news.output_line(at.now, who, severity, line));
+        }
+        let mut reports = Vec::new();
+        if let (Sink::File(writer), Some(stamper)) = (&mut self.sink, &mut self.timestamps)
+            && self.line_by == who.pid
+        {
+            self.filtered.clear();
+            stamper.end_line(&mut self.filtered);
+            writer.write(at.now, &self.filtered, &mut reports);
+        }
+        self.report(reports, at, news, who);
+    }
+
+    /// Nobody writes to this destination any more.
+    fn finish_all(&mut self, at: At, news: &mut News, who: &Speaker) {
+        let pids = self.begun.iter().map(|begun| begun.by);
+        for pid in pids.chain([self.line_by]).collect::<Vec<_>>() {
+            let shown = who.shown.clone();
+            self.finish(at, news, &Speaker { shown, pid });
         }
     }
 
@@ -189,7 +227,7 @@ impl Channel {
             Sink::Memory(ring) => Ok(ring.last(n)),
             Sink::File(writer) => writer.tail(n),
             Sink::Nowhere => Err("its output is discarded".into()),
-            Sink::Syslog(_) => Err("its output goes to syslog".into()),
+            Sink::Syslog => Err("its output goes to syslog".into()),
             Sink::Inherit(_) => Err("its output goes to where the daemon's goes".into()),
         }
     }
@@ -199,7 +237,7 @@ impl Channel {
         match &mut self.sink {
             Sink::Memory(ring) => ring.clear(),
             Sink::File(writer) => writer.clear()?,
-            Sink::Nowhere | Sink::Syslog(_) | Sink::Inherit(_) => {}
+            Sink::Nowhere | Sink::Syslog | Sink::Inherit(_) => {}
         }
         Ok(())
     }
@@ -230,6 +268,20 @@ impl Channel {
             news.tell(at.now, at.unix_ms, kind, shared::event::Cause::Policy);
         }
     }
+}
+
+/// What the process of `pid` has begun.
+fn begun_by(all: &mut Vec<Begun>, pid: Pid) -> &mut Begun {
+    let index = all.iter().position(|begun| begun.by == pid);
+    let index = index.unwrap_or_else(|| {
+        all.push(Begun {
+            by: pid,
+            ansi: AnsiStripper::default(),
+            lines: Lines::default(),
+        });
+        all.len() - 1
+    });
+    &mut all[index]
 }
 
 fn severity_of(stream: Stream) -> Severity {

@@ -211,8 +211,8 @@ impl Reactor {
         self.dirty.insert(token);
     }
 
-    /// Nobody can write to it any more.
-    fn close_output(&mut self, token: Token) {
+    /// Nobody can write to it any more, or nobody is to be heard who does.
+    pub(super) fn close_output(&mut self, token: Token) {
         let Some(Source::Output(output)) = self.sources.remove(token) else {
             return;
         };

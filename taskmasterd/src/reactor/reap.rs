@@ -105,11 +105,13 @@ impl Reactor {
         let leftovers = self.leftovers.entry(id).or_default();
         leftovers.extend(outputs);
         leftovers.retain(|&token| self.sources.get(token).is_some());
-        while leftovers.len() > LEFTOVERS_MAX {
-            self.sources.remove(leftovers.remove(0));
-        }
+        let too_many = leftovers.len().saturating_sub(LEFTOVERS_MAX);
+        let dropped: Vec<Token> = leftovers.drain(..too_many).collect();
         if leftovers.is_empty() {
             self.leftovers.remove(&id);
+        }
+        for token in dropped {
+            self.close_output(token);
         }
     }
 
