@@ -8,6 +8,7 @@ use nix::unistd::{getegid, geteuid};
 use shared::name::ProgramName;
 
 use super::keys::{self, Place, judge};
+use super::logs::{self, Writer};
 use super::node::{Entry, Node, find, is_program_list, written_twice};
 use super::open::{self, Trust};
 use super::report::{At, Fault, Problems, Report};
@@ -61,7 +62,7 @@ pub fn load(path: &Path, env: &Surroundings) -> Result<Config, Problems> {
         report: Report::default(),
         users: Users::default(),
         places: BTreeMap::new(),
-        logs: BTreeMap::new(),
+        logs: Vec::new(),
         config: Config::default(),
     };
     if let Some((file, root)) = loader.open(path, None) {
@@ -80,17 +81,9 @@ struct Loader<'a> {
     users: Users,
     /// Where each program's name stands.
     places: BTreeMap<ProgramName, At>,
-    /// Who writes each log file.
-    logs: BTreeMap<PathBuf, Vec<Writer>>,
+    /// Who writes log files.
+    logs: Vec<Writer>,
     config: Config,
-}
-
-/// A stream of a program that goes to a file.
-struct Writer {
-    at: At,
-    key: String,
-    processes: u32,
-    rotates: bool,
 }
 
 impl Loader<'_> {
@@ -141,7 +134,8 @@ impl Loader<'_> {
                 self.include(path, node, defaults);
             }
         }
-        self.judge_logs();
+        self.note_event_log(entries);
+        logs::judge(&self.logs, &mut self.report);
         self.judge_numbers(file);
     }
 
@@ -284,32 +278,25 @@ impl Loader<'_> {
         for (key, output) in [("stdout", &program.stdout), ("stderr", &program.stderr)] {
             let Output::File(log) = output else { continue };
             let entry = find(own, key).or_else(|| find(defaults, key));
-            let writer = Writer {
+            self.logs.push(Writer {
                 at: entry.map_or(at, |entry| entry.at),
                 key: format!("{}.{key}", program.name),
+                path: log.path.clone(),
                 processes: program.numprocs,
-                rotates: log.max_size.is_some(),
-            };
-            self.logs.entry(log.path.clone()).or_default().push(writer);
+                keep: log.max_size.is_some().then_some(log.keep),
+            });
         }
     }
 
-    /// Each process rotates on its own account, so a file of several would be moved away under the others.
-    fn judge_logs(&mut self) {
-        for (path, writers) in &self.logs {
-            let writing: u32 = writers.iter().map(|writer| writer.processes).sum();
-            for writer in writers
-                .iter()
-                .filter(|writer| writer.rotates && writing > 1)
-            {
-                let what = format!(
-                    "{}: {} is written by {writing} streams and cannot be rotated; give each its \
-                     own file, or leave out max_size",
-                    writer.key,
-                    path.display()
-                );
-                self.report.problem(writer.at, what);
-            }
+    fn note_event_log(&mut self, entries: &[Entry]) {
+        if let (Some(entry), Some(path)) = (find(entries, "log"), &self.config.log) {
+            self.logs.push(Writer {
+                at: entry.at,
+                key: "log".into(),
+                path: path.clone(),
+                processes: 1,
+                keep: None,
+            });
         }
     }
 

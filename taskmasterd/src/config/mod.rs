@@ -9,6 +9,7 @@ mod destinations;
 mod environment;
 mod file;
 mod keys;
+mod logs;
 mod node;
 mod open;
 mod output;

@@ -1,5 +1,7 @@
 //! Files that ask for too much, and those that only look so.
 
+use std::fs;
+
 use super::{Files, good, load, problems, somebody};
 
 /// Each in well under a second even without optimisation, and with a bound on what it may cost in memory.
@@ -65,6 +67,75 @@ fn a_file_of_several_writers_is_not_rotated() {
     );
     good("programs: {a: {cmd: x, stdout: /a}, b: {cmd: x, stdout: /a, stderr: /b}}");
     good("programs: {a: {cmd: x, stdout: {path: /a, max_size: 1MB}, stderr: stdout}}");
+}
+
+#[test]
+fn the_event_log_is_no_programs_to_rotate() {
+    let found = problems(
+        "log: {path: /var/ev.log}\nprograms:\n  a: {cmd: x, stdout: {path: /var/./ev.log, max_size: 500}}\n",
+    );
+    let wanted = "tm.yaml:3:15: a.stdout: /var/./ev.log is written by 2 streams and cannot be rotated: log at \
+                  tm.yaml:1:1 writes it too; give each its own file, or leave out max_size";
+    assert_eq!(found, [wanted]);
+    good("log: /var/ev.log\nprograms: {a: {cmd: x, stdout: /var/ev.log}}");
+    good("log: /dev/null\nprograms: {a: {cmd: x, stdout: {path: /dev/null, max_size: 500}}}");
+}
+
+#[test]
+fn a_name_that_a_rotation_gives_is_no_log() {
+    let text = |log: &str, keep: &str| {
+        format!(
+            "log: /{log}\nprograms:\n  a: {{cmd: x, stdout: {{path: /w.log, max_size: 300{keep}}}}}\n  \
+             b: {{cmd: x, stdout: /w.log.3}}\n"
+        )
+    };
+    let wanted = |place: &str, keep: u32| {
+        let names =
+            format!("a.stdout at tm.yaml:3:15 keeps its rotated files under, /w.log.1 to .{keep}");
+        format!("tm.yaml:{place} is among the names that {names}; name another path")
+    };
+    let found = problems(text("ev.log", ", keep: 3"));
+    assert_eq!(found, [wanted("4:15: b.stdout: /w.log.3", 3)]);
+    let found = problems(text("w.log.10", ""));
+    assert_eq!(
+        found,
+        [
+            wanted("1:1: log: /w.log.10", 10),
+            wanted("4:15: b.stdout: /w.log.3", 10)
+        ]
+    );
+    for (log, keep) in [
+        ("w.log.0", 2),
+        ("w.log.03", 2),
+        ("w.log.4", 0),
+        ("w.log.+1", 1),
+    ] {
+        good(&text(log, &format!(", keep: {keep}")));
+    }
+}
+
+#[test]
+fn a_symlink_to_its_directory_makes_no_other_file() {
+    let files = Files::new();
+    fs::create_dir(files.0.join("there")).expect("a directory can be made");
+    std::os::unix::fs::symlink("there", files.0.join("link")).expect("a link can be made");
+    let dir = files.0.display();
+    let found = |log: &str| {
+        problems(format!(
+            "log: {dir}/there/{log}\n\
+             programs: {{a: {{cmd: x, stdout: {{path: {dir}/link/w.log, max_size: 300, keep: 1}}}}}}\n"
+        ))
+    };
+    let shared = found("w.log");
+    assert!(
+        shared[0].contains("is written by 2 streams and cannot be rotated: log at"),
+        "{shared:?}"
+    );
+    let taken = found("w.log.1");
+    assert!(
+        taken[0].contains("log: ") && taken[0].contains("there/w.log.1 is among the names"),
+        "{taken:?}"
+    );
 }
 
 #[test]
