@@ -110,6 +110,13 @@ pub(crate) struct Open {
     pub(crate) len: u64,
 }
 
+impl Open {
+    /// Whether nobody can find it any more: it has no name.
+    pub(crate) fn is_deleted(&self) -> bool {
+        fstat(&self.fd).is_ok_and(|status| status.st_nlink == 0)
+    }
+}
+
 const SAFELY: OFlag = OFlag::O_NOFOLLOW
     .union(OFlag::O_NONBLOCK)
     .union(OFlag::O_CLOEXEC)

@@ -113,6 +113,37 @@ fn a_spoilt_log_file_stops_nobody_and_comes_back_when_mended() {
     }
 }
 
+// Nobody sends a signal: what is gone is missed when something is written, and found when it is there again.
+#[test]
+fn a_log_that_vanishes_is_told_of_and_comes_back_by_itself() {
+    let sandbox = Sandbox::new();
+    let (dir, log) = (sandbox.path("d"), sandbox.path("d/p.out"));
+    fs::create_dir(&dir).expect("a directory can be made");
+    let cmd = sandbox.puppet("p", &["--tick", "20ms"]);
+    let keys = json!({"cmd": cmd, "tty": "none", "stdout": log});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    let pid = daemon.wait_state("p", State::Running).pid;
+    let wait_ticks = || {
+        eventually("ticks in the log", SOON, || {
+            let has_ticks = fs::read(&log).is_ok_and(|text| !text.is_empty());
+            check(has_ticks, || daemon.said())
+        });
+    };
+    wait_ticks();
+    fs::remove_file(&log).expect("a log can be removed");
+    wait_ticks();
+    daemon.wait_log(&["p.out was deleted"]);
+    // In one step, so that nothing is made in it meanwhile.
+    let doomed = daemon.sandbox().path("doomed");
+    fs::rename(&dir, &doomed).expect("a directory can be renamed");
+    fs::remove_dir_all(doomed).expect("a directory can be removed");
+    daemon.wait_log(&["p.out: no such file", "cannot be written"]);
+    fs::create_dir(&dir).expect("a directory can be made");
+    wait_ticks();
+    daemon.wait_log(&["p.out again", "lost"]);
+    assert_eq!(daemon.status("p").pid, pid);
+}
+
 // A disk that is full: the program is never held up, what is lost is counted, and all is well again after.
 #[test]
 fn a_full_disk_blocks_nobody_and_the_loss_is_counted() {

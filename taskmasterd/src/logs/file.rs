@@ -3,7 +3,8 @@
 //! A program never waits for its log. What cannot be written at once (a full disk, a directory that is gone) is
 //! lost and counted: written and lost together are what was produced, exactly. The first trouble is reported,
 //! later ones at most once a minute; the file is tried again at most once a second, as output comes. Neither a
-//! reopening nor a rotation that fails loses a byte: the file that is open goes on being written.
+//! reopening nor a rotation that fails loses a byte: the file that is open goes on being written. One that was
+//! deleted would swallow everything without a word, and is let go of: that too is looked at once a second.
 
 use std::fs::File;
 use std::io;
@@ -27,6 +28,8 @@ pub enum Report {
     Recovered { lost: u64 },
     /// The file could not be reopened or rotated; nothing is lost, the old one goes on being written.
     Hindered { reason: String },
+    /// The file was deleted, and a new one is written.
+    Deleted,
 }
 
 /// Writes one stream to its file.
@@ -46,6 +49,9 @@ pub struct LogWriter {
     /// When the next rotation may be tried, and when trouble with it may be reported again.
     rotate_at: Mono,
     tell_rotation_at: Mono,
+    /// When to look again whether the file has been deleted, and when that may be reported again.
+    look_at: Mono,
+    tell_deletion_at: Mono,
 }
 
 /// The file could not be written the last time.
@@ -72,6 +78,8 @@ impl LogWriter {
             tell_at: Mono::default(),
             rotate_at: Mono::default(),
             tell_rotation_at: Mono::default(),
+            look_at: Mono::default(),
+            tell_deletion_at: Mono::default(),
         }
     }
 
@@ -92,6 +100,7 @@ impl LogWriter {
 
     /// Opens the file, or opens it anew because somebody may have renamed it; if that fails, the old one stays.
     pub fn reopen(&mut self, now: Mono, out: &mut Vec<Report>) {
+        self.file.take_if(|file| file.is_deleted());
         match self.open() {
             Ok(file) => {
                 self.file = Some(file);
@@ -115,6 +124,10 @@ impl LogWriter {
             self.lose(bytes.len());
             return self.tell(now, out);
         }
+        if now >= self.look_at {
+            self.look_at = now.after(LOG_RETRY_MS);
+            self.leave_deleted(now, out);
+        }
         let (taken, problem) = self.attempt(bytes);
         self.written += taken as u64;
         self.lose(bytes.len() - taken);
@@ -132,7 +145,7 @@ impl LogWriter {
 
     /// Empties the file.
     pub fn clear(&mut self) -> Result<(), String> {
-        let mut file = match self.file.take() {
+        let mut file = match self.file.take().filter(|file| !file.is_deleted()) {
             Some(file) => file,
             None => self.open()?,
         };
@@ -143,6 +156,18 @@ impl LogWriter {
 
     fn open(&self) -> Result<Open, String> {
         files::open_to_append(self.files.as_ref(), &self.path)
+    }
+
+    /// Lets go of a file that has no name any more. Where no new one can be made, the next write says why.
+    fn leave_deleted(&mut self, now: Mono, out: &mut Vec<Report>) {
+        if self.file.take_if(|file| file.is_deleted()).is_none() {
+            return;
+        }
+        self.file = self.open().ok();
+        if self.file.is_some() && self.trouble.is_none() && now >= self.tell_deletion_at {
+            self.tell_deletion_at = now.after(LOG_TROUBLE_MS);
+            out.push(Report::Deleted);
+        }
     }
 
     /// How many of the bytes the file took, and why not all of them.

@@ -264,6 +264,9 @@ impl Channel {
                 Report::Hindered { reason } => EventKind::Trouble {
                     text: format!("{process}: {path}: {reason}"),
                 },
+                Report::Deleted => EventKind::Notice {
+                    text: format!("{process}: {path} was deleted; output goes to a new file"),
+                },
             };
             news.tell(at.now, at.unix_ms, kind, shared::event::Cause::Policy);
         }

@@ -17,7 +17,7 @@ use shared::text::timestamp;
 
 use super::queue::Queue;
 use crate::core::Mono;
-use crate::files::{DaemonFiles, open_to_append, reason};
+use crate::files::{DaemonFiles, Open, open_to_append, reason};
 use crate::limits::EVENT_RETRY_MS;
 use crate::sys;
 
@@ -33,10 +33,12 @@ pub struct EventLog {
 #[derive(Debug)]
 struct LogFile {
     path: PathBuf,
-    fd: Option<OwnedFd>,
+    file: Option<Open>,
     queue: Queue,
     /// It could not be written the last time, and this is when to try again.
     retry_at: Option<Mono>,
+    /// When to look again whether it has been deleted.
+    look_at: Mono,
 }
 
 #[derive(Debug)]
@@ -52,9 +54,10 @@ impl EventLog {
     pub fn new(path: Option<PathBuf>, stderr: Option<OwnedFd>) -> Self {
         let file = path.map(|path| LogFile {
             path,
-            fd: None,
+            file: None,
             queue: Queue::default(),
             retry_at: None,
+            look_at: Mono::default(),
         });
         let stderr = stderr.map(|fd| Stderr {
             fd,
@@ -91,7 +94,9 @@ impl EventLog {
             let waits = done.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe);
             stderr.retry_at = waits.then(|| now.after(EVENT_RETRY_MS));
         }
-        self.file.as_mut().and_then(|file| file.flush(now, gap))
+        let file = self.file.as_mut()?;
+        file.leave_deleted(now, self.at);
+        file.flush(now, gap)
     }
 
     /// When lines that wait are to be tried again, if any do: nothing announces that there is room for them.
@@ -107,20 +112,31 @@ impl EventLog {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
-        file.fd = Some(file.open()?);
+        file.file = Some(file.open()?);
         file.retry_at = None;
         Ok(())
     }
 }
 
 impl LogFile {
-    fn open(&self) -> Result<OwnedFd, String> {
-        match open_to_append(&DaemonFiles, &self.path) {
-            Ok(open) => Ok(open.fd),
-            Err(reason) => {
-                let path = self.path.display();
-                Err(format!("the event log cannot be opened: {path}: {reason}"))
-            }
+    fn open(&self) -> Result<Open, String> {
+        open_to_append(&DaemonFiles, &self.path).map_err(|reason| {
+            let path = self.path.display();
+            format!("the event log cannot be opened: {path}: {reason}")
+        })
+    }
+
+    /// Lets go of a file that has no name any more, before lines are lost in it; the next one tells of it.
+    fn leave_deleted(&mut self, now: Mono, at: u64) {
+        if self.queue.is_empty() || now < self.look_at {
+            return;
+        }
+        self.look_at = now.after(EVENT_RETRY_MS);
+        if self.file.take_if(|file| file.is_deleted()).is_some() {
+            let (time, severity) = (timestamp(at), Severity::Warning.tag());
+            self.queue.push(format!(
+                "{time} {severity} the event log was deleted, and what was in it is gone"
+            ));
         }
     }
 
@@ -142,11 +158,11 @@ impl LogFile {
 
     fn write_all(&mut self, gap: impl Fn(u64) -> String) -> Result<(), String> {
         // After an error the path may lead somewhere else by now.
-        if self.fd.is_none() || self.retry_at.is_some() {
-            self.fd = Some(self.open()?);
+        if self.file.is_none() || self.retry_at.is_some() {
+            self.file = Some(self.open()?);
         }
-        let fd = self.fd.as_ref().expect("it was opened above");
-        let done = self.queue.drain(gap, |bytes| write_some(fd, bytes));
+        let file = self.file.as_ref().expect("it was opened above");
+        let done = self.queue.drain(gap, |bytes| write_some(&file.fd, bytes));
         done.map_err(|errno| {
             let path = self.path.display();
             let reason = reason(&errno.into());

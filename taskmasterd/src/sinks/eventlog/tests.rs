@@ -68,6 +68,35 @@ fn what_could_not_be_written_is_kept_and_then_counted() {
 }
 
 #[test]
+fn a_deleted_file_is_missed_and_begun_anew() {
+    let dir = Dir::new("events-deleted");
+    fs::create_dir(dir.path("sub")).unwrap();
+    let path = dir.path("sub/log");
+    let mut log = EventLog::new(Some(path.clone()), None);
+    let mut put = |ms, text| {
+        log.push(&notice(ms, text));
+        log.flush(Mono(ms))
+    };
+    let lines = || {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text.lines().map(|line| line.split_once(' ').unwrap().1);
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let gone = "WARN the event log was deleted, and what was in it is gone";
+    assert_eq!(put(0, "one"), None);
+    fs::remove_file(&path).unwrap();
+    assert_eq!(put(1000, "two"), None);
+    assert_eq!(lines(), ["INFO two", gone]);
+    fs::remove_dir_all(dir.path("sub")).unwrap();
+    let trouble = put(2000, "three").unwrap();
+    assert!(trouble.ends_with("no such file or directory"), "{trouble}");
+    assert_eq!(put(3000, "four"), None);
+    fs::create_dir(dir.path("sub")).unwrap();
+    assert_eq!(put(4000, "five"), None);
+    assert_eq!(lines(), ["INFO three", gone, "INFO four", "INFO five"]);
+}
+
+#[test]
 fn a_renamed_file_is_let_go_of_at_a_reopening() {
     let dir = Dir::new("events-reopen");
     let mut log = EventLog::new(Some(dir.path("log")), None);
