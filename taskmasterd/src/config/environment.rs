@@ -12,7 +12,8 @@ use crate::config::model::Identity;
 
 /// The variables of a program; `user` is whom it runs as.
 pub(super) fn read(keys: &mut Keys<'_>, user: Option<&Identity>) -> BTreeMap<String, String> {
-    let trust = if keys.env.euid == 0 && user.is_none_or(|user| user.uid == 0) {
+    let other = user.filter(|user| keys.env.euid == 0 && user.uid != 0);
+    let trust = if keys.env.euid == 0 && other.is_none() {
         Trust::RootOnly
     } else {
         Trust::Anyone
@@ -22,7 +23,18 @@ pub(super) fn read(keys: &mut Keys<'_>, user: Option<&Identity>) -> BTreeMap<Str
     if let Some(node) = keys.get("env_file")
         && let Some(path) = keys.take("env_file", node, |node| values::path(node, base))
     {
-        read_file(keys, node, &path, trust, &mut variables);
+        let opened = match other {
+            Some(user) => open::open_for(user, &path),
+            None => open::open(&path),
+        };
+        let read = opened.and_then(|file| open::read(&file, &path, trust));
+        match read {
+            Ok(text) => read_lines(keys, &text, &path, trust, &mut variables),
+            Err(what) => {
+                let what = format!("{} {what}", path.display());
+                keys.problem(node.at, "env_file", &what);
+            }
+        }
     }
     if let Some(node) = keys.get("env").filter(|node| !node.is_null()) {
         read_map(keys, node, trust, &mut variables);
@@ -67,21 +79,13 @@ fn judge_name(name: &str, trust: Trust) -> Result<(), String> {
     Ok(())
 }
 
-fn read_file(
+fn read_lines(
     keys: &mut Keys<'_>,
-    node: &Node,
+    text: &str,
     path: &Path,
     trust: Trust,
     variables: &mut BTreeMap<String, String>,
 ) {
-    let read = open::open(path).and_then(|file| open::read(&file, path, trust));
-    let text = match read {
-        Ok(text) => text,
-        Err(what) => {
-            let what = format!("{} {what}", path.display());
-            return keys.problem(node.at, "env_file", &what);
-        }
-    };
     let file = keys.report.add_file(path.display().to_string());
     for (line, content) in (1..).zip(text.lines()) {
         let at = At {

@@ -1,13 +1,17 @@
 //! Reading a file without ever waiting for it, and whether what it says may be trusted.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
+
+use crate::config::model::Identity;
 use crate::files::reason;
-use crate::files::way::{Lead, Why, judge, led_by_others};
+use crate::files::way::{Lead, Why, chosen_by_others, judge, led_by_others};
 use crate::limits::CONFIG_LEN_MAX;
+use crate::sys::as_filesystem_user;
 
 /// Whether it matters who else could have written a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +24,47 @@ pub(super) enum Trust {
 
 /// A file to be read; where there is none, that is a matter of who named it.
 pub(super) fn open(path: &Path) -> Result<File, String> {
-    // Without O_NONBLOCK the open of a FIFO would wait for somebody to write into it.
+    open_as_daemon(path).map_err(|error| format!("cannot be opened: {}", reason(&error)))
+}
+
+/// Without O_NONBLOCK the open of a FIFO would wait for somebody to write into it.
+const OPEN_FLAGS: i32 = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
+
+fn open_as_daemon(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY)
+        .custom_flags(OPEN_FLAGS)
         .open(path)
-        .map_err(|error| format!("cannot be opened: {}", reason(&error)))
+}
+
+/// A file to be read for a program of `user` by a daemon of root, who could read more than he: root's rights serve
+/// only where nobody but root chose the file, and elsewhere it is opened with the user's.
+pub(super) fn open_for(user: &Identity, path: &Path) -> Result<File, String> {
+    let cannot = |who: &str, what: &str| format!("cannot be opened as {who}: {what}");
+    let Some(Lead { step, why }) = chosen_by_others(path) else {
+        return open_as_daemon(path).map_err(|error| cannot("root", &reason(&error)));
+    };
+    as_filesystem_user(user, || open_what_is_named(path)).map_err(|error| {
+        let mut what = reason(&error);
+        if error.kind() == ErrorKind::PermissionDenied {
+            let chosen = match why {
+                Why::Owner { uid, .. } => format!("{} belongs to uid {uid}", quoted(&step)),
+                Why::Mode(mode) => format!("others can write {} (mode {mode:04o})", quoted(&step)),
+            };
+            what.push_str(", and root does not read it for him, because ");
+            what.push_str(&chosen);
+        }
+        cannot(&user.name, &what)
+    })
+}
+
+/// Without the links in `/proc` that lead where a path could not: the daemon's own are open to this thread, whoever
+/// it is to the file system.
+fn open_what_is_named(path: &Path) -> io::Result<File> {
+    let how = OpenHow::new()
+        .flags(OFlag::from_bits_retain(libc::O_RDONLY | OPEN_FLAGS))
+        .resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    Ok(openat2(AT_FDCWD, path, how)?.into())
 }
 
 /// The text of the file that was opened at `path`.

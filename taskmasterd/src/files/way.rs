@@ -32,6 +32,23 @@ pub enum Why {
 /// The way ends where there is nothing or nothing can be seen: nobody could have put it there, and who opens
 /// it hears why not.
 pub fn led_by_others(path: &Path, uid: u32) -> Option<Lead> {
+    walk(path, uid, Sticky::Holds)
+}
+
+/// The same for what root opens on behalf of somebody else, who must not have chosen it. He cannot make a directory
+/// of root's, but he can have moved a file of root's, or a hard link to one, into a sticky directory.
+pub fn chosen_by_others(path: &Path) -> Option<Lead> {
+    walk(path, 0, Sticky::HoldsDirectories)
+}
+
+/// What a sticky directory of root's is trusted to hold, if it belongs to root too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sticky {
+    Holds,
+    HoldsDirectories,
+}
+
+fn walk(path: &Path, uid: u32, sticky: Sticky) -> Option<Lead> {
     let path = std::path::absolute(path).ok()?;
     let mut here = PathBuf::from("/");
     let mut lead = judge(&here, &symlink_metadata(&here).ok()?, uid);
@@ -44,7 +61,15 @@ pub fn led_by_others(path: &Path, uid: u32) -> Option<Lead> {
             continue;
         }
         let step = here.join(name);
-        let found = symlink_metadata(&step).ok()?;
+        let found = symlink_metadata(&step);
+        let is_directory = found.as_ref().is_ok_and(Metadata::is_dir);
+        if sticky == Sticky::HoldsDirectories
+            && !is_directory
+            && let Some(why) = shared(&symlink_metadata(&here).ok()?)
+        {
+            return Some(Lead { step: here, why });
+        }
+        let found = found.ok()?;
         lead = judge(&step, &found, uid);
         if !found.is_symlink() {
             here = step;
@@ -73,23 +98,23 @@ fn steps_of(path: &Path) -> Vec<OsString> {
 
 /// The step itself, as it was found: whether somebody other than root and the user `uid` has it in hand.
 pub fn judge(step: &Path, found: &Metadata, uid: u32) -> Option<Lead> {
-    let (owner, mode) = (found.uid(), found.mode() & 0o7777);
-    let sticky = found.is_dir() && mode & 0o1000 != 0;
+    let owner = found.uid();
+    let sticky = found.is_dir() && found.mode() & 0o1000 != 0;
     let why = if owner != 0 && owner != uid {
-        Why::Owner {
-            uid: owner,
-            link: found.is_symlink(),
-        }
-    } else if mode & 0o022 != 0 && !sticky && !found.is_symlink() {
-        // The mode of a link means nothing.
-        Why::Mode(mode)
+        let link = found.is_symlink();
+        Some(Why::Owner { uid: owner, link })
     } else {
-        return None;
+        // The mode of a link means nothing.
+        shared(found).filter(|_| !sticky && !found.is_symlink())
     };
-    Some(Lead {
-        step: step.to_owned(),
-        why,
-    })
+    let step = step.to_owned();
+    why.map(|why| Lead { step, why })
+}
+
+/// Its mode, if others than its owner can write to it.
+fn shared(found: &Metadata) -> Option<Why> {
+    let mode = found.mode() & 0o7777;
+    (mode & 0o022 != 0).then_some(Why::Mode(mode))
 }
 
 /// Whether nobody but root can change what is in `directory`: it and all above it are root's, no symlink is on
@@ -154,6 +179,35 @@ mod tests {
         set_mode(&dir.path("a/b/c/file"), 0o1666);
         let file = dir.path("a/b/c/file");
         assert_eq!(lead(&file), by_mode(file.clone(), 0o1666));
+    }
+
+    // The file may be one of root's that somebody moved there, or a hard link to it.
+    #[test]
+    fn a_sticky_directory_keeps_no_file_from_being_chosen() {
+        if !geteuid().is_root() {
+            return eprintln!("skipped: needs root");
+        }
+        let dir = Dir::new("chosen");
+        set_mode(&dir.path(""), 0o755);
+        fs::create_dir(dir.path("shared")).unwrap();
+        fs::create_dir(dir.path("shared/own")).unwrap();
+        set_mode(&dir.path("shared/own"), 0o755);
+        for file in ["shared/file", "shared/own/file"] {
+            fs::write(dir.path(file), "").unwrap();
+            set_mode(&dir.path(file), 0o600);
+        }
+        symlink("own", dir.path("shared/link")).unwrap();
+        set_mode(&dir.path("shared"), 0o1777);
+        let shared = by_mode(dir.path("shared"), 0o1777);
+        for chosen in ["shared/file", "shared/none", "shared/link/file"] {
+            assert_eq!(chosen_by_others(&dir.path(chosen)), shared, "{chosen}");
+            assert_eq!(lead(&dir.path(chosen)), None, "{chosen}");
+        }
+        assert_eq!(chosen_by_others(&dir.path("shared/own/file")), None);
+        assert_eq!(chosen_by_others(&dir.path("shared/own/none")), None);
+        chown(dir.path("shared/own/file"), Some(4321), None).unwrap();
+        let file = dir.path("shared/own/file");
+        assert_eq!(chosen_by_others(&file), by_owner(file.clone(), 4321, false));
     }
 
     #[test]
