@@ -31,6 +31,8 @@ pub(super) struct Link {
     outgoing: Backlog,
     /// How much of the first of them has gone.
     begun: usize,
+    /// Whether nothing will go any more. What waits is only counted then.
+    deaf: bool,
     /// What came right behind the answer to `attach`.
     early: Vec<u8>,
 }
@@ -43,6 +45,7 @@ impl Link {
             decoder: Decoder::default(),
             outgoing: Backlog::default(),
             begun: 0,
+            deaf: false,
             early,
         })
     }
@@ -53,16 +56,24 @@ impl Link {
         self.flush();
     }
 
-    /// Sends as much as goes. A daemon that has hung up is noticed by who reads.
+    /// Sends as much as goes. A daemon that has hung up takes nothing any more; that it has is noticed by who reads,
+    /// once there is room for what it said last.
     pub(super) fn flush(&mut self) {
-        while self.is_behind()
-            && let Ok(count @ 1..) = self.stream.write(&self.outgoing.rest()[self.begun..])
-        {
-            self.begun += count;
-            while let Some(len) = self.frame_len().filter(|&len| len <= self.begun) {
-                self.outgoing.advance(len);
-                self.begun -= len;
+        while self.is_behind() {
+            match self.stream.write(&self.outgoing.rest()[self.begun..]) {
+                Ok(count @ 1..) => self.has_gone(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => self.deaf = true,
             }
+        }
+    }
+
+    fn has_gone(&mut self, count: usize) {
+        self.begun += count;
+        while let Some(len) = self.frame_len().filter(|&len| len <= self.begun) {
+            self.outgoing.advance(len);
+            self.begun -= len;
         }
     }
 
@@ -86,7 +97,7 @@ impl Link {
 
     /// Whether something waits to be sent.
     pub(super) fn is_behind(&self) -> bool {
-        !self.outgoing.is_empty()
+        !self.deaf && !self.outgoing.is_empty()
     }
 
     /// Whether no more should be typed.
