@@ -5,12 +5,14 @@ use harness::{SOON, Sitting, check, eventually, throughout};
 use shared::frame::Frame;
 use std::time::Duration;
 
-const ENCODINGS: [&str; 5] = [
+const ENCODINGS: [&str; 7] = [
     "\x1d",
     "\x1b[93;5u",
     "\x1b[93;133u",
     "\x1b[93;5:1u",
+    "\x1b[93;7u",
     "\x1b[27;5;93~",
+    "\x1b[27;7;93~",
 ];
 
 fn detaches(visitor: &mut Visitor) {

@@ -21,7 +21,8 @@ pub(super) enum Touch {
     Released,
 }
 
-/// Ctrl as the protocols count modifiers, less one.
+/// Alt and Ctrl as the protocols count modifiers, less one.
+const ALT: u32 = 2;
 const CTRL: u32 = 4;
 /// Caps lock and num lock, which are nobody's intention.
 const LOCKS: u32 = 64 | 128;
@@ -96,10 +97,10 @@ impl Key {
     }
 }
 
-/// Whether Ctrl is held and nothing else but locks.
+/// Whether Ctrl is held and nothing else but locks and Alt, with which the byte is the same, behind an ESC.
 fn is_ctrl(mods: &str) -> bool {
     let mods = mods.parse::<u32>().unwrap_or(0);
-    mods.saturating_sub(1) & !LOCKS == CTRL
+    mods.saturating_sub(1) & !(LOCKS | ALT) == CTRL
 }
 
 impl fmt::Display for Key {
@@ -143,6 +144,11 @@ mod tests {
             ("\x1b[93;5;29u", Some(Pressed)),
             ("\x1b[1098::93;5u", Some(Pressed)),
             ("\x1b[27;5;93~", Some(Pressed)),
+            ("\x1b[93;7u", Some(Pressed)),
+            ("\x1b[93;71:3u", Some(Released)),
+            ("\x1b[27;7;93~", Some(Pressed)),
+            ("\x1b[93;3u", None),
+            ("\x1b[93;13u", None),
             ("\x1b[93u", None),
             ("\x1b[93;6u", None),
             ("\x1b[93;1u", None),
