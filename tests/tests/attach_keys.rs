@@ -90,6 +90,29 @@ fn another_key_can_be_chosen() {
     assert_eq!(visitor.input(), b"\x1d");
 }
 
+// On a US keyboard they take Shift, which only the byte does not tell.
+#[test]
+fn a_key_that_takes_shift_can_be_chosen() {
+    for (key, encodings) in [
+        (
+            "^^",
+            ["\x1e", "\x1b[54:94;6u", "\x1b[54;6u", "\x1b[27;6;94~"],
+        ),
+        (
+            "^_",
+            ["\x1f", "\x1b[45:95;6u", "\x1b[45;6u", "\x1b[27;6;95~"],
+        ),
+    ] {
+        for pressed in encodings {
+            let (mut sitting, mut visitor) = Sitting::attached(&["--detach-key", key]);
+            sitting.term.send(pressed);
+            detaches(&mut visitor);
+            sitting.wait_code(0);
+            assert_eq!(visitor.input(), b"", "{pressed:?}");
+        }
+    }
+}
+
 #[test]
 fn who_only_looks_types_nothing_but_can_leave() {
     let (mut sitting, mut visitor) = Sitting::attached(&["--read-only"]);

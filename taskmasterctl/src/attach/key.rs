@@ -21,7 +21,8 @@ pub(super) enum Touch {
     Released,
 }
 
-/// Alt and Ctrl as the protocols count modifiers, less one.
+/// Shift, Alt and Ctrl as the protocols count modifiers, less one.
+const SHIFT: u32 = 1;
 const ALT: u32 = 2;
 const CTRL: u32 = 4;
 /// Caps lock and num lock, which are nobody's intention.
@@ -67,7 +68,7 @@ impl Key {
         let fields: Vec<&str> = std::str::from_utf8(body).ok()?.split(';').collect();
         match (last, &fields[..]) {
             (b'u', [code, mods, ..]) => self.touched_kitty(code, mods),
-            (b'~', ["27", mods, code]) if self.is_code(code) && is_ctrl(mods) => {
+            (b'~', ["27", mods, code]) if self.is_with(mods) && self.is_code(code) => {
                 Some(Touch::Pressed)
             }
             _ => None,
@@ -77,11 +78,12 @@ impl Key {
     /// `code[:shifted[:base]]` and `mods[:event]`.
     fn touched_kitty(self, code: &str, mods: &str) -> Option<Touch> {
         let mut codes = code.split(':');
-        let (own, base) = (codes.next()?, codes.nth(1));
+        let [own, shifted, base] = [(); 3].map(|()| codes.next().unwrap_or_default());
         let (mods, event) = mods.split_once(':').unwrap_or((mods, "1"));
         // The base is the key on a US keyboard: whoever writes Cyrillic presses the same one.
-        let ours = self.is_code(own) || base.is_some_and(|base| self.is_code(base));
-        if !ours || !is_ctrl(mods) {
+        let plain = self.is_code(own) || self.is_code(base);
+        let ours = plain || (has_shift(mods) && self.is_shifted(own, shifted, base));
+        if !ours || !self.is_with(mods) {
             return None;
         }
         match event {
@@ -91,16 +93,52 @@ impl Key {
         }
     }
 
+    /// Whether Shift makes our character of the key. A terminal that does not say what it makes of it is taken to have
+    /// a US keyboard.
+    fn is_shifted(self, own: &str, shifted: &str, base: &str) -> bool {
+        let Some(unshifted) = self.unshifted() else {
+            return false;
+        };
+        let is_below = |code| is(unshifted, code);
+        self.is_code(shifted) || is_below(base) || (shifted.is_empty() && is_below(own))
+    }
+
+    /// The key that gives this character with Shift on a US keyboard, where it takes Shift.
+    fn unshifted(self) -> Option<u8> {
+        match self.character {
+            b'^' => Some(b'6'),
+            b'_' => Some(b'-'),
+            _ => None,
+        }
+    }
+
     fn is_code(self, code: &str) -> bool {
-        let lower = |code: u8| code.to_ascii_lowercase();
-        code.parse().is_ok_and(|code| lower(code) == self.character)
+        is(self.character, code)
+    }
+
+    /// Whether what is held is what the byte takes: Ctrl, and Shift where the character may need it. With Alt the byte
+    /// is the same, behind an ESC.
+    fn is_with(self, mods: &str) -> bool {
+        let ignored = match self.unshifted() {
+            Some(_) => LOCKS | ALT | SHIFT,
+            None => LOCKS | ALT,
+        };
+        held(mods) & !ignored == CTRL
     }
 }
 
-/// Whether Ctrl is held and nothing else but locks and Alt, with which the byte is the same, behind an ESC.
-fn is_ctrl(mods: &str) -> bool {
-    let mods = mods.parse::<u32>().unwrap_or(0);
-    mods.saturating_sub(1) & !(LOCKS | ALT) == CTRL
+/// Whether a code is that of the character, in either case.
+fn is(character: u8, code: &str) -> bool {
+    let lower = |code: u8| code.to_ascii_lowercase();
+    code.parse().is_ok_and(|code| lower(code) == character)
+}
+
+fn held(mods: &str) -> u32 {
+    mods.parse::<u32>().unwrap_or(0).saturating_sub(1)
+}
+
+fn has_shift(mods: &str) -> bool {
+    held(mods) & SHIFT != 0
 }
 
 impl fmt::Display for Key {
@@ -163,6 +201,52 @@ mod tests {
                 want,
                 "{sequence:?}"
             );
+        }
+    }
+
+    // On a US keyboard both take Shift.
+    #[test]
+    fn a_key_that_takes_shift_is_found_with_it_and_without() {
+        for (key, found, others) in [
+            (
+                "^^",
+                [
+                    "94;5u",
+                    "94;6u",
+                    "54;6u",
+                    "54:94;6u",
+                    "54:94:54;70:1u",
+                    "54:94;8u",
+                    "27;5;94~",
+                    "27;6;94~",
+                    "1078:38:54;6u",
+                ],
+                ["54;5u", "94;2u", "54:38;6u", "45;6u", "27;6;54~"],
+            ),
+            (
+                "^_",
+                [
+                    "95;5u",
+                    "95;6u",
+                    "45;6u",
+                    "45:95;6u",
+                    "45:95:45;134u",
+                    "95;7u",
+                    "27;5;95~",
+                    "27;6;95~",
+                    "41:95:45;6u",
+                ],
+                ["45;5u", "95;2u", "45:54;6u", "54;6u", "27;6;45~"],
+            ),
+        ] {
+            let key = Key::read(key).unwrap().unwrap();
+            let touched = |sequence| key.touched(format!("\x1b[{sequence}").as_bytes());
+            for sequence in found {
+                assert_eq!(touched(sequence), Some(Touch::Pressed), "{key} {sequence}");
+            }
+            for sequence in others {
+                assert_eq!(touched(sequence), None, "{key} {sequence}");
+            }
         }
     }
 }
