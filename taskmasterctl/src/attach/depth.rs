@@ -89,9 +89,11 @@ impl Depth {
         }
     }
 
-    /// The terminal has another size now, and may have moved everything.
+    /// The terminal has another size now, and may have moved everything. A scroll region does not survive that.
     pub(super) fn resize(&mut self, size: Size) {
+        let before = (self.reach.rows, self.reach.cols);
         (self.reach.rows, self.reach.cols) = (size.rows, size.cols);
+        self.reach.region &= before == (size.rows, size.cols);
         self.reach.lose();
         if let Some((side, _)) = &mut self.reach.primary {
             (side.ground, side.low) = (Ground::Used, size.rows);
@@ -262,7 +264,9 @@ impl Reach {
             (0, 0, b's') => self.saved = Some(self.side.place),
             (0, 0, b'u') => self.restore(),
             (0, 0, b'r') => {
-                self.region = control.number(0) > 1 || control.number(1) > 0;
+                let last = control.number(1);
+                // Full-screen programs leave one that is the whole screen.
+                self.region = control.number(0) > 1 || (last > 0 && last < self.rows);
                 self.go(1, 0);
             }
             (0, b'!', b'p') => (self.region, self.origin) = (false, false),
@@ -481,6 +485,27 @@ mod tests {
             after("\x1b[H\x1b[2J\x1b[9Hx\x1b[2;5r\x1b[?6h\x1b[1Hx"),
             USED
         );
+    }
+
+    // As full-screen programs leave it when they are done.
+    #[test]
+    fn a_region_that_is_the_whole_screen_is_none() {
+        let below = "\x1b[24;1H";
+        for whole in ["\x1b[r", "\x1b[1r", "\x1b[;24r", "\x1b[1;24r", "\x1b[0;99r"] {
+            assert_eq!(after(&format!("{whole}{below}bye\n")), FREE, "{whole:?}");
+        }
+        for part in ["\x1b[1;23r", "\x1b[2r", "\x1b[2;24r", "\x1b[;9r"] {
+            assert_eq!(after(&format!("{part}{below}bye\n")), LAST, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn a_screen_of_another_size_has_no_region() {
+        let mut depth = Depth::new(SIZE);
+        depth.feed(b"\x1b[2;5r");
+        depth.resize(Size { rows: 30, ..SIZE });
+        depth.feed(b"\x1b[30;1Hbye\n");
+        assert_eq!(depth.to_free_row(), FREE.as_bytes());
     }
 
     #[test]
