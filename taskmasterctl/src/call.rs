@@ -26,7 +26,7 @@ use crate::interrupts::Interrupts;
 const QUICK: Duration = Duration::from_secs(20);
 /// How much is read at once, in bytes.
 const READ_LEN: usize = 64 * 1024;
-/// The id of our only request.
+/// The id of every request: there is one at a time.
 const ID: u64 = 1;
 
 /// The daemon behind a socket.
@@ -246,6 +246,12 @@ impl Conversation {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(Failure::from),
         }
+    }
+
+    /// Asks something more, after the answer.
+    pub(crate) fn go_on(&mut self, call: &Call) -> Result<(), Failure> {
+        self.patience = patience(call);
+        self.send(call)
     }
 
     /// The answer to the request.

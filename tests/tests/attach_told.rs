@@ -33,7 +33,7 @@ fn what_cannot_be_started_is_not_told_to_have_ended() {
     sitting.wait_code(7);
 }
 
-// What it writes would be typed on its own screen, and painted again, for ever. Others stay attached.
+// What it writes would be typed on its own screen, and painted again, for ever. Others stay attached, and who led leads.
 #[test]
 fn nobody_attaches_to_the_terminal_at_which_he_sits() {
     let sandbox = Sandbox::new();
@@ -41,11 +41,19 @@ fn nobody_attaches_to_the_terminal_at_which_he_sits() {
     let keys = json!({"cmd": "sh -i", "env": {"CTL": ctl, "PS1": "shell> "}});
     let daemon = Daemon::start(sandbox, json!({"sh": keys}));
     let mut seat = Seat::take(&daemon, "sh");
-    for line in ["$CTL attach sh", "echo x | $CTL fg sh"] {
+    for line in [
+        "$CTL attach sh",
+        "echo x | $CTL fg sh",
+        "$CTL attach --steal sh",
+    ] {
         seat.type_in(&format!("{line}; echo code=$?.\r"));
-        seat.wait_output("sh: ERROR (you are at its terminal already)\r\ncode=1.");
+        let seen = seat.wait_output("sh: ERROR (you are at its terminal already)\r\ncode=1.");
+        let led = seen.iter().any(|frame| matches!(frame, Frame::Leader(_)));
+        assert!(!led, "{line}: {seen:?}");
     }
     seat.leave();
+    daemon.wait_log(&["detached from sh"]);
+    assert_eq!(daemon.log().join("\n").matches("attached to sh").count(), 1);
 }
 
 // The output goes into a file, and what is said onto the terminal, which ends no line by itself while it is taken over.

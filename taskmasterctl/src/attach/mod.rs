@@ -26,7 +26,8 @@ use std::io;
 
 use nix::sys::signal::{Signal, raise};
 use serde::Deserialize;
-use shared::api::{AttachParams, Attached, Call, TERM_LEN_MAX};
+use serde_json::Value;
+use shared::api::{AttachParams, Attached, Call, Status, StatusParams, TERM_LEN_MAX};
 use shared::name::Selector;
 use shared::text::escape;
 
@@ -92,17 +93,20 @@ pub(crate) fn attach(job: &mut Job<'_>, args: &[&str]) -> Exit {
     seat.stop_in_background();
     let call = Call::Attach(params(name, &options, &seat));
     match connect(job, &call) {
-        Ok((attached, _)) if attached.pid.is_some_and(stat::sits_with_us) => {
-            print::refused(
-                &attached.name,
-                "you are at its terminal already",
-                &mut job.page,
-            );
+        Ok(Reached::Other(attached, link)) => stay(&options, &attached, seat, link),
+        Ok(Reached::Ourselves(name)) => {
+            print::refused(&name, "you are at its terminal already", &mut job.page);
             Exit::FAILED
         }
-        Ok((attached, link)) => stay(&options, &attached, seat, link),
         Err(failure) => job.fail(&call, &failure),
     }
+}
+
+/// Whose terminal it would be.
+enum Reached {
+    Other(Box<Attached>, Link),
+    /// That of the process of this name, at which we sit: whatever it writes would come back to it.
+    Ourselves(String),
 }
 
 /// Refuses the command as it was typed. How it is used fills a screen, and would hide the reason.
@@ -141,13 +145,54 @@ fn params(name: Selector, options: &Options<'_>, seat: &Seat) -> AttachParams {
     }
 }
 
-fn connect(job: &Job<'_>, call: &Call) -> Result<(Attached, Link), Failure> {
-    let mut conversation = job.session.daemon.open(call)?;
+fn connect(job: &Job<'_>, call: &Call) -> Result<Reached, Failure> {
+    let daemon = &job.session.daemon;
+    let mut conversation = match status_first(call) {
+        Some(status) => {
+            let mut conversation = daemon.open(&status)?;
+            if let Some(name) = ours(&conversation.answer()?) {
+                return Ok(Reached::Ourselves(name));
+            }
+            conversation.go_on(call)?;
+            conversation
+        }
+        None => daemon.open(call)?,
+    };
     let answer = conversation.answer()?;
     let attached = Attached::deserialize(&answer);
     let attached = attached.map_err(|error| Failure::Unclear(error.to_string()))?;
+    // It may have been started since.
+    if attached.pid.is_some_and(stat::sits_with_us) {
+        return Ok(Reached::Ourselves(attached.name));
+    }
     let (stream, early) = conversation.upgrade();
-    Ok((attached, Link::new(stream, early)?))
+    Ok(Reached::Other(
+        Box::new(attached),
+        Link::new(stream, early)?,
+    ))
+}
+
+/// What to ask before, where we sit at a terminal: to attach takes the floor from others, and may throw them out.
+fn status_first(call: &Call) -> Option<Call> {
+    let Call::Attach(AttachParams { name, .. }) = call else {
+        return None;
+    };
+    stat::has_terminal().then(|| {
+        Call::Status(StatusParams {
+            names: vec![name.clone()],
+            strays: false,
+        })
+    })
+}
+
+/// The one process of that status, if it has the terminal at which we sit.
+fn ours(answer: &Value) -> Option<String> {
+    let status = Status::deserialize(answer).ok()?;
+    let [process] = &status.processes[..] else {
+        return None;
+    };
+    let ours = process.pid.is_some_and(stat::sits_with_us);
+    ours.then(|| process.name.clone())
 }
 
 /// Stays attached until that ends, and says how it did.

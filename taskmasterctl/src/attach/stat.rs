@@ -50,11 +50,18 @@ pub(super) fn group_of_shell() -> Pid {
     own
 }
 
-/// Whether that process has the terminal at which we sit: whatever it writes would come back to it.
+/// Whether we sit at a terminal.
+pub(super) fn has_terminal() -> bool {
+    terminal_of("self") != 0
+}
+
+/// Whether that process has the terminal at which we sit.
 pub(super) fn sits_with_us(pid: i32) -> bool {
-    let terminal = |process: &str| Stat::of(process).map_or(0, |stat| stat.terminal);
-    let own = terminal("self");
-    own != 0 && own == terminal(&pid.to_string())
+    has_terminal() && terminal_of("self") == terminal_of(&pid.to_string())
+}
+
+fn terminal_of(process: &str) -> i32 {
+    Stat::of(process).map_or(0, |stat| stat.terminal)
 }
 
 #[cfg(test)]
