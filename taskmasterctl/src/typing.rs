@@ -2,13 +2,18 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde_json::json;
 use shared::api::{Call, Screen, ScreenParams, SendParams, Sent};
+use shared::name::Selector;
 use shared::text::escape;
 
 use crate::exit::Exit;
 use crate::job::Job;
 use crate::term;
 use crate::verbs;
+
+/// How much of a text one request carries, in bytes: in base64 it leaves room for the name.
+const PIECE_LEN_MAX: usize = 32 * 1024;
 
 pub(crate) fn send(job: &mut Job<'_>, args: &[&str]) -> Exit {
     let Some((&name, words @ [_, ..])) = args.split_first() else {
@@ -22,9 +27,36 @@ pub(crate) fn send(job: &mut Job<'_>, args: &[&str]) -> Exit {
         Ok(selector) => selector,
         Err(why) => return job.nobody(name, why),
     };
-    let data = BASE64_STANDARD.encode(bytes);
-    let call = Call::Send(SendParams { name, data });
-    job.show(&call, |_: &Sent, _| Exit::OK)
+    send_bytes(job, &name, &bytes)
+}
+
+/// Sends piece by piece, in order. What the daemon has taken is not taken back when it refuses the rest.
+fn send_bytes(job: &mut Job<'_>, name: &Selector, bytes: &[u8]) -> Exit {
+    let call = |piece| {
+        Call::Send(SendParams {
+            name: name.clone(),
+            data: BASE64_STANDARD.encode(piece),
+        })
+    };
+    let mut sent = 0;
+    let answer = loop {
+        let end = bytes.len().min(sent + PIECE_LEN_MAX);
+        let answer = job.session.daemon.ask(&call(&bytes[sent..end]));
+        if answer.is_err() {
+            break answer;
+        }
+        sent = end;
+        if sent == bytes.len() {
+            break answer.map(|_| json!(Sent { bytes: sent as u64 }));
+        }
+    };
+    let broken_off = answer.is_err() && sent > 0;
+    let exit = job.show_answer(&call(b""), answer, |_: &Sent, _| Exit::OK);
+    if broken_off {
+        job.page.flush();
+        term::complain(&format!("only {sent} of {} bytes were typed", bytes.len()));
+    }
+    exit
 }
 
 /// The bytes of a text with the escapes of printf.

@@ -171,3 +171,33 @@ fn nothing_that_was_taken_is_lost() {
     seat.stream().write_all(&stuck).expect("the rest is taken");
     wait_read(&daemon, &paste);
 }
+
+// As much as the command line holds; a request holds less.
+#[test]
+fn a_long_text_is_sent_whole() {
+    let daemon = deaf("raw -echo", "exec cat");
+    let text = &paste()[..50_000];
+    let sent = daemon.ctl().run(&["--json", "send", "p", text]);
+    assert_eq!((sent.code, sent.err.as_str()), (Some(0), ""));
+    assert_eq!(sent.out, "{\"bytes\":50000}\n");
+    proc::signal(daemon.pid("p"), Signal::SIGCONT);
+    wait_read(&daemon, text);
+}
+
+// What is too much is refused, and what was not too much has been typed by then.
+#[test]
+fn of_a_text_that_is_too_long_it_is_told_how_much_was_sent() {
+    let daemon = deaf("raw -echo", "exec cat");
+    let text = &paste()[..120_000];
+    let sent = daemon.ctl().run(&["send", "p", text]);
+    assert_eq!(sent.code, Some(1), "{sent:?}");
+    assert_eq!(
+        sent.out,
+        "ERROR: p does not read what is typed; try again\n"
+    );
+    let told = sent.err.strip_prefix("only ");
+    let told = told.and_then(|told| told.strip_suffix(" of 120000 bytes were typed\n"));
+    let count: usize = told.and_then(|told| told.parse().ok()).expect(&sent.err);
+    proc::signal(daemon.pid("p"), Signal::SIGCONT);
+    wait_read(&daemon, &text[..count]);
+}
