@@ -72,7 +72,7 @@ struct State {
     drawing: [bool; 2],
     /// Whether G1 is in use (SO).
     shifted: bool,
-    /// The first and last row of the scroll region, if one is set.
+    /// The first and last row of the scroll region, if one is set; 0 is the last there is.
     region: Option<(u16, u16)>,
     custom_tabs: bool,
     title: String,
@@ -117,12 +117,19 @@ impl Tracker {
         std::mem::take(&mut self.state.addressed)
     }
 
-    /// Whether text goes where it would go on a fresh terminal.
-    pub fn is_plain(&self) -> bool {
+    /// The terminal got another number of rows: it scrolls all of them again.
+    pub fn forget_region(&mut self) {
+        self.state.region = None;
+    }
+
+    /// Whether text goes where it would go on a fresh terminal of so many rows. A scroll region of all of them is none:
+    /// full-screen programs leave one behind.
+    pub fn lays_out_as_fresh(&self, rows: u16) -> bool {
         let state = &self.state;
         let layout = |mode: &Mode| state.modes.has(*mode) == Modes::default().has(*mode);
+        let is_all = |(top, bottom): (u16, u16)| top == 1 && (bottom == 0 || bottom >= rows);
         state.side == Side::Primary
-            && state.region.is_none()
+            && state.region.is_none_or(is_all)
             && !state.custom_tabs
             && !state.shifted
             && state.drawing == [false; 2]

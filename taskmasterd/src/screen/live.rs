@@ -117,7 +117,8 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
             let pen = whole.then(|| self.tracker.pen());
             self.marks.advance(bytes, pen);
         }
-        let lines_only = self.lined >= RING_LEN && self.tracker.is_plain();
+        let (rows, _) = self.size.numbers();
+        let lines_only = self.lined >= RING_LEN && self.tracker.lays_out_as_fresh(rows);
         if lines_only && self.marks.suffice(0, self.size.rows()) {
             self.view = View::Lines;
         }
@@ -146,6 +147,9 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
     }
 
     pub(super) fn resize(&mut self, size: Size) {
+        if size.rows() != self.size.rows() {
+            self.tracker.forget_region();
+        }
         self.size = size;
         let failed = match &mut self.view {
             View::Lines => false,

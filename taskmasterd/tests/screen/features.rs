@@ -283,6 +283,31 @@ fn an_engine_draws_only_as_long_as_it_has_to() {
     assert!(feed(&mut screen, "working\r".repeat(20_000).as_bytes()));
 }
 
+/// A scroll region keeps the engine there only while it is less than the screen, and no longer than the size.
+#[test]
+fn a_scroll_region_counts_while_it_is_one() {
+    let lines = b"a line, which is nothing but a line\r\n".repeat(4000);
+    let drawn = |region: &str, rows: u16| {
+        let mut screen = fed(ROWS, COLS, region.as_bytes(), 9);
+        screen.resize(rows, COLS);
+        screen.feed(&lines, &mut Vec::new());
+        screen.is_drawn()
+    };
+    assert!(!drawn("\x1b[2;9r\x1b[r", ROWS));
+    for (region, drawn_on) in [
+        ("1;10", false),
+        ("1;99", false),
+        ("1;9", true),
+        ("2;", true),
+    ] {
+        let set = format!("\x1b[{region}r");
+        let mut screen = fed(ROWS, COLS, set.as_bytes(), 9);
+        screen.feed(&lines, &mut Vec::new());
+        assert_eq!(screen.is_drawn(), drawn_on, "{region}");
+        assert!(!drawn(&set, ROWS + 1), "{region}");
+    }
+}
+
 /// Lines that are longer than the ring, without end: what is shown stays right.
 #[test]
 fn a_progress_bar_that_outlives_the_ring_is_shown_with_what_stands_above() {

@@ -92,6 +92,18 @@ fn no_frame_of_the_past_is_above_what_is_drawn() {
     }
 }
 
+/// Full-screen programs leave a scroll region behind that is the whole screen.
+#[test]
+fn after_a_full_screen_program_has_ended_lines_are_lines_again() {
+    for name in ["vim", "less", "htop", "top"] {
+        let mut screen = fed(ROWS, COLS, &recording(name), 4096);
+        assert!(screen.is_drawn(), "{name}");
+        let lines = b"a line, which is nothing but a line\r\n".repeat(2000);
+        screen.feed(&lines, &mut Vec::new());
+        assert!(!screen.is_drawn(), "{name}");
+    }
+}
+
 #[test]
 fn bash_is_restored_exactly() {
     check("bash");
