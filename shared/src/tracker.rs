@@ -74,6 +74,7 @@ struct State {
     shifted: bool,
     /// The first and last row of the scroll region, if one is set; 0 is the last there is.
     region: Option<(u16, u16)>,
+    /// Whether tab stops may be anywhere.
     custom_tabs: bool,
     title: String,
     /// How many titles were put aside (`CSI 22 t`) and not taken back.
@@ -254,7 +255,7 @@ impl State {
                 self.addressed = true;
             }
             (0, 0, b'g' | b'W') | (b'?', 0, b'W') => {
-                self.custom_tabs = true;
+                self.custom_tabs = control.mark == 0;
                 self.addressed = true;
             }
             (0, 0, b't') => self.titles(control),

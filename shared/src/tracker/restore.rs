@@ -3,8 +3,8 @@
 use super::modes::{LAYOUT, Mode, Modes, PRIVATE};
 use super::{Side, Tracker};
 
-/// Puts back whatever a program may have changed, the screens, the keyboard, the title and where rows are counted
-/// from apart: wrapping, the cursor, the keys, the mouse, reports, insertion, character sets, the pen, the cursor's
+/// Puts back whatever a program may have changed, the screens, the keyboard, the title, tab stops and where rows are
+/// counted from apart: wrapping, the cursor, the keys, the mouse, reports, insertion, character sets, the pen, the cursor's
 /// shape. It moves nothing.
 const SETTLE: &str = concat!(
     "\x1b[?7h\x1b[?25h\x1b[?1l\x1b>",
@@ -20,6 +20,18 @@ const TAKE_TITLE: &[u8] = b"\x1b[23;2t";
 
 /// Counts rows from the top of the screen, and scrolls all of it. Each of the two moves the cursor to the top.
 const UNBOUND: &str = "\x1b[?6l\x1b[r";
+
+/// How many tab stops are set one by one: those of 512 columns.
+const TAB_STOPS: usize = 63;
+
+/// Appends what puts a tab stop in every eighth column and leaves the cursor somewhere in its row. Few terminals can
+/// be told all at once, but those that can then know it of any width.
+fn write_tab_stops(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\r\x1b[3g");
+    out.extend(b"\x1b[8C\x1bH".repeat(TAB_STOPS));
+    // The cursor stops in the last column, which is to have none.
+    out.extend_from_slice(b"\x1b[9999C\x1b[g\x1b[?5W");
+}
 
 impl Tracker {
     /// What sets a fresh terminal to the modes of the program, its screen's contents apart.
@@ -132,6 +144,11 @@ impl Tracker {
         } else if state.region.is_some() {
             out.extend_from_slice(b"\x1b7\x1b[r\x1b8");
         }
+        if state.custom_tabs {
+            out.extend_from_slice(b"\x1b7");
+            write_tab_stops(&mut out);
+            out.extend_from_slice(b"\x1b8");
+        }
         out.extend_from_slice(SETTLE.as_bytes());
         state.keyboard.undo_stack(false, &mut out);
         out.extend_from_slice(b"\x1b[=0u\x1b[>4m\x1b]8;;\x1b\\");
@@ -146,6 +163,7 @@ impl Tracker {
     pub fn leave_unknown() -> Vec<u8> {
         let mut out = b"\x18\x1b[?1049l".to_vec();
         out.extend_from_slice(UNBOUND.as_bytes());
+        write_tab_stops(&mut out);
         out.extend_from_slice(&Self::default().leave());
         out.extend_from_slice(TAKE_TITLE);
         out
@@ -156,6 +174,7 @@ impl Tracker {
     pub fn fresh() -> Vec<u8> {
         let mut out = b"\x18\x1b[?1049l".to_vec();
         out.extend_from_slice(UNBOUND.as_bytes());
+        write_tab_stops(&mut out);
         out.extend_from_slice(SETTLE.as_bytes());
         out.extend_from_slice(b"\x1b[>4m\x1b]8;;\x1b\\\x1b[H\x1b7\x1b[J");
         out

@@ -154,9 +154,10 @@ fn leaving_leaves_the_alternate_screen_only_if_it_is_shown() {
     assert!(shown(&keyboard).contains("^[=0u"));
     assert!(tracker(b"\x1b]0;half").leave().starts_with(b"\x18"));
     let everything = "\x1b[?1;6;25;1002;1006;1004;2004;2026;2031;2048h\x1b[?7l\x1b=\x1b[4h\x1b[20h\x1b(0\x0e\x1b[5 q\
-        \x1b[>1u\x1b[>3u\x1b[>4;2m\x1b[2;5r\x1b[7m\x1b]8;;x\x07\x1b[?1049h\x1b[>7u";
+        \x1b[>1u\x1b[>3u\x1b[>4;2m\x1b[2;5r\x1b[7m\x1b[3g\x1b]8;;x\x07\x1b[?1049h\x1b[>7u";
     let mut left = tracker(everything.as_bytes());
     left.feed(&left.leave(), &mut Vec::new());
+    assert!(left.lays_out_as_fresh(24));
     assert_eq!(shown(&left.restore()), "^[0m");
     assert!(left.pending().is_empty());
 }

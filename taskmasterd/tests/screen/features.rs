@@ -11,10 +11,10 @@ const COLS: u16 = 40;
 
 /// What a stranger may have left behind.
 const DISORDER: &[u8] = b"\x1b[?1h\x1b[?6h\x1b[?25l\x1b[?1003h\x1b[?1006h\x1b[?2004h\x1b[?1004h\x1b=\x1b[4h\x1b[3;5r\
-    \x1b(0\x1b)0\x0e\x1b[1;4;7;31;42m\x1b[3 qjunk junk\r\nmore junk\x1b7\x1b[?7l\x1b]8;;http://left\x07";
+    \x1b[3g\x1b[3G\x1bH\x1b(0\x1b)0\x0e\x1b[1;4;7;31;42m\x1b[3 qjunk junk\r\nmore junk\x1b7\x1b[?7l\x1b]8;;http://left\x07";
 
 /// Name, before, after.
-const CASES: [(&str, &str, &str); 44] = [
+const CASES: [(&str, &str, &str); 45] = [
     ("text", "one\r\ntwo", " and three"),
     (
         "text on the whole screen",
@@ -78,6 +78,7 @@ const CASES: [(&str, &str, &str); 44] = [
         "\x1b[3g\x1b[1;5H\x1bH\x1b[1;9H\x1bH\x1b[2;1H",
         "\tx\ty\tz",
     ),
+    ("tab stops as they were", "\x1b[Hx", "\ty\tz"),
     ("new line mode", "\x1b[H\x1b[20habc", "\ndef"),
     ("hidden cursor", "\x1b[?25l\x1b[Hx", "y\x1b[?25h"),
     ("cursor shape", "\x1b[5 q\x1b[Hx", "y"),

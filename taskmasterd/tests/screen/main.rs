@@ -5,6 +5,7 @@ mod features;
 mod floods;
 mod guards;
 mod history;
+mod leaving;
 mod plain;
 mod recordings;
 

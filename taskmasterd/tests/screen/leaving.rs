@@ -1,0 +1,45 @@
+//! What a program has changed on somebody's terminal is taken back when he leaves.
+
+use harness::referee::{Referee, assert_same};
+use shared::tracker::Tracker;
+
+const ROWS: u16 = 10;
+
+/// Tab stops where nobody expects them.
+const TABS: &[u8] = b"\x1b[3g\x1b[5G\x1bH\x1b[39G\x1bH\x1b[2;1Htext";
+
+/// Where three tabs lead.
+fn tabbed(referee: &mut Referee) -> String {
+    referee.feed(b"\r\x1b[K\ta\tb\x1b[3C\tc").seen()
+}
+
+fn leave(bytes: &[u8]) -> Vec<u8> {
+    let mut tracker = Tracker::default();
+    tracker.feed(bytes, &mut Vec::new());
+    tracker.leave()
+}
+
+/// They are those of a fresh terminal, whatever its width, and the cursor has not moved.
+#[test]
+fn tab_stops_are_put_back() {
+    for cols in [7, 40, 41, 80, 132] {
+        let (mut left, mut stayed) = (Referee::new(ROWS, cols), Referee::new(ROWS, cols));
+        left.feed(TABS).feed(&leave(TABS));
+        stayed.feed(b"\x1b[2;1Htext");
+        assert_same(&stayed.seen(), &left.seen(), "before the tabs");
+        let (want, got) = (tabbed(&mut stayed), tabbed(&mut left));
+        assert_same(&want, &got, &format!("{cols} columns"));
+    }
+}
+
+#[test]
+fn tab_stops_of_a_terminal_that_nobody_knows_are_put_back() {
+    for sequence in [Tracker::leave_unknown(), Tracker::fresh()] {
+        let (mut left, mut stayed) = (Referee::new(ROWS, 40), Referee::new(ROWS, 40));
+        left.feed(TABS).feed(&sequence).feed(b"\x1b[H\x1b[J");
+        stayed.feed(&sequence).feed(b"\x1b[H\x1b[J");
+        assert_same(&tabbed(&mut stayed), &tabbed(&mut left), "the tabs");
+        let mut fresh = Referee::new(ROWS, 40);
+        assert_same(&tabbed(&mut fresh), &tabbed(&mut stayed), "both");
+    }
+}
