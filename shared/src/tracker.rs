@@ -5,6 +5,7 @@
 //! ([`Tracker::leave`]). It keeps no screen: text costs next to nothing, and its memory is bounded. It never
 //! writes 8-bit controls.
 
+mod colors;
 mod keyboard;
 mod modes;
 mod parser;
@@ -14,6 +15,7 @@ mod restore;
 
 use std::ops::ControlFlow;
 
+use colors::Colors;
 pub use keyboard::Keyboard;
 pub use modes::{Mode, Modes};
 pub use parser::{CONTROL_LEN_MAX, Control, Parser, Piece, STRING_LEN_MAX};
@@ -76,6 +78,10 @@ struct State {
     region: Option<(u16, u16)>,
     /// Whether tab stops may be anywhere.
     custom_tabs: bool,
+    /// Whether margins to the left and right may be set (DECLRMM).
+    margins: bool,
+    /// No reset forgets them: not every terminal takes them back then.
+    colors: Colors,
     title: String,
     /// How many titles were put aside (`CSI 22 t`) and not taken back.
     titles: u8,
@@ -132,6 +138,7 @@ impl Tracker {
         state.side == Side::Primary
             && state.region.is_none_or(is_all)
             && !state.custom_tabs
+            && !state.margins
             && !state.shifted
             && state.drawing == [false; 2]
             && modes::LAYOUT.iter().all(layout)
@@ -194,6 +201,7 @@ impl State {
                 *self = Self {
                     title,
                     titles: self.titles,
+                    colors: self.colors,
                     addressed: true,
                     ..Self::default()
                 };
@@ -231,7 +239,7 @@ impl State {
                 self.link.clear();
                 self.link.extend_from_slice(if open { body } else { b"" });
             }
-            _ => {}
+            _ => self.colors.obey(code, &rest[1..]),
         }
     }
 
@@ -312,7 +320,8 @@ impl State {
                     self.addressed = true;
                 }
                 (12, None) => self.blinking = Some(on),
-                (3 | 5 | 1048, None) => self.addressed = true,
+                (69, None) => (self.margins, self.addressed) = (on, true),
+                (3 | 1048, None) => self.addressed = true,
                 (_, None) => {}
             }
         }
@@ -326,7 +335,7 @@ impl State {
         for mode in [Mode::CursorKeys, Mode::Keypad, Mode::Origin, Mode::Insert] {
             self.modes.put(mode, false);
         }
-        self.region = None;
+        (self.region, self.margins) = (None, false);
         (self.drawing, self.shifted) = ([false; 2], false);
         self.addressed = true;
     }

@@ -9,14 +9,20 @@ pub struct Modes(u32);
 pub enum Mode {
     /// Cursor keys send `ESC O` sequences.
     CursorKeys,
+    /// Dark and light are exchanged.
+    Reverse,
     /// Rows count from the top of the scroll region.
     Origin,
     /// Text goes on in the next row at the right margin.
     AutoWrap,
     /// The cursor is visible.
     Cursor,
+    /// Mouse clicks are reported, but not that buttons are let go.
+    MousePress,
     /// Mouse clicks are reported.
     Mouse,
+    /// Mouse clicks are reported, and the program says what is to be highlighted.
+    MouseHighlight,
     /// Mouse clicks and drags are reported.
     MouseDrag,
     /// All mouse movements are reported.
@@ -48,12 +54,15 @@ pub enum Mode {
 }
 
 /// The private modes and their numbers.
-pub(super) const PRIVATE: [(u16, Mode); 16] = [
+pub(super) const PRIVATE: [(u16, Mode); 19] = [
     (1, Mode::CursorKeys),
+    (5, Mode::Reverse),
     (6, Mode::Origin),
     (7, Mode::AutoWrap),
+    (9, Mode::MousePress),
     (25, Mode::Cursor),
     (1000, Mode::Mouse),
+    (1001, Mode::MouseHighlight),
     (1002, Mode::MouseDrag),
     (1003, Mode::MouseMove),
     (1004, Mode::Focus),
@@ -72,7 +81,13 @@ pub(super) const LAYOUT: [Mode; 4] = [Mode::Origin, Mode::AutoWrap, Mode::Insert
 
 /// Of each of these, a terminal has at most one: the last that was set.
 const RIVALS: [&[Mode]; 2] = [
-    &[Mode::Mouse, Mode::MouseDrag, Mode::MouseMove],
+    &[
+        Mode::MousePress,
+        Mode::Mouse,
+        Mode::MouseHighlight,
+        Mode::MouseDrag,
+        Mode::MouseMove,
+    ],
     &[
         Mode::MouseUtf8,
         Mode::MouseSgr,

@@ -3,12 +3,12 @@
 use super::modes::{LAYOUT, Mode, Modes, PRIVATE};
 use super::{Side, Tracker};
 
-/// Puts back whatever a program may have changed, the screens, the keyboard, the title, tab stops and where rows are
-/// counted from apart: wrapping, the cursor, the keys, the mouse, reports, insertion, character sets, the pen, the cursor's
+/// Puts back whatever a program may have changed, the screens, the keyboard, the title, the terminal's own colours, tab
+/// stops, margins and where rows are counted from apart: wrapping, dark and light, the cursor, the keys, the mouse, reports, insertion, character sets, the pen, the cursor's
 /// shape. It moves nothing.
 const SETTLE: &str = concat!(
-    "\x1b[?7h\x1b[?25h\x1b[?1l\x1b>",
-    "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?1015l\x1b[?1016l",
+    "\x1b[?7h\x1b[?25h\x1b[?1l\x1b>\x1b[?5l",
+    "\x1b[?9l\x1b[?1000l\x1b[?1001l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?1015l\x1b[?1016l",
     "\x1b[?1004l\x1b[?2004l\x1b[?2026l\x1b[?2031l\x1b[?2048l",
     "\x1b[4l\x1b[20l\x1b(B\x1b)B\x0f\x1b[m\x1b[?12l\x1b[0 q",
 );
@@ -18,8 +18,8 @@ pub const PUT_TITLE: &[u8] = b"\x1b[22;2t";
 /// Takes the title that was put aside last.
 const TAKE_TITLE: &[u8] = b"\x1b[23;2t";
 
-/// Counts rows from the top of the screen, and scrolls all of it. Each of the two moves the cursor to the top.
-const UNBOUND: &str = "\x1b[?6l\x1b[r";
+/// Forgets margins, counts rows from the top of the screen, and scrolls all of it. Each of the three may move the cursor to the top.
+const UNBOUND: &str = "\x1b[?69l\x1b[?6l\x1b[r";
 
 /// How many tab stops are set one by one: those of 512 columns.
 const TAB_STOPS: usize = 63;
@@ -141,6 +141,8 @@ impl Tracker {
         if self.has(Mode::Origin) {
             // What saves and restores the cursor does so with this mode, and would set it again.
             out.extend_from_slice(UNBOUND.as_bytes());
+        } else if state.margins {
+            out.extend_from_slice(b"\x1b7\x1b[?69l\x1b[r\x1b8");
         } else if state.region.is_some() {
             out.extend_from_slice(b"\x1b7\x1b[r\x1b8");
         }
@@ -150,6 +152,7 @@ impl Tracker {
             out.extend_from_slice(b"\x1b8");
         }
         out.extend_from_slice(SETTLE.as_bytes());
+        state.colors.undo(&mut out);
         state.keyboard.undo_stack(false, &mut out);
         out.extend_from_slice(b"\x1b[=0u\x1b[>4m\x1b]8;;\x1b\\");
         for _ in 0..state.titles {

@@ -20,6 +20,8 @@ fn a_restored_terminal_is_in_the_same_state() {
         ("\x1b[?1002;1005;1016h\x1b[?1002l", "^[0m^[?1016h"),
         ("\x1b[?1004;2031;2048h", "^[0m^[?1004h^[?2031h^[?2048h"),
         ("\x1b[?2026h", "^[0m"),
+        ("\x1b[?1003h\x1b[?9h\x1b[?5h", "^[0m^[?5h^[?9h"),
+        ("\x1b[?9h\x1b[?1001h\x1b[?69h", "^[0m^[?1001h"),
         (
             "\x1b[>1u\x1b[?1049h\x1b[>5u\x1b[=8;2u",
             "^[>1u^[?1049h^[0m^[>13u",
@@ -153,13 +155,47 @@ fn leaving_leaves_the_alternate_screen_only_if_it_is_shown() {
     assert!(shown(&keyboard).starts_with("^[<2u^[?1049l"));
     assert!(shown(&keyboard).contains("^[=0u"));
     assert!(tracker(b"\x1b]0;half").leave().starts_with(b"\x18"));
-    let everything = "\x1b[?1;6;25;1002;1006;1004;2004;2026;2031;2048h\x1b[?7l\x1b=\x1b[4h\x1b[20h\x1b(0\x0e\x1b[5 q\
+    let everything = "\x1b[?1;5;6;9;69;25;1002;1006;1004;2004;2026;2031;2048h\x1b[?7l\x1b=\x1b[4h\x1b[20h\x1b(0\x0e\x1b[5 q\
         \x1b[>1u\x1b[>3u\x1b[>4;2m\x1b[2;5r\x1b[7m\x1b[3g\x1b]8;;x\x07\x1b[?1049h\x1b[>7u";
     let mut left = tracker(everything.as_bytes());
     left.feed(&left.leave(), &mut Vec::new());
     assert!(left.lays_out_as_fresh(24));
     assert_eq!(shown(&left.restore()), "^[0m");
     assert!(left.pending().is_empty());
+}
+
+/// Where margins to the left and right may have been set, and only there: that moves the cursor of some terminals.
+#[test]
+fn leaving_takes_margins_back() {
+    let takes = |text: &[u8]| shown(&tracker(text).leave()).contains("^[?69l");
+    assert!(takes(b"\x1b[?69h\x1b[3;20s") && !takes(b"\x1b[?69h\x1b[?69l") && !takes(b"x"));
+    assert!(!takes(b"\x1b[?69h\x1b[!p") && !takes(b"\x1b[?69h\x1bc"));
+    assert!(shown(&Tracker::leave_unknown()).contains("^[?69l"));
+    assert!(shown(&Tracker::fresh()).contains("^[?69l"));
+}
+
+/// Not those that were only asked for.
+#[test]
+fn leaving_takes_back_the_colours_that_were_set() {
+    let taken = |text: &str| {
+        let left = shown(&tracker(text.as_bytes()).leave());
+        let resets = left.split("^]1").skip(1);
+        let codes: Vec<String> = resets.map(|rest| format!("1{}", &rest[..2])).collect();
+        codes.join(" ")
+    };
+    let cases = [
+        (
+            "\x1b]4;1;?\x07\x1b]10;?\x07\x1b]11;?;?\x1b\\text\x1b]4\x07",
+            "",
+        ),
+        ("\x1b]4;1;?;2;#00ff00\x07", "104"),
+        ("\x1b]11;#ff0000\x07\x1b]12;red\x07", "111 112"),
+        ("\x1b]10;red;?;blue\x07", "110 112"),
+        ("\x1b]19;red;red\x07\x1b]5;0;red\x07\x1bc", "105 119"),
+    ];
+    for (text, want) in cases {
+        assert_eq!(taken(text), want, "{text:?}");
+    }
 }
 
 /// Most terminals send the cursor to the top when rows are counted from there or the scroll region is taken back.
