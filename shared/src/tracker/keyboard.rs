@@ -86,6 +86,11 @@ impl Keyboard {
         }
     }
 
+    /// Appends what takes back all flags of the screen that is shown: whatever was pushed, and what was set below.
+    pub(super) fn undo_unknown(out: &mut Vec<u8>) {
+        out.extend_from_slice(format!("\x1b[<{STACK_MAX}u\x1b[=0u").as_bytes());
+    }
+
     /// Appends what takes back the flags of one screen, and none that were there before.
     pub(super) fn undo_stack(&self, alternate: bool, out: &mut Vec<u8>) {
         let stack = self.stacks[usize::from(alternate)];

@@ -1,7 +1,7 @@
 //! The sequences that put a terminal into a program's state, and back.
 
 use super::modes::{LAYOUT, Mode, Modes, PRIVATE};
-use super::{Side, Tracker};
+use super::{Keyboard, Side, Tracker};
 
 /// Puts back whatever a program may have changed, the screens, the keyboard, the title, the terminal's own colours, tab
 /// stops, margins and where rows are counted from apart: wrapping, dark and light, the cursor, the keys, the mouse, reports, insertion, character sets, the pen, the cursor's
@@ -164,7 +164,11 @@ impl Tracker {
     /// [`Tracker::leave`] for a terminal of which nothing is known, but that its title was put aside. The cursor ends
     /// up anywhere.
     pub fn leave_unknown() -> Vec<u8> {
-        let mut out = b"\x18\x1b[?1049l".to_vec();
+        let mut out = vec![0x18];
+        // Each screen has a keyboard of its own.
+        Keyboard::undo_unknown(&mut out);
+        out.extend_from_slice(b"\x1b[?1049l");
+        Keyboard::undo_unknown(&mut out);
         out.extend_from_slice(UNBOUND.as_bytes());
         write_tab_stops(&mut out);
         out.extend_from_slice(&Self::default().leave());

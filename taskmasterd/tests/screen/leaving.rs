@@ -43,3 +43,16 @@ fn tab_stops_of_a_terminal_that_nobody_knows_are_put_back() {
         assert_same(&tabbed(&mut fresh), &tabbed(&mut stayed), "both");
     }
 }
+
+/// A full-screen program that asked the keyboard for more is killed together with the client.
+#[test]
+fn the_keyboard_of_both_screens_is_put_back() {
+    let pushed = b"\x1b[>1u\x1b[>3u\x1b[=5u\x1b[?1049h\x1b[>7u\x1b[>1u\x1b[=3u";
+    let mut left = Referee::new(ROWS, 40);
+    left.feed(pushed).feed(&Tracker::leave_unknown());
+    let settings = Referee::new(ROWS, 40).settings();
+    assert_eq!(left.settings(), settings);
+    assert_eq!(left.feed(b"\x1b[?1049h").settings(), {
+        Referee::new(ROWS, 40).feed(b"\x1b[?1049h").settings()
+    });
+}
