@@ -12,6 +12,7 @@ mod parser;
 mod pen;
 mod plain;
 mod restore;
+mod speech;
 
 use std::ops::ControlFlow;
 

@@ -77,7 +77,7 @@ fn of_two_terminals_the_leaders_answers() {
     for seat in [&mut first, &mut second] {
         seat.wait_output(ASKED);
     }
-    first.type_in("\x1b[?1c\x1b[0n\x1b[7;7R");
+    first.type_in("\x1b[?1c\x1b[0n\x1b[7;7R\x1b[?1;0;256S\x1b[2;1;1;128;128;1;0x");
     second.type_in("\x1b[?2c\x1b[3n\x1b[8;8R");
     wait_log(&daemon, "8;8R");
     // Whoever types leads, and speaks for all from then on.

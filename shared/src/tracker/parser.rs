@@ -36,7 +36,7 @@ pub struct Control<'a> {
 
 impl<'a> Control<'a> {
     /// What stands between `ESC [` and the last byte; none if it is malformed.
-    fn new(body: &'a [u8], last: u8) -> Option<Self> {
+    pub fn new(body: &'a [u8], last: u8) -> Option<Self> {
         let (mark, body) = match body {
             [mark @ 0x3c..=0x3f, rest @ ..] => (*mark, rest),
             _ => (0, body),

@@ -36,7 +36,7 @@ impl Hand {
                         } => COORDINATES_LEN,
                         _ => 0,
                     };
-                    !is_report(&control)
+                    !is_said(&control)
                 }
                 // The end of a string, more often than a key with Alt.
                 Piece::Escape(0, b'\\') | Piece::Command(_) => false,
@@ -48,13 +48,10 @@ impl Hand {
     }
 }
 
-/// Whether a terminal says this unasked by a key: answers, the mouse, focus, and keys that are let go.
-fn is_report(control: &Control<'_>) -> bool {
-    match control.last {
-        b'c' | b'n' | b'R' | b'S' | b't' | b'x' | b'y' | b'I' | b'O' | b'M' | b'm' => true,
-        b'u' => control.mark == b'?' || control.params.ends_with(b":3"),
-        _ => control.params.ends_with(b":3"),
-    }
+/// Whether a terminal says this without a key being pressed: reports, the mouse, and keys that are let go.
+fn is_said(control: &Control<'_>) -> bool {
+    let is_mouse = matches!(control.last, b'M' | b'm') && control.intermediate == 0;
+    is_mouse || control.is_report() || control.params.ends_with(b":3")
 }
 
 #[cfg(test)]
@@ -76,6 +73,8 @@ mod tests {
             "\x1b[12;40R",
             "\x1b[?2026;2$y",
             "\x1b[8;24;80t",
+            "\x1b[?1;0;256S",
+            "\x1b[2;1;1;128;128;1;0x",
             "\x1b[I\x1b[O",
             "\x1b[<0;12;7M\x1b[<0;12;7m",
             "\x1b[M !!\x1b[M#!!",
@@ -102,6 +101,8 @@ mod tests {
             "\x1bOA",
             "\x1bx",
             "\x1b[3~",
+            "\x1b[1;2S",
+            "\x1b[c",
             "\x1b[97u",
             "\x1b[97;5:1u",
             "\x1b[200~",

@@ -92,18 +92,7 @@ fn is_question(piece: &Piece<'_>) -> bool {
         Piece::Char(byte) => *byte == ENQ,
         Piece::Escape(intermediate, last) => (*intermediate, *last) == (0, b'Z'),
         Piece::Command(body) => body.split(|&byte| byte == b';').any(|part| part == b"?"),
-        Piece::Control(control) => asks(control),
-    }
-}
-
-fn asks(control: &Control<'_>) -> bool {
-    match (control.mark, control.intermediate, control.last) {
-        (_, 0, b'c') | (0 | b'?', 0, b'n') | (0, 0, b'x') => true,
-        (0, 0, b't') => (11..=21).contains(&control.number(0)),
-        (b'>', 0, b'q') | (b'?', 0, b'u' | b'm' | b'S') => true,
-        (_, b'$', b'p' | b'w') | (_, b'*', b'y') | (_, b'"', b'v') => true,
-        (_, b'&', b'u') | (_, b'#', b'R' | b'|') => true,
-        _ => false,
+        Piece::Control(control) => control.is_question(),
     }
 }
 

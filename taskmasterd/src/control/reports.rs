@@ -5,6 +5,8 @@
 //! the rest comes or, it may have been typed after all, somebody [releases](Reports::release) it. That goes for strings
 //! too, which Alt-], Alt-P and Alt-_ seem to begin: nothing is a report before its end is there.
 
+use shared::tracker::Control;
+
 use crate::limits::{REPORT_BEGUN_LEN_MAX, REPORT_LEN_MAX};
 
 /// Takes the reports out of what comes from one client.
@@ -95,9 +97,12 @@ fn command(rest: &[u8], cursor: Cursor) -> Found {
     let looked_at = &rest[..rest.len().min(REPORT_BEGUN_LEN_MAX)];
     let is_end = |byte: &u8| !(0x20..=0x3f).contains(byte);
     match looked_at.iter().position(is_end) {
-        Some(end) if is_report(&rest[..end], rest[end], cursor) => Found::Report(2 + end + 1),
+        Some(end) => match Control::new(&rest[..end], rest[end]) {
+            Some(control) if is_report(&control, cursor) => Found::Report(2 + end + 1),
+            Some(_) | None => Found::Typed,
+        },
         None if rest.len() < REPORT_BEGUN_LEN_MAX => Found::Begun,
-        None | Some(_) => Found::Typed,
+        None => Found::Typed,
     }
 }
 
@@ -117,20 +122,14 @@ fn string(rest: &[u8]) -> Found {
     }
 }
 
-/// CPR, DA, DSR, DECRPM, focus, sizes, or the state of the keyboard.
-fn is_report(parameters: &[u8], last: u8, cursor: Cursor) -> bool {
-    let private = parameters.first().is_some_and(|byte| b"?>".contains(byte));
-    match last {
-        b'I' | b'O' => parameters.is_empty(),
-        b'R' => match parameters {
-            [b'1', b';', b'2'..=b'9'] | [b'1', b';', b'1', b'0'..=b'6'] => cursor == Cursor::Asked,
-            _ => parameters.contains(&b';'),
-        },
-        b'c' | b'n' | b't' => true,
-        b'y' => parameters.ends_with(b"$"),
-        b'u' => private,
-        _ => false,
-    }
+fn is_report(control: &Control<'_>, cursor: Cursor) -> bool {
+    let is_answer = match (control.last, control.params) {
+        (b'R', [b'1', b';', b'2'..=b'9'] | [b'1', b';', b'1', b'0'..=b'6']) => {
+            control.mark != 0 || cursor == Cursor::Asked
+        }
+        _ => true,
+    };
+    is_answer && control.is_report()
 }
 
 #[cfg(test)]
@@ -151,6 +150,8 @@ mod tests {
         assert_eq!(strip(b"\x1b]11;rgb:0/0/0\x07x\x1bP1+r\x1b\\y"), "xy");
         assert_eq!(strip(b"\x1b[A\x1b[1;5C\x1b"), "\x1b[A\x1b[1;5C\x1b");
         assert_eq!(strip(b"\x1b[13;2u\x1b[?5u"), "\x1b[13;2u");
+        let rare = b"a\x1b[?1;0;256S\x1b[2;1;1;128;128;1;0x\x1b[>4;2mb\x1b[1;2S\x1b[c";
+        assert_eq!(strip(rare), "ab\x1b[1;2S\x1b[c");
     }
 
     #[test]
