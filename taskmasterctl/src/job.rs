@@ -14,6 +14,9 @@ use crate::print;
 use crate::term::{self, Page};
 use crate::verbs::{Session, Verb};
 
+/// How many lines of help may stand below a complaint.
+const HELP_LINES_MAX: usize = 10;
+
 /// One command on its way.
 pub(crate) struct Job<'a> {
     pub(crate) session: &'a Session,
@@ -200,13 +203,19 @@ impl<'a> Job<'a> {
         Exit::FAILED
     }
 
-    /// Refuses the command as it was typed, and shows how it is used.
+    /// Refuses the command as it was typed, and shows how it is used, unless that fills a screen and would hide the
+    /// reason.
     pub(crate) fn misused(&mut self, complaint: &str) -> Exit {
         if self.json {
             let error = RpcError::new(code::INVALID_PARAMS, complaint);
             json_error(&error, &mut self.page);
         } else {
-            let text = format!("Error: {complaint}\n{}", self.verb.help(self.word));
+            let help = self.verb.help(self.word);
+            let text = if help.lines().count() > HELP_LINES_MAX {
+                format!("Error: {complaint}; see help {}\n", self.word)
+            } else {
+                format!("Error: {complaint}\n{help}")
+            };
             self.page.bytes(text.as_bytes());
         }
         Exit::FAILED

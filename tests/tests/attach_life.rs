@@ -267,24 +267,6 @@ fn attach_has_no_json() {
     assert!(said.out.contains("no JSON"), "{said:?}");
 }
 
-// The usage fills a screen; the reason must not scroll away above it.
-#[test]
-fn misuse_is_told_in_a_line() {
-    let ctl = Ctl::new(&Sandbox::new().path("socket"));
-    let keys = "(^], ^\\, ^^, ^_, or ctrl-a to ctrl-z without i, j and m, or none)";
-    for (words, said) in [
-        (&["attach"][..], "attach requires one process name".into()),
-        (
-            &["attach", "w", "--detach-key", "x"],
-            format!("x is not a key that detaches {keys}"),
-        ),
-    ] {
-        let answer = ctl.run(words);
-        let want = format!("Error: {said}; see help attach\n");
-        assert_eq!((answer.out, answer.code), (want, Some(1)));
-    }
-}
-
 #[test]
 fn send_and_screen_are_calls_like_others() {
     let sandbox = Sandbox::new();

@@ -75,12 +75,12 @@ fg is another word for attach.";
 
 pub(crate) fn attach(job: &mut Job<'_>, args: &[&str]) -> Exit {
     if job.json {
-        return misused(job, "what attach shows is no JSON; see status and screen");
+        return job.misused("what attach shows is no JSON; see status and screen");
     }
     let usual_key = std::env::var(options::KEY_VARIABLE).ok();
     let options = match options::read(args, usual_key.as_deref()) {
         Ok(options) => options,
-        Err(complaint) => return misused(job, &complaint),
+        Err(complaint) => return job.misused(&complaint),
     };
     let name = match options.name.parse() {
         Ok(name) => name,
@@ -107,16 +107,6 @@ enum Reached {
     Other(Box<Attached>, Link),
     /// That of the process of this name, at which we sit: whatever it writes would come back to it.
     Ourselves(String),
-}
-
-/// Refuses the command as it was typed. How it is used fills a screen, and would hide the reason.
-fn misused(job: &mut Job<'_>, complaint: &str) -> Exit {
-    if job.json {
-        return job.misused(complaint);
-    }
-    let line = format!("Error: {complaint}; see help attach");
-    job.page.line(&line);
-    Exit::FAILED
 }
 
 fn params(name: Selector, options: &Options<'_>, seat: &Seat) -> AttachParams {

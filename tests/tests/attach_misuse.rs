@@ -1,0 +1,48 @@
+//! What is said of a command line that `attach`, `send` and `screen` cannot do with, and the exit code.
+
+use harness::{Ctl, Sandbox};
+
+// The usage of attach fills a screen; the reason must not scroll away above it.
+#[test]
+fn misuse_of_attach_is_told_in_a_line() {
+    let ctl = Ctl::new(&Sandbox::new().path("socket"));
+    let keys = "(^], ^\\, ^^, ^_, or ctrl-a to ctrl-z without i, j and m, or none)";
+    for (line, said, code) in [
+        ("attach", "attach requires one process name", 1),
+        ("fg v w", "attach requires one process name", 1),
+        ("attach w --history", "--history needs a value", 1),
+        ("attach --frob w", "unknown option --frob", 2),
+        ("fg --frob w", "unknown option --frob", 2),
+        (
+            "attach w --detach-key x",
+            &format!("x is not a key that detaches {keys}"),
+            1,
+        ),
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let answer = ctl.run(&words);
+        let want = format!("Error: {said}; see help {}\n", words[0]);
+        assert_eq!((answer.out, answer.code), (want, Some(code)), "{line}");
+    }
+}
+
+// As the manual has it: an option that there is not is one thing, and what the command makes of the rest another.
+#[test]
+fn misuse_of_send_and_screen_is_told_before_the_usage() {
+    let ctl = Ctl::new(&Sandbox::new().path("socket"));
+    for (line, said, code) in [
+        ("send", "send requires a process name and a text", 1),
+        ("send w", "send requires a process name and a text", 1),
+        ("send --frob w x", "unknown option --frob", 2),
+        ("screen", "screen requires one process name", 1),
+        ("screen v w", "screen requires one process name", 1),
+        ("screen w --history", "--history needs a value", 1),
+        ("screen --frob w", "unknown option --frob", 2),
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let answer = ctl.run(&words);
+        let want = format!("Error: {said}\n{} ", words[0]);
+        assert!(answer.out.starts_with(&want), "{line}: {}", answer.out);
+        assert_eq!(answer.code, Some(code), "{line}");
+    }
+}
