@@ -84,6 +84,24 @@ impl Desk {
     }
 }
 
+// Who looks through a list of processes finds whose it is.
+#[test]
+fn it_has_the_name_of_the_program() {
+    let desk = attached();
+    let line = std::fs::read(format!("/proc/{}/cmdline", desk.guardian));
+    let line = String::from_utf8_lossy(&line.expect("a command line")).into_owned();
+    assert!(
+        line.starts_with("taskmasterctl\0--guard-terminal\0"),
+        "{line:?}"
+    );
+    eventually("a name", SOON, || {
+        let name = proc::stat(desk.guardian).map(|stat| stat.command);
+        check(name.as_deref() == Some("taskmasterctl"), || {
+            format!("{name:?}")
+        })
+    });
+}
+
 #[test]
 fn what_a_killed_client_left_is_mended() {
     let mut desk = attached();

@@ -7,14 +7,16 @@
 //! It never takes the terminal from anybody: where another program is in front nothing is done, and modes that are no
 //! longer the client's are those of somebody who is at home there.
 
-use std::ffi::OsString;
+use std::ffi::{CStr, OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::termios::{
     ControlFlags, FlushArg, InputFlags, LocalFlags, OutputFlags, SetArg, Termios, cfmakeraw,
@@ -28,6 +30,8 @@ use super::stat;
 
 /// The first word of the hidden mode.
 pub(crate) const WORD: &str = "--guard-terminal";
+/// What it is called in a list of processes.
+const NAME: &CStr = c"taskmasterctl";
 /// What the client says when it has put the terminal in order itself.
 const GOODBYE: &[u8] = b".";
 
@@ -64,6 +68,7 @@ impl Guardian {
     pub(super) fn post(tty: BorrowedFd<'_>, modes: &Termios, duty: Duty) -> io::Result<Self> {
         let groups = [getpgrp(), stat::group_of_shell()];
         let child = Command::new("/proc/self/exe")
+            .arg0(OsStr::from_bytes(NAME.to_bytes()))
             .arg(WORD)
             .args([duty.word(), &write_modes(modes)])
             .args(groups.map(|group| group.to_string()))
@@ -150,6 +155,8 @@ impl Orders {
 
 /// The guardian's own life, with the words that stand behind [`WORD`].
 pub(crate) fn watch(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // It would be called as the link is by which it was executed: exe.
+    let _ = prctl::set_name(NAME);
     let job_signals = [
         Signal::SIGINT,
         Signal::SIGQUIT,
