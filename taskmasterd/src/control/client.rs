@@ -15,6 +15,7 @@ use shared::frame::Frame;
 use shared::rpc::{self, Incoming, Lines, REQUEST_LEN_MAX, Request, Response, RpcError, code};
 
 use super::attach::Attachment;
+use super::hearing::Hearing;
 use super::outgoing::Bytes;
 use super::peer::Peer;
 use crate::core::{Mono, ProcessId};
@@ -49,7 +50,7 @@ pub struct Client {
     batch: Option<Vec<u8>>,
     under_way: Option<UnderWay>,
     out: Bytes,
-    read_state: ReadState,
+    hearing: Hearing,
     errors: u32,
     /// By when it has to make its first request.
     first_request_by: Option<Mono>,
@@ -72,18 +73,6 @@ pub struct Follow {
 #[derive(Debug)]
 struct UnderWay(Option<Value>);
 
-/// How far a connection can still be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ReadState {
-    Open,
-    /// It sends no more, but may read.
-    Ended,
-    /// Nobody is there any more.
-    Gone,
-    /// It is not listened to any more, but may read why.
-    Dismissed,
-}
-
 impl Client {
     /// A client that has just connected.
     pub fn new(stream: UnixStream, peer: Peer, now: Mono) -> Self {
@@ -100,7 +89,7 @@ impl Client {
             batch: None,
             under_way: None,
             out: Bytes::default(),
-            read_state: ReadState::Open,
+            hearing: Hearing::Open,
             errors: 0,
             first_request_by: Some(now.after(CLIENT_FIRST_REQUEST_MS)),
             read_by: None,
@@ -124,20 +113,23 @@ impl Client {
         if self.attachment.is_some() {
             return false;
         }
-        let nothing_open = self.requests.is_empty() && self.under_way.is_none();
-        match self.read_state {
-            ReadState::Open => false,
-            ReadState::Ended => nothing_open && self.follows.is_none() && self.out.len() == 0,
-            ReadState::Gone => nothing_open,
-            ReadState::Dismissed => self.out.len() == 0,
+        let nothing_open =
+            self.requests.is_empty() && self.under_way.is_none() && self.lines.is_searched();
+        match self.hearing {
+            Hearing::Open | Hearing::Leaving => false,
+            Hearing::Ended => nothing_open && self.follows.is_none() && self.out.len() == 0,
+            Hearing::Gone => nothing_open,
+            Hearing::Dismissed => self.out.len() == 0,
         }
     }
 
-    /// Nobody is there any more; what was asked is still carried out, and answered to nobody.
+    /// Nobody is there any more; what was asked, read or still to be read, is carried out, and answered to nobody.
     pub fn hung_up(&mut self) {
-        self.read_state = ReadState::Gone;
+        self.has_left = true;
+        self.hearing = self.hearing.hung_up();
         self.out = Bytes::default();
         self.under_way = None;
+        self.read_by = None;
     }
 
     /// It is attached no more: behind what is on its way to it come `last_words`, and nothing else. It has some
@@ -148,14 +140,14 @@ impl Client {
         for frame in last_words {
             frame.encode(&mut self.out.bytes);
         }
-        self.read_state = ReadState::Dismissed;
+        self.hearing = Hearing::Dismissed;
         self.read_by = Some(now.after(CLIENT_STALL_MS));
         Some(attachment)
     }
 
     /// Whether it was sent away and is only to be told why.
     pub fn is_dismissed(&self) -> bool {
-        self.read_state == ReadState::Dismissed
+        self.hearing == Hearing::Dismissed
     }
 
     /// Reads what nobody listens to any more: left unread it would break the connection. Not without an end, it
@@ -177,9 +169,9 @@ impl Client {
         Ok(())
     }
 
-    /// Whether the peer has gone for good.
+    /// Whether nobody is there to be answered.
     pub fn is_gone(&self) -> bool {
-        self.read_state == ReadState::Gone
+        self.hearing.is_gone()
     }
 
     /// Reads what is there, up to a request's worth ahead of what is being done. Says whether there may be more.
@@ -188,27 +180,27 @@ impl Client {
     /// The connection is broken.
     pub fn read(&mut self) -> io::Result<bool> {
         let mut buffer = [0; 16 * 1024];
-        while self.lines.held() <= REQUEST_LEN_MAX {
+        while self.hearing != Hearing::Gone && self.lines.held() <= REQUEST_LEN_MAX {
             match self.stream.read(&mut buffer) {
                 Ok(0) => {
-                    if self.read_state == ReadState::Open {
-                        self.read_state = ReadState::Ended;
-                    }
+                    self.hearing = self.hearing.ended();
                     return Ok(false);
                 }
                 Ok(n) => {
                     self.lines.push(&buffer[..n]);
                     // A short read has taken all there was; what comes after it is announced anew.
-                    if n < buffer.len() && !self.is_ending {
+                    if n < buffer.len() && !self.is_ending && !self.is_gone() {
                         return Ok(false);
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Who has left sends no more, whatever comes instead of the end.
+                Err(_) if self.is_gone() => self.hearing = self.hearing.ended(),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        Ok(self.hearing != Hearing::Gone)
     }
 
     /// The next request, if it is time for one. Lines that hold none are answered here.
@@ -326,7 +318,7 @@ impl Client {
         if self.requests.is_empty()
             && let Some(batch) = self.batch.take_if(|_| self.under_way.is_none())
             && !batch.is_empty()
-            && self.read_state != ReadState::Gone
+            && !self.is_gone()
         {
             self.out.bytes.extend_from_slice(&batch);
             self.out.bytes.extend_from_slice(b"]\n");
@@ -334,7 +326,7 @@ impl Client {
     }
 
     fn write_line(&mut self, message: &impl Serialize) {
-        if self.read_state == ReadState::Gone {
+        if self.is_gone() {
             return;
         }
         if serde_json::to_writer(&mut self.out.bytes, message).is_ok() {

@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod client;
+mod hearing;
 pub mod listener;
 pub mod methods;
 pub mod outgoing;

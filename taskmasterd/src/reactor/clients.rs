@@ -138,18 +138,25 @@ impl Reactor {
         }
         if gone && let Some(client) = self.clients.get_mut(&token) {
             client.has_left = true;
+            if client.attachment.is_none() {
+                self.hang_up(token);
+            }
         }
-        if gone
-            && let Some(client) = self.clients.get_mut(&token)
-            && client.attachment.is_none()
-        {
-            // What it had asked for before is still to be read.
-            let _ = client.read();
-            client.hung_up();
-            self.inbox.push_back(Input::ClientGone {
-                ticket: Ticket(token.0 as u64),
-            });
+        self.debts.clients.insert(token);
+    }
+
+    /// Nobody is there any more: who waits for an answer is forgotten, what was asked besides is carried out.
+    fn hang_up(&mut self, token: Token) {
+        let Some(client) = self.clients.get_mut(&token) else {
+            return;
+        };
+        if client.is_gone() {
+            return;
         }
+        client.hung_up();
+        let ticket = Ticket(token.0 as u64);
+        self.inbox.push_back(Input::ClientGone { ticket });
+        self.reloads.forget(ticket);
         self.debts.clients.insert(token);
     }
 
@@ -172,13 +179,9 @@ impl Reactor {
             self.dirty.insert(token);
             return;
         }
-        let mut has_more = false;
-        if !client.is_gone() {
-            match client.flush(self.now).and_then(|()| client.read()) {
-                Ok(more) => has_more = more,
-                Err(_) => return self.see_off(token),
-            }
-        }
+        let Ok(has_more) = client.flush(self.now).and_then(|()| client.read()) else {
+            return self.hang_up(token);
+        };
         for _ in 0..REQUESTS_PER_TURN {
             let Some(client) = self.clients.get_mut(&token) else {
                 return;
@@ -298,7 +301,10 @@ impl Reactor {
                 // Its frames have waited for that.
                 self.debts.clients.insert(token);
             }
-            if broken || client.is_finished() {
+            let has_requests = client.attachment.is_none() && !client.is_dismissed();
+            if broken && has_requests {
+                self.hang_up(token);
+            } else if broken || client.is_finished() {
                 self.see_off(token);
             } else if client.awaits_room != client.has_unsent() {
                 client.awaits_room = client.has_unsent();
