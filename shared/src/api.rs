@@ -10,11 +10,13 @@ use crate::rpc::{RpcError, code};
 use crate::state::{Exit, State};
 
 mod attach;
+mod follow;
 
 pub use attach::{
     ATTACH_VERSION, AttachParams, Attached, Exited, Restarted, Screen, ScreenParams, SendParams,
     Sent, TERM_LEN_MAX, Tty, Viewer,
 };
+pub use follow::{CLEARED, Cleared, OUTPUT, Output};
 
 /// Declares the methods once: their wire names, their parameters, and the list of them.
 macro_rules! methods {
@@ -432,23 +434,6 @@ pub struct Tail {
     /// Whether more was written before them than is shown.
     pub more: bool,
 }
-
-/// Parameters of the notification `output`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Output {
-    /// The process's shown name.
-    pub name: String,
-    /// The stream.
-    pub stream: Stream,
-    /// The bytes, in base64.
-    pub data: String,
-    /// Bytes that were skipped just before these because the client did not read fast enough.
-    #[serde(default)]
-    pub skipped: u64,
-}
-
-/// The name of the notification with which followed output comes.
-pub const OUTPUT: &str = "output";
 
 /// What `pid` answers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

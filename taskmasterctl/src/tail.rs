@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use shared::api::{Call, OUTPUT, Output, Status, StatusParams, Stream, Tail, TailParams};
+use shared::api::{CLEARED, Call, OUTPUT, Output, Status, StatusParams, Stream, Tail, TailParams};
 use shared::name::Selector;
 use shared::rpc::{RpcError, code};
 use shared::text::{escape, escape_bytes};
@@ -131,11 +131,16 @@ fn follow(
     loop {
         job.page.flush();
         let news = conversation.notification()?;
-        if news.method != OUTPUT {
+        if ![OUTPUT, CLEARED].contains(&news.method.as_str()) {
             continue;
         }
         if job.json {
-            print::json(&json!({"output": news.params}), false, &mut job.page);
+            let shown = json!({news.method: news.params});
+            print::json(&shown, false, &mut job.page);
+            continue;
+        }
+        if news.method == CLEARED {
+            job.page.line("\n==> File truncated <==");
             continue;
         }
         let output: Output = fit(&news.params)?;

@@ -1,6 +1,6 @@
 //! Clients that follow the output of a process and hang up, each in his own way: the daemon lets go of all of them.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::net::Shutdown;
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -176,4 +176,41 @@ fn tail_says_why_there_is_nothing_to_follow_any_more() {
     let child = follow(&daemon, "q");
     daemon.stop();
     assert_eq!(ended(child), ("the daemon has stopped\n".into(), Some(7)));
+}
+
+// What it has shown so far is kept no more; what comes later is.
+#[test]
+fn tail_says_when_what_was_kept_is_emptied() {
+    let daemon = Daemon::start(Sandbox::new(), json!({"p": {"cmd": "cat"}}));
+    daemon.wait_state("p", State::Running);
+    let send = |text: &str| {
+        let said = daemon.ctl().run(&["send", "p", text]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+    };
+    let json = r#"{"cleared":{"name":"p","stream":"stdout"}}"#;
+    for (words, told) in [
+        (&["tail", "-f", "p"][..], "==> File truncated <=="),
+        (&["--json", "tail", "-f", "p"], json),
+    ] {
+        let mut command = daemon.ctl().command();
+        command.args(words).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut heard = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        // It follows when it has shown the beginning.
+        heard.next().expect("a line").expect("text");
+        let cleared = daemon.ctl().run(&["clear", "p"]);
+        assert_eq!(cleared.out, "p: cleared\n");
+        send(r"after\n");
+        let mut before = Vec::new();
+        for line in heard.map(|line| line.expect("text")) {
+            // In JSON the output is in base64.
+            if line == told || line.contains("after") || line.contains("output") {
+                before.push(line);
+                break;
+            }
+        }
+        assert_eq!(before, [told]);
+        proc::signal(child.id() as i32, Signal::SIGKILL);
+        child.wait().expect("it ends");
+    }
 }

@@ -3,10 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mio::Token;
-use serde_json::Value;
-use shared::api::{Outcome, Stream, TAIL_LEN_MAX, Tail, TailParams, Verdict};
+use serde_json::{Value, json};
+use shared::api::{CLEARED, Cleared, Outcome, Stream, TAIL_LEN_MAX, Tail, TailParams, Verdict};
 use shared::event::{Cause, EventKind};
-use shared::rpc::{RpcError, code};
+use shared::rpc::{JSONRPC, RpcError, code};
 
 use crate::control::client::Follow;
 use crate::control::methods::to_value;
@@ -86,9 +86,11 @@ impl Reactor {
             .map(Process::shown)
             .unwrap_or_default();
         let mut failed = None;
-        if let Some(outlet) = self.outlet(id) {
-            for channel in outlet.channels() {
-                failed = failed.or(channel.clear().err());
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let Some(outlet) = self.outlet(id) else { break };
+            match outlet.channel(stream).clear() {
+                Ok(()) => self.tell_cleared(id, &name, stream),
+                Err(why) => failed = failed.or(Some(why)),
             }
         }
         let result = if failed.is_some() {
@@ -101,6 +103,24 @@ impl Reactor {
             result,
             before: None,
             detail: failed,
+        }
+    }
+
+    /// Whoever is so far behind that output is skipped for him is spared this too.
+    fn tell_cleared(&mut self, id: ProcessId, name: &str, stream: Stream) {
+        let Some(outlet) = self.outlets.get_mut(&id) else {
+            return;
+        };
+        let params = Cleared {
+            name: name.to_owned(),
+            stream,
+        };
+        let message = json!({"jsonrpc": JSONRPC, "method": CLEARED, "params": params});
+        for &token in &outlet.channel(stream).followers {
+            if let Some(client) = self.clients.get_mut(&token) {
+                client.offer(&message, message.to_string().len());
+                self.dirty.insert(token);
+            }
         }
     }
 }
