@@ -11,7 +11,7 @@ use crate::job::{Job, Named};
 use crate::print;
 use crate::term;
 use crate::users;
-use crate::verbs;
+use crate::verbs::{self, VERBS, Verb};
 
 pub(crate) fn status(job: &mut Job<'_>, args: &[&str]) -> Exit {
     let (optional, plain) = verbs::parted(args);
@@ -191,10 +191,19 @@ pub(crate) fn shutdown(job: &mut Job<'_>, args: &[&str]) -> Exit {
 
 pub(crate) fn help(job: &mut Job<'_>, args: &[&str]) -> Exit {
     let Some(&topic) = args.first() else {
-        job.page.bytes(verbs::commands().as_bytes());
+        if job.json {
+            let all = VERBS.iter().map(Verb::as_json).collect();
+            print::json(&all, term::is_terminal(), &mut job.page);
+        } else {
+            job.page.bytes(verbs::commands().as_bytes());
+        }
         return Exit::OK;
     };
     match verbs::find(topic) {
+        Some(verb) if job.json => {
+            print::json(&verb.as_json(), term::is_terminal(), &mut job.page);
+            Exit::OK
+        }
         Some(verb) => {
             job.page.bytes(verb.help(topic).as_bytes());
             Exit::OK

@@ -2,6 +2,7 @@
 //!
 //! Help, completion and dispatch read this table and nothing else. The lines of help are supervisorctl's.
 
+use serde_json::{Value, json};
 use shared::name::did_you_mean;
 use shared::rpc::{RpcError, code};
 use shared::text::escape;
@@ -78,6 +79,22 @@ impl Verb {
             | Completes::SignalAndProcesses
             | Completes::ProcessAndStream => parted(args),
         }
+    }
+
+    /// All that help has to say of it, for programs.
+    pub(crate) fn as_json(&self) -> Value {
+        let usage = self.usage.iter();
+        let usage = usage.map(|(line, meaning)| json!({"line": line, "meaning": meaning}));
+        let mut all = json!({
+            "name": self.name,
+            "aliases": self.aliases,
+            "meaning": self.meaning,
+            "usage": usage.collect::<Value>(),
+        });
+        if !self.note.is_empty() {
+            all["note"] = self.note.trim().into();
+        }
+        all
     }
 
     /// How it is used when it is called `word`, line by line.

@@ -1,8 +1,9 @@
 //! The client that people use: its words, its exit codes, its shell.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use harness::{Daemon, LATER, SOON, Sandbox, State, Term, Value, bins, json, proc};
+use harness::{Ctl, Daemon, LATER, SOON, Sandbox, State, Term, Value, bins, json, proc};
 
 const PROMPT: &str = "taskmaster> ";
 
@@ -111,10 +112,47 @@ fn json_is_json_on_every_command() {
         &["pid"],
         &["version"],
         &["avail"],
+        &["help"],
+        &["help", "start"],
+        &["help", "nosuch"],
+        &["start", "--help"],
     ] {
         let said = daemon.ctl().run(&[&["--json"], words].concat());
         let value: Result<Value, _> = serde_json::from_str(said.out.trim());
         assert!(value.is_ok(), "{words:?}: {said:?}");
+    }
+}
+
+#[test]
+fn help_is_a_list_of_objects_for_programs() {
+    let ctl = Ctl::new(Path::new("/nonexistent"));
+    let help = |words: &[&str]| {
+        let said = ctl.run(&[&["--json", "help"], words].concat());
+        assert_eq!(said.code, Some(0), "{said:?}");
+        serde_json::from_str::<Value>(&said.out).expect("JSON")
+    };
+    let all = help(&[]);
+    let all = all.as_array().expect("a list");
+    let update = help(&["update"]);
+    assert!(all.len() > 10 && all.contains(&update), "{update}");
+    assert_eq!(update["name"], "reload");
+    assert_eq!(update["aliases"], json!(["update"]));
+    let usage = json!({"line": "reload --dry-run", "meaning": "Only say what would change, as reread does"});
+    let usages = update["usage"].as_array().expect("a list");
+    assert!(usages.contains(&usage), "{update}");
+    for verb in all {
+        for key in ["name", "meaning"] {
+            assert!(
+                verb[key].as_str().is_some_and(|text| !text.is_empty()),
+                "{verb}"
+            );
+        }
+        assert!(
+            verb["usage"]
+                .as_array()
+                .is_some_and(|lines| !lines.is_empty()),
+            "{verb}"
+        );
     }
 }
 
@@ -141,7 +179,7 @@ fn pids_come_in_the_order_of_the_names() {
 fn without_a_daemon_the_client_says_so_with_the_path() {
     let sandbox = Sandbox::new();
     let socket = sandbox.path("nobody");
-    let ctl = harness::Ctl::new(&socket);
+    let ctl = Ctl::new(&socket);
     for words in [&["status"][..], &["start", "p"], &["reload"]] {
         let said = ctl.run(words);
         assert_ne!(said.code, Some(0));
