@@ -1,19 +1,27 @@
 //! Output as lines of text in colour: what can be shown again without doing anything else again.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use shared::tracker::{Control, Parser, Pen, Piece};
 
-/// Appends `bytes` to `out` without anything but text, what moves within a line, and colours. The first `skip`
-/// lines are left out; `pen` is the one in force at the beginning.
-pub(super) fn write_lines(bytes: &[u8], skip: usize, pen: Pen, out: &mut Vec<u8>) {
+use super::rows::Place;
+
+/// Appends those of the rows of `bytes`, which begin at the left margin, to `out`, without anything but text, what moves
+/// within a line, and colours; `pen` is the one in force at the beginning.
+pub(super) fn write_lines(
+    bytes: &[u8],
+    rows: Range<usize>,
+    cols: usize,
+    pen: Pen,
+    out: &mut Vec<u8>,
+) {
     let mut lines = Lines {
-        skip,
+        place: Place::new(cols),
+        rows,
         pen,
-        returned: false,
         out,
     };
-    if skip == 0 {
+    if lines.rows.start == 0 {
         lines.begin();
     }
     lines.take(&mut Parser::default(), bytes);
@@ -24,9 +32,9 @@ pub(super) fn write_lines(bytes: &[u8], skip: usize, pen: Pen, out: &mut Vec<u8>
 pub fn harmless(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut lines = Lines {
-        skip: 0,
+        place: Place::new(usize::MAX),
+        rows: 0..usize::MAX,
         pen: Pen::default(),
-        returned: false,
         out: &mut out,
     };
     let mut parser = Parser::default();
@@ -47,52 +55,54 @@ pub(super) fn write_rows(rows: &[String], (row, col): (usize, usize), out: &mut 
 }
 
 struct Lines<'a> {
-    /// How many lines are still left out.
-    skip: usize,
+    /// Where we are, as long as that decides what is written.
+    place: Place,
+    /// The rows that are written.
+    rows: Range<usize>,
     pen: Pen,
-    /// The last byte was CR.
-    returned: bool,
     out: &'a mut Vec<u8>,
 }
 
 impl Lines<'_> {
     fn take(&mut self, parser: &mut Parser, bytes: &[u8]) {
         parser.advance(bytes, |piece| {
-            self.piece(piece);
+            match piece {
+                Piece::Text(bytes) => self.text(bytes),
+                Piece::Char(byte) => self.text(&[byte]),
+                Piece::Control(control) => self.control(control),
+                Piece::Escape(..) | Piece::Command(_) => {}
+            }
             ControlFlow::Continue(())
         });
     }
 
     fn begin(&mut self) {
         self.out.extend_from_slice(self.pen.to_string().as_bytes());
-    }
-
-    fn piece(&mut self, piece: Piece<'_>) {
-        match piece {
-            Piece::Text(bytes) => self.text(bytes),
-            Piece::Char(byte) => self.text(&[byte]),
-            Piece::Control(control) => self.control(control),
-            Piece::Escape(..) | Piece::Command(_) => {}
+        // A line feed alone begins a row in the middle, or behind the end of one that is full: a blank gets there.
+        if self.place.col > 0 {
+            let right = self.place.col.min(self.place.cols - 1);
+            self.out
+                .extend_from_slice(format!("\x1b[{right}C").as_bytes());
+            if right < self.place.col {
+                self.out.push(b' ');
+            }
         }
     }
 
     fn text(&mut self, mut bytes: &[u8]) {
-        while self.skip > 0 {
-            let Some(end) = memchr::memchr(b'\n', bytes) else {
-                self.returned = bytes.last().map_or(self.returned, |&last| last == b'\r');
+        let Range { start, end } = self.rows;
+        if self.place.row < start {
+            let skipped = self.place.pass(bytes, start);
+            bytes = &bytes[skipped..];
+            if self.place.row < start {
                 return;
-            };
-            let returned = match end {
-                0 => self.returned,
-                _ => bytes[end - 1] == b'\r',
-            };
-            // A line that begins in the middle of a row is none to begin at.
-            self.skip -= usize::from(self.skip > 1 || returned);
-            bytes = &bytes[end + 1..];
-            self.returned = false;
-            if self.skip == 0 {
-                self.begin();
             }
+            self.begin();
+        }
+        if end < usize::MAX {
+            let room = self.place.row < end;
+            let len = if room { self.place.pass(bytes, end) } else { 0 };
+            bytes = &bytes[..len];
         }
         Piece::Text(bytes).write_plain(self.out);
     }
@@ -101,8 +111,11 @@ impl Lines<'_> {
         if control.is_plain() && control.last == b'm' {
             self.pen.obey(&control);
         }
-        if self.skip == 0 {
+        if self.rows.contains(&self.place.row) {
             Piece::Control(control).write_plain(self.out);
+        }
+        if control.is_within_line() {
+            self.place.obey(&control);
         }
     }
 }

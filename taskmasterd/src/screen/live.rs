@@ -11,6 +11,7 @@ use super::guard::Guard;
 use super::lines::{write_lines, write_rows};
 use super::marks::{Mark, Marks};
 use super::model::{Engine, ScreenModel, Size};
+use super::rows::count_rows;
 use crate::limits::RING_LEN;
 use crate::ring::Ring;
 
@@ -189,7 +190,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
                 bytes.extend(self.tracker.restore_manners());
             }
             None => {
-                self.write_lines(self.size.rows().saturating_add(history_lines), &mut bytes);
+                self.write_lines(history_lines, &mut bytes);
                 incomplete = matches!(self.view, View::Lost);
                 bytes.extend(match incomplete {
                     true => self.tracker.restore(),
@@ -205,7 +206,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         let mut bytes = Vec::new();
         match self.view {
             View::Lines => {
-                self.write_lines(self.size.rows().saturating_add(history_lines), &mut bytes);
+                self.write_lines(history_lines, &mut bytes);
             }
             View::Drawn(_) | View::Lost => {
                 bytes.append(&mut self.history(history_lines));
@@ -289,12 +290,23 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         dump.ok()
     }
 
-    /// Appends the last `lines` lines that the ring holds.
-    fn write_lines(&self, lines: usize, out: &mut Vec<u8>) {
-        if let Some(mark) = self.marks.before(lines) {
+    /// Appends the last rows that the ring holds: those that fill a screen, and up to so many above.
+    fn write_lines(&self, above: usize, out: &mut Vec<u8>) {
+        self.write_last(self.size.rows().saturating_add(above), 0, out);
+    }
+
+    /// Appends the last `rows` rows that the ring holds, without the `below` last of them.
+    fn write_last(&self, rows: usize, below: usize, out: &mut Vec<u8>) {
+        let cols = self.size.cols();
+        if let Some(mark) = self.marks.before(rows) {
             let (bytes, _) = self.ring.last(self.marks.bytes_after(&mark));
-            let skip = self.marks.lines_after(&mark).saturating_sub(lines);
-            write_lines(&bytes, skip, mark.pen, out);
+            let all = count_rows(&bytes, cols);
+            let end = match below {
+                0 => usize::MAX,
+                below => all.saturating_sub(below),
+            };
+            let shown = all.saturating_sub(rows)..end;
+            write_lines(&bytes, shown, cols, mark.pen, out);
         }
     }
 
@@ -308,15 +320,10 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         above.unwrap_or_default().into_bytes()
     }
 
-    /// The lines of the ring before those that fill a screen.
+    /// The rows of the ring above those that fill a screen.
     fn lines_above(&self, lines: usize) -> Vec<u8> {
-        let mut above = Vec::new();
-        if lines > 0 {
-            let rows = self.size.rows();
-            self.write_lines(rows.saturating_add(lines), &mut above);
-            let shown = memchr::memrchr_iter(b'\n', &above).nth(rows - 1);
-            above.truncate(shown.map_or(0, |end| end + 1));
-        }
+        let (rows, mut above) = (self.size.rows(), Vec::new());
+        self.write_last(rows.saturating_add(lines), rows, &mut above);
         above
     }
 
@@ -352,7 +359,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         let mut bytes = Vec::new();
         let below = match self.view {
             View::Lines => {
-                self.write_lines(rows, &mut bytes);
+                self.write_lines(lines, &mut bytes);
                 self.look(|model| model.cursor().0).unwrap_or(0)
             }
             View::Drawn(_) | View::Lost => {

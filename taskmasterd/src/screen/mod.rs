@@ -18,6 +18,7 @@ mod lines;
 mod live;
 mod marks;
 pub mod model;
+mod rows;
 
 use std::io;
 use std::ops::DerefMut;

@@ -26,9 +26,60 @@ fn a_coloured_log_is_shown_from_the_beginning_of_a_line() {
         with_history.feed(&screen.snapshot(200).bytes);
         assert_same(&truth.seen(), &with_history.seen(), &format!("by {piece}"));
         let (want, got) = (truth.history(), with_history.history());
-        assert!(got.len() >= 200, "{} rows by {piece}", got.len());
+        assert_eq!(got.len(), 200, "by {piece}");
         let last = want[want.len() - got.len()..].join("\n");
         assert_same(&last, &got.join("\n"), &format!("history, by {piece}"));
+    }
+}
+
+/// As many rows come as are on the screen, and as many above them as were asked for, whether an engine draws along or
+/// not: a long line is many rows, and one that has not ended is some, too.
+#[test]
+fn no_more_rows_come_than_are_shown_and_were_asked_for() {
+    let lines = |line: &str, end: &str| format!("{line}{end}").repeat(32);
+    let streams = [
+        lines(&"wide ".repeat(100), "\r\n"),
+        lines(&"wide ".repeat(100), "\r\n") + "$ and an unfinished one",
+        lines(&"0123456789".repeat(4), "\r\n"),
+        lines(&"0123456789".repeat(4), "\r\n") + &"x".repeat(40),
+        lines("日本語 größe 日本語日本語日本語日本語日本語", "\r\n"),
+        lines(&"\x1b[31mred\tor\x1b[32mgreen".repeat(9), "\r\n"),
+        lines(
+            "50 %\rdone\x1b[3C\x08\x1b[30Gthere are columns up to the end",
+            "\r\n",
+        ),
+        lines("a step", "\n"),
+        lines("a step", "\x0b") + "\r\nx",
+        "x".repeat(3000),
+        "one\r\ntwo".into(),
+    ];
+    // The referee writes a tab into its cell, the engine blanks.
+    let text = |row: &String| row.split('|').next().unwrap_or_default().replace('\t', " ");
+    let above = |terminal: &Referee| terminal.history().iter().map(text).collect::<Vec<_>>();
+    let below = |terminal: &Referee| terminal.text().replace('\t', " ");
+    for stream in streams {
+        let mut truth = Referee::new(ROWS, COLS);
+        truth.feed(stream.as_bytes());
+        let want = above(&truth);
+        for (drawn, asked) in [
+            ("", 0),
+            ("", 1),
+            ("", 7),
+            ("\x1b[s", 0),
+            ("\x1b[s", 1),
+            ("\x1b[s", 7),
+        ] {
+            let mut screen = fed(ROWS, COLS, format!("{stream}{drawn}").as_bytes(), 17);
+            assert_eq!(screen.is_drawn(), !drawn.is_empty());
+            let what = format!("{drawn:?} {asked} above {stream:?}");
+            let last = &want[want.len().saturating_sub(asked)..];
+            for snapshot in [screen.snapshot(asked), screen.plain_snapshot(asked)] {
+                let mut shown = Referee::new(ROWS, COLS);
+                shown.feed(&snapshot.bytes);
+                assert_eq!(below(&shown), below(&truth), "{what}");
+                assert_eq!(above(&shown), last, "{what}");
+            }
+        }
     }
 }
 
