@@ -186,8 +186,8 @@ pub(crate) fn dispatch(session: &Session, words: &[&str]) -> Exit {
     let optional = without_json(optional);
     let exit = if optional.iter().any(|&arg| arg == "--help" || arg == "-h") {
         deeds::help(&mut job, &[name])
-    } else if let Some(option) = optional.iter().find(|arg| is_strange(verb, arg)) {
-        job.misused(&format!("unknown option {}", escape(option)));
+    } else if let Some(complaint) = optional.iter().find_map(|arg| complaint(verb, arg)) {
+        job.misused(&complaint);
         Exit::USAGE
     } else if verb.options.is_empty() || plain.is_empty() {
         (verb.run)(&mut job, &[&optional, plain].concat())
@@ -206,17 +206,23 @@ fn without_json<'a>(words: &[&'a str]) -> Vec<&'a str> {
     words.filter(|&word| word != JSON).collect()
 }
 
-/// Whether `arg` looks like an option that the command does not have. A number is one for `tail`.
-fn is_strange(verb: &Verb, arg: &str) -> bool {
-    let Some(behind_dash) = arg.strip_prefix('-') else {
-        return false;
-    };
+/// What is wrong with an argument that stands where options do. A number is an option for `tail` and `signal`.
+fn complaint(verb: &Verb, arg: &str) -> Option<String> {
+    let behind_dash = arg.strip_prefix('-')?;
     let numeric = behind_dash.bytes().all(|byte| byte.is_ascii_digit());
-    let known = match arg.split_once('=') {
-        Some((option, _)) => verb.valued.contains(&option),
-        None => verb.options.contains(&arg),
+    let (option, value) = match arg.split_once('=') {
+        Some((option, value)) => (option, Some(value)),
+        None => (arg, None),
     };
-    !numeric && !known && verb.name != "tail"
+    if numeric || verb.name == "tail" {
+        None
+    } else if !verb.options.contains(&option) {
+        Some(format!("unknown option {}", escape(arg)))
+    } else if value.is_some() && !verb.valued.contains(&option) {
+        Some(format!("{option} takes no value"))
+    } else {
+        None
+    }
 }
 
 fn unknown(line: &[&str], json: bool) -> Exit {
@@ -254,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_sign_stands_behind_options_with_a_value_alone() {
-        let strange = |verb, arg| is_strange(find(verb).unwrap(), arg);
+        let strange = |verb, arg| complaint(find(verb).unwrap(), arg).is_some();
         assert!(!strange("attach", "--history=9") && !strange("screen", "--history=9"));
         assert!(!strange("attach", "--history") && !strange("tail", "-100"));
         assert!(strange("attach", "--once=1") && strange("status", "--strays=1"));

@@ -13,6 +13,7 @@ fn misuse_of_attach_is_told_in_a_line() {
         ("attach w --history", "--history needs a value", 1),
         ("attach --frob w", "unknown option --frob", 2),
         ("fg --frob w", "unknown option --frob", 2),
+        ("attach --once=1 w", "--once takes no value", 2),
         (
             "attach w --detach-key x",
             &format!("x is not a key that detaches {keys}"),

@@ -154,3 +154,20 @@ fn a_kind_of_terminal_is_no_novel() {
     assert_eq!(refused.map(|error| error.code), Some(code::INVALID_PARAMS));
     assert!(Seat::ask(&daemon, kind(TERM_LEN_MAX)).is_ok());
 }
+
+// Whoever asks the daemon itself learns what is wrong, as who asks taskmasterctl does.
+#[test]
+fn who_only_looks_detaches_nobody() {
+    let daemon = daemon();
+    let mut first = Seat::take(&daemon, "p:1");
+    let thief = AttachParams {
+        read_only: true,
+        steal: true,
+        ..from("p:1", "xterm", 24, 80)
+    };
+    let refused = Seat::ask(&daemon, thief).err().expect("a refusal");
+    assert_eq!(refused.code, code::INVALID_PARAMS);
+    assert!(refused.message.contains("read_only"), "{refused:?}");
+    first.type_in("still here\n");
+    first.wait_output("still here\r\nstill here\r\n");
+}

@@ -25,8 +25,6 @@ fn misuse_is_told_in_json_where_that_is_wanted() {
         assert_eq!(output.status.code(), Some(code), "{line}");
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{line}");
     }
-    // Help is for people.
-    assert_eq!(fake::run(&place, "--json help"), fake::run(&place, "help"));
 }
 
 #[test]

@@ -100,14 +100,20 @@ struct Behind {
 
 impl Attachment {
     /// A new one, with what the client sent before it knew that it is attached.
-    pub fn new(id: ProcessId, params: &AttachParams, since: u64, early: Vec<u8>) -> Self {
+    pub fn new(
+        id: ProcessId,
+        name: String,
+        params: &AttachParams,
+        since: u64,
+        early: Vec<u8>,
+    ) -> Self {
         let role = match params.read_only {
             true => Role::Watcher,
             false => Role::Typist,
         };
         Self {
             id,
-            name: String::new(),
+            name,
             role,
             size: Size {
                 rows: params.rows,
@@ -312,7 +318,7 @@ mod tests {
 
     fn attachment() -> Attachment {
         let params = AttachParams::new("p".parse().unwrap());
-        Attachment::new(ProcessId(1), &params, 0, Vec::new())
+        Attachment::new(ProcessId(1), "p".into(), &params, 0, Vec::new())
     }
 
     fn output(len: usize) -> Wire {

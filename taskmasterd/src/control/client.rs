@@ -97,9 +97,15 @@ impl Client {
     }
 
     /// From here on it speaks frames; what it sent beyond its request is their beginning.
-    pub fn become_attached(&mut self, id: ProcessId, params: &AttachParams, since: u64) {
+    pub fn become_attached(
+        &mut self,
+        id: ProcessId,
+        name: String,
+        params: &AttachParams,
+        since: u64,
+    ) {
         let early = self.lines.take_rest();
-        self.attachment = Some(Attachment::new(id, params, since, early));
+        self.attachment = Some(Attachment::new(id, name, params, since, early));
         self.first_request_by = None;
     }
 

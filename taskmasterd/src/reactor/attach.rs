@@ -65,52 +65,27 @@ impl Reactor {
         id: ProcessId,
         params: &AttachParams,
     ) -> Result<Value, RpcError> {
-        if params.version != ATTACH_VERSION {
-            let message = format!(
-                "attach: version {} of the frames is not spoken here, {ATTACH_VERSION} is; \
-                 use the taskmasterctl of this daemon",
-                params.version
-            );
-            return Err(RpcError::new(code::ATTACH_VERSION, message));
-        }
+        check(params)?;
+        let client = self.clients.get(&token);
+        let client =
+            client.ok_or_else(|| RpcError::new(code::INTERNAL_ERROR, "the client has gone"))?;
         // What it follows would come between the frames.
-        if self
-            .clients
-            .get(&token)
-            .is_some_and(|client| client.follows.is_some())
-        {
+        if client.follows.is_some() {
             let message = "this connection follows a stream; attach on another";
             return Err(RpcError::new(code::BUSY, message));
         }
-        if params.term.len() > TERM_LEN_MAX {
-            let message = format!("attach: term: more than {TERM_LEN_MAX} bytes");
-            return Err(RpcError::new(code::INVALID_PARAMS, message));
-        }
-        let others = self.terminal(id)?.viewers.clone();
-        if params.steal
-            && let Some(by) = self.clients.get(&token).map(|client| client.peer)
-        {
-            for other in others {
-                self.dismiss(other, &[], &End::TakenOver(by));
+        let peer = client.peer;
+        if params.steal {
+            for other in self.terminal(id)?.viewers.clone() {
+                self.dismiss(other, &[], &End::TakenOver(peer));
             }
         }
-        let terminal = self.terminal(id)?;
-        if terminal.viewers.len() >= VIEWERS_MAX {
+        let others = self.terminal(id)?.viewers.len();
+        if others >= VIEWERS_MAX {
             let message = format!("{VIEWERS_MAX} clients are attached already");
             return Err(RpcError::new(code::BUSY, message));
         }
-        terminal.viewers.push(token);
-        let others = terminal.viewers.len() - 1;
-        let Some(client) = self.clients.get_mut(&token) else {
-            return Err(RpcError::new(code::INTERNAL_ERROR, "the client has gone"));
-        };
-        client.become_attached(id, params, self.unix_ms);
-        self.attended.insert(id);
-        self.take_the_floor(id, token);
-        self.announce_attachment(token, id);
-        let process = self.core.process(id).ok_or_else(no_such_process)?;
-        let exit = process.exit;
-        self.terminal(id)?.exit = exit;
+        self.sit_down(token, id, params);
         let process = self.core.process(id).ok_or_else(no_such_process)?;
         to_value(&Attached {
             version: ATTACH_VERSION,
@@ -126,17 +101,33 @@ impl Reactor {
         })
     }
 
-    fn announce_attachment(&mut self, token: Token, id: ProcessId) {
+    /// From here on the client is one of those at the terminal.
+    fn sit_down(&mut self, token: Token, id: ProcessId, params: &AttachParams) {
+        let since = self.unix_ms;
         let (Some(process), Some(client)) = (self.core.process(id), self.clients.get_mut(&token))
         else {
             return;
         };
-        let Some(attachment) = &mut client.attachment else {
+        let (name, exit) = (process.shown(), process.exit);
+        client.become_attached(id, name, params, since);
+        if let Ok(terminal) = self.terminal(id) {
+            terminal.viewers.push(token);
+            terminal.exit = exit;
+        }
+        self.attended.insert(id);
+        self.take_the_floor(id, token);
+        self.announce_attachment(token);
+    }
+
+    fn announce_attachment(&mut self, token: Token) {
+        let Some(client) = self.clients.get(&token) else {
             return;
         };
-        attachment.name = process.shown();
+        let Some(attachment) = &client.attachment else {
+            return;
+        };
         let kind = EventKind::Attached(Arrival {
-            process: process.shown(),
+            process: attachment.name.clone(),
             read_only: attachment.role == Role::Watcher,
             rows: attachment.size.rows,
             cols: attachment.size.cols,
@@ -327,6 +318,27 @@ impl Reactor {
         let outlet = self.outlet(id).ok_or_else(no_such_process)?;
         Ok(outlet.terminal())
     }
+}
+
+/// Whether a client may ask for this.
+fn check(params: &AttachParams) -> Result<(), RpcError> {
+    if params.version != ATTACH_VERSION {
+        let message = format!(
+            "attach: version {} of the frames is not spoken here, {ATTACH_VERSION} is; \
+             use the taskmasterctl of this daemon",
+            params.version
+        );
+        return Err(RpcError::new(code::ATTACH_VERSION, message));
+    }
+    let wrong = if params.term.len() > TERM_LEN_MAX {
+        format!("term: more than {TERM_LEN_MAX} bytes")
+    } else if params.read_only && params.steal {
+        "steal: who only looks detaches nobody; leave out read_only or steal".into()
+    } else {
+        return Ok(());
+    };
+    let message = format!("attach: {wrong}");
+    Err(RpcError::new(code::INVALID_PARAMS, message))
 }
 
 pub(super) fn no_such_process() -> RpcError {
