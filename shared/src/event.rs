@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::signal;
 use crate::state::Exit;
-use crate::text::{duration, escape, list, timestamp};
+use crate::text::{count, duration, escape, list, timestamp};
 
 pub use visit::{Arrival, Departure, Parting};
 
@@ -269,17 +269,20 @@ impl fmt::Display for EventKind {
             } => {
                 write!(
                     f,
-                    "taskmasterd {version} started with pid {pid}, {programs} programs from {}",
+                    "taskmasterd {version} started with pid {pid}, {} from {}",
+                    count(*programs as u64, "program", "programs"),
                     escape(config)
                 )
             }
             Self::ShutdownBegun { processes } => {
-                write!(f, "shutting down, {processes} processes to stop")
+                let processes = count(*processes as u64, "process", "processes");
+                write!(f, "shutting down, {processes} to stop")
             }
             Self::DaemonStopped { left: 0 } => f.write_str("taskmasterd stopped"),
             Self::DaemonStopped { left } => write!(
                 f,
-                "taskmasterd stopped, {left} processes could not be got rid of"
+                "taskmasterd stopped, {} could not be got rid of",
+                count(*left as u64, "process", "processes")
             ),
             Self::Started { process, pid } => write!(f, "{process} started with pid {pid}"),
             Self::Running {
@@ -452,7 +455,8 @@ impl fmt::Display for EventKind {
                 write!(f, "messages do not reach syslog: {}", escape(reason))
             }
             Self::SyslogDropped { messages } => {
-                write!(f, "{messages} messages did not reach syslog")
+                let messages = count(*messages, "message", "messages");
+                write!(f, "{messages} did not reach syslog")
             }
             Self::Notice { text } | Self::Trouble { text } => f.write_str(&escape(text)),
         }
@@ -519,6 +523,20 @@ mod tests {
         );
         assert_eq!(shown.lines().count(), 1);
         assert!(!shown.contains('\x1b'));
+    }
+
+    #[test]
+    fn one_is_one_and_two_are_more() {
+        let said = |kind| line(kind, Cause::Policy);
+        for (processes, want) in [(1, "1 process to stop"), (2, "2 processes to stop")] {
+            let begun = said(EventKind::ShutdownBegun { processes });
+            assert!(
+                begun.ends_with(&format!("shutting down, {want}")),
+                "{begun}"
+            );
+        }
+        let left = said(EventKind::DaemonStopped { left: 1 });
+        assert!(left.contains("stopped, 1 process could"), "{left}");
     }
 
     // The client that is detached is not the one to blame.

@@ -106,6 +106,14 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// So many of something, in the form that the number wants: `1 process`, `2 processes`.
+pub fn count(number: u64, one: &str, more: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {more}"),
+    }
+}
+
 /// Names that one line tells of at most; the rest is a number.
 const NAMES_TOLD_MAX: usize = 20;
 

@@ -4,7 +4,7 @@ use shared::api::{
     Available, Call, Names, Nothing, Outcomes, PROTOCOL, Pids, ReloadParams, Reloaded,
     ShutdownDone, SignalParams, Status, StatusParams, Version,
 };
-use shared::text::escape;
+use shared::text::{count, escape};
 
 use crate::exit::{self, Deed, Exit};
 use crate::job::{Job, Named};
@@ -181,8 +181,8 @@ pub(crate) fn shutdown(job: &mut Job<'_>, args: &[&str]) -> Exit {
                 return Exit::OK;
             }
             term::complain(&format!(
-                "{} processes could not be got rid of",
-                answer.left
+                "{} could not be got rid of",
+                count(answer.left as u64, "process", "processes")
             ));
             Exit::FAILED
         },
