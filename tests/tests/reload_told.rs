@@ -2,6 +2,7 @@
 
 use harness::{Daemon, SOON, Sandbox, State, check, eventually, json};
 use nix::sys::signal::Signal;
+
 // What waits for the next start changed too, and whoever looks for it in the log must not read that nothing did.
 #[test]
 fn settings_that_wait_for_the_next_start_are_named_in_the_log() {
@@ -48,7 +49,7 @@ fn a_reload_during_a_shutdown_is_refused_in_the_log_too() {
     // Both at once, and one that finds the helper at work: neither comes too late to be told.
     daemon.signal(Signal::SIGHUP);
     daemon.signal(Signal::SIGTERM);
-    daemon.wait_log(&["shutting down, 1 processes"]);
+    daemon.wait_log(&["shutting down, 1 process to stop"]);
     let line = daemon.hup();
     let refused = "ERRO reload refused, nothing changed: the daemon is shutting down";
     assert!(line.ends_with(&format!("{refused} [on SIGHUP]")), "{line}");
