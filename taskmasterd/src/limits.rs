@@ -131,7 +131,8 @@ pub const CURSOR_REPORT_MS: u64 = 2000;
 pub const READ_ONLY_TOLD_MS: u64 = 1000;
 /// Screens for a client that is behind, or asks for them, are at least this far apart, in milliseconds.
 pub const RESYNC_INTERVAL_MS: u64 = 100;
-/// Screens for such clients in one turn: the largest takes ten milliseconds, and a turn is not to take more than twenty.
+/// Screens for such clients in one turn: the largest takes ten milliseconds, and a turn is not to take more than
+/// twenty.
 pub const SCREENS_PER_TURN: usize = 2;
 /// How long a terminal has another size for its program to redraw, in milliseconds: emacs needs 50.
 pub const REDRAW_INTERVAL_MS: u64 = 100;

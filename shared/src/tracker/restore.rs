@@ -4,8 +4,8 @@ use super::modes::{LAYOUT, Mode, Modes, PRIVATE};
 use super::{Keyboard, Side, Tracker};
 
 /// Puts back whatever a program may have changed, the screens, the keyboard, the title, the terminal's own colours, tab
-/// stops, margins and where rows are counted from apart: wrapping, dark and light, the cursor, the keys, the mouse, reports, insertion, character sets, the pen, the cursor's
-/// shape. It moves nothing.
+/// stops, margins and where rows are counted from apart: wrapping, dark and light, the cursor, the keys, the mouse,
+/// reports, insertion, character sets, the pen, the cursor's shape. It moves nothing.
 const SETTLE: &str = concat!(
     "\x1b[?7h\x1b[?25h\x1b[?1l\x1b>\x1b[?5l",
     "\x1b[?9l\x1b[?1000l\x1b[?1001l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?1015l\x1b[?1016l",
@@ -18,7 +18,8 @@ pub const PUT_TITLE: &[u8] = b"\x1b[22;2t";
 /// Takes the title that was put aside last.
 const TAKE_TITLE: &[u8] = b"\x1b[23;2t";
 
-/// Forgets margins, counts rows from the top of the screen, and scrolls all of it. Each of the three may move the cursor to the top.
+/// Forgets margins, counts rows from the top of the screen, and scrolls all of it. Each of the three may move the
+/// cursor to the top.
 const UNBOUND: &str = "\x1b[?69l\x1b[?6l\x1b[r";
 
 /// How many tab stops are set one by one: those of 512 columns.

@@ -6,8 +6,8 @@ use shared::tracker::{Control, Parser, Pen, Piece};
 
 use super::rows::Place;
 
-/// Appends those of the rows of `bytes`, which begin at the left margin, to `out`, without anything but text, what moves
-/// within a line, and colours; `pen` is the one in force at the beginning.
+/// Appends those of the rows of `bytes`, which begin at the left margin, to `out`, without anything but text, what
+/// moves within a line, and colours; `pen` is the one in force at the beginning.
 pub(super) fn write_lines(
     bytes: &[u8],
     rows: Range<usize>,
