@@ -3,10 +3,12 @@
 use std::io::ErrorKind;
 use std::io::Write;
 
+use harness::seat::{size, wait_window, wanting};
 use harness::{
     Daemon, LATER, SOON, Sandbox, Seat, Sitting, Verdict, check, eventually, json, only, proc,
 };
 use nix::sys::signal::Signal;
+use shared::api::AttachParams;
 use shared::frame::Frame;
 
 /// How much the daemon may grow for one client, in KiB.
@@ -200,4 +202,27 @@ fn of_a_text_that_is_too_long_it_is_told_how_much_was_sent() {
     let count: usize = told.and_then(|told| told.parse().ok()).expect(&sent.err);
     proc::signal(daemon.pid("p"), Signal::SIGCONT);
     wait_read(&daemon, &text[..count]);
+}
+
+// He who types much waits, and he alone: what others have to say is not typed.
+#[test]
+fn others_are_heard_while_nothing_that_is_typed_is_read() {
+    let daemon = deaf("raw -echo", "exec cat");
+    let mut eager = Seat::take(&daemon, "p");
+    stuff(&daemon, &mut eager, &frames());
+    let mut watcher = Seat::take_as(
+        &daemon,
+        AttachParams {
+            read_only: true,
+            ..wanting("p")
+        },
+    );
+    watcher.wait_snapshot();
+    watcher.send(&Frame::Redraw);
+    assert!(watcher.wait_snapshot().contains("listening"));
+    let mut typist = Seat::take(&daemon, "p");
+    typist.send(&Frame::Resize(size(31, 101)));
+    wait_window(daemon.pid("p"), 31, 101);
+    typist.leave();
+    watcher.leave();
 }

@@ -63,6 +63,8 @@ pub struct Attachment {
     /// Read from the client; the first `taken` bytes of it are frames already.
     incoming: Vec<u8>,
     taken: usize,
+    /// Typed when there was no room for it; nothing that came behind it is looked at before.
+    held_back: Option<Vec<u8>>,
     outgoing: Outgoing,
     behind: Option<Behind>,
     /// What was asked in what it will never see.
@@ -131,6 +133,7 @@ impl Attachment {
             decoder: Decoder::default(),
             incoming: early,
             taken: 0,
+            held_back: None,
             outgoing: Outgoing::default(),
             behind: None,
             unanswered: Vec::new(),
@@ -186,6 +189,9 @@ impl Attachment {
     /// # Errors
     /// What the client sends is not what clients send.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
+        if let Some(typed) = self.held_back.take() {
+            return Ok(Some(Frame::Input(typed)));
+        }
         let mut rest = &self.incoming[self.taken..];
         let frame = self.decoder.next(&mut rest);
         self.taken = self.incoming.len() - rest.len();
@@ -194,6 +200,11 @@ impl Attachment {
             (self.incoming, self.taken) = (Vec::new(), 0);
         }
         frame
+    }
+
+    /// There was no room for what was typed: it is the next frame once more.
+    pub fn hold_back(&mut self, typed: Vec<u8>) {
+        self.held_back = Some(typed);
     }
 
     /// Queues what the process wrote, `len` bytes in a frame, or counts it if the client is behind.

@@ -177,11 +177,15 @@ impl Reactor {
         };
         let end = if broken { ReadEnd::Closed } else { end };
         for _ in 0..REQUESTS_PER_TURN {
-            let Some((id, attachment)) = self.admitted(token) else {
+            let Some(attachment) = self.attachment(token) else {
                 return;
             };
+            let id = attachment.id;
             match attachment.next_frame() {
                 Ok(Some(Frame::Detach)) => return self.see_off(token),
+                Ok(Some(Frame::Input(bytes))) if self.must_wait(token, id) => {
+                    return self.hold_back(token, bytes);
+                }
                 Ok(Some(frame)) => self.take_frame(token, id, frame),
                 Ok(None) => match end {
                     ReadEnd::Empty => return,
@@ -199,24 +203,32 @@ impl Reactor {
     }
 
     fn hear(&mut self, token: Token) -> Option<ReadEnd> {
-        self.admitted(token)?;
         let client = self.clients.get_mut(&token)?;
         let attachment = client.attachment.as_mut()?;
         let end = attachment.read(&mut client.stream, client.is_ending);
         Some(end.unwrap_or(ReadEnd::Closed))
     }
 
-    /// An attached client, if what it types has somewhere to go: who types faster than the process reads waits in
-    /// his own connection, and who has left does not wait.
-    fn admitted(&mut self, token: Token) -> Option<(ProcessId, &mut Attachment)> {
-        let id = self.attachment(token)?.id;
-        if self.terminal(id).is_ok_and(|terminal| terminal.has_room()) {
-            return self.attachment(token).map(|attachment| (id, attachment));
+    /// Whether what a client types has nowhere to go for now.
+    fn must_wait(&mut self, token: Token, id: ProcessId) -> bool {
+        let types = self
+            .attachment(token)
+            .is_some_and(|attachment| attachment.role == Role::Typist);
+        types && !self.terminal(id).is_ok_and(|terminal| terminal.has_room())
+    }
+
+    /// Who types faster than the process reads waits, with all that he sends behind it; who has left does not wait.
+    fn hold_back(&mut self, token: Token, typed: Vec<u8>) {
+        if let Some(attachment) = self.attachment(token) {
+            attachment.hold_back(typed);
         }
-        if self.clients.get(&token)?.has_left {
+        if self
+            .clients
+            .get(&token)
+            .is_some_and(|client| client.has_left)
+        {
             self.see_off(token);
         }
-        None
     }
 
     fn take_frame(&mut self, token: Token, id: ProcessId, frame: Frame) {
