@@ -104,3 +104,25 @@ fn a_child_that_outlives_its_parent_does_not_mix_its_sequences_with_the_next_sta
         assert_eq!(log, wanted);
     }
 }
+
+// The beginning of the line is gone, and its time with it.
+#[test]
+fn what_comes_after_a_clearing_begins_with_its_time() {
+    let sandbox = Sandbox::new();
+    let go = sandbox.path("go");
+    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO can be made");
+    let script = "printf begun; read _ < go; echo ended; read _ < go";
+    let keys = filtered(&sandbox, "p.out", script, &json!({"timestamps": true}));
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    let wait_end = |end: &str| {
+        eventually(end, SOON, || {
+            let log = text_of(&daemon);
+            check(log.ends_with(end), || log)
+        });
+    };
+    wait_end("begun");
+    assert_eq!(daemon.ctl().run(&["clear", "p"]).out, "p: cleared\n");
+    fs::write(go, "\n").expect("it is read");
+    wait_end("ended\n");
+    assert_eq!(untimed(&text_of(&daemon)), "ended\n");
+}

@@ -143,12 +143,10 @@ impl LogWriter {
         tail(self.files.as_ref(), &self.path, n)
     }
 
-    /// Empties the file.
+    /// Empties the file that has the name now, which is the one that [`tail`](Self::tail) shows: what was written so
+    /// far may have been moved away to be kept.
     pub fn clear(&mut self) -> Result<(), String> {
-        let mut file = match self.file.take().filter(|file| !file.is_deleted()) {
-            Some(file) => file,
-            None => self.open()?,
-        };
+        let mut file = self.open()?;
         let done = empty(&mut file);
         self.file = Some(file);
         done

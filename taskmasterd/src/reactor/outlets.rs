@@ -236,7 +236,11 @@ impl Channel {
     pub(super) fn clear(&mut self) -> Result<(), String> {
         match &mut self.sink {
             Sink::Memory(ring) => ring.clear(),
-            Sink::File(writer) => writer.clear()?,
+            Sink::File(writer) => {
+                writer.clear()?;
+                // The beginning of a line is gone, and its time with it.
+                self.timestamps = self.timestamps.take().map(|_| Timestamper::default());
+            }
             Sink::Nowhere | Sink::Syslog | Sink::Inherit(_) => {}
         }
         Ok(())

@@ -82,6 +82,24 @@ fn a_missing_directory_costs_bytes_and_one_report_a_minute() {
     assert_eq!((log.written(), log.lost()), (4, 24));
 }
 
+// What somebody has moved away he wants to keep; what `tail` shows is what is emptied.
+#[test]
+fn clearing_spares_a_file_that_was_moved_away() {
+    let dir = Dir::new("moved");
+    let mut log = writer(dir.path("log"));
+    assert_eq!(put(&mut log, 0, b"old"), []);
+    fs::rename(dir.path("log"), dir.path("log.1")).unwrap();
+    log.clear().unwrap();
+    assert_eq!(log.tail(9), Ok((Vec::new(), false)));
+    assert_eq!(put(&mut log, 0, b"new"), []);
+    fs::rename(dir.path("log"), dir.path("log.2")).unwrap();
+    fs::write(dir.path("log"), "made by somebody").unwrap();
+    log.clear().unwrap();
+    for (file, text) in [("log.1", "old"), ("log.2", "new"), ("log", "")] {
+        assert_eq!(fs::read_to_string(dir.path(file)).unwrap(), text, "{file}");
+    }
+}
+
 #[test]
 fn a_directory_that_vanishes_is_told_of_and_found_again() {
     let dir = Dir::new("gone");
