@@ -1,7 +1,8 @@
 //! The client attached: what its user is told in lines of its own.
 
 use harness::fake::running;
-use harness::{Ctl, Daemon, Exit, Sandbox, Seat, Sitting, State, json};
+use harness::{Ctl, Daemon, Exit, SOON, Sandbox, Seat, Sitting, State, json};
+use nix::sys::signal::Signal;
 use shared::api::{Attached, Exited, Restarted, Tty};
 use shared::frame::Frame;
 
@@ -142,4 +143,22 @@ fn who_arrives_is_told_of_others() {
         sitting.term.send("\x1d");
         sitting.wait_code(0);
     }
+}
+
+// Who reads the log to its end knows that nothing came after it.
+#[test]
+fn those_who_are_let_go_of_are_told_of_before_the_last_line() {
+    let sandbox = Sandbox::new();
+    let keys = json!({"cmd": sandbox.puppet("p", &["--on", "TERM=ignore"]), "starttime": 0,
+        "stoptime": "100ms"});
+    let mut daemon = Daemon::start(sandbox, json!({"p": keys}));
+    daemon.wait_state("p", State::Running);
+    let mut seat = Seat::take(&daemon, "p");
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(seat.wait_detached(), "the daemon has stopped");
+    assert_eq!(daemon.wait_exit(SOON).code(), Some(0));
+    let log = daemon.log();
+    let last_two = &log[log.len() - 2..];
+    assert!(last_two[0].contains("detached from p"), "{last_two:?}");
+    assert!(last_two[1].ends_with("taskmasterd stopped"), "{last_two:?}");
 }

@@ -182,7 +182,7 @@ pub enum Effect {
     Event { kind: EventKind, cause: Cause },
     /// A command is done.
     Reply { ticket: Ticket, answer: Answer },
-    /// A shutdown is done: leave.
+    /// A shutdown is done: leave. The last event comes after it.
     Leave,
 }
 

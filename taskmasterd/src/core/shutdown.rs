@@ -150,11 +150,12 @@ impl Supervisor {
         self.phase = Phase::Gone;
         self.waiters.give_up(out);
         out.extend(tickets.into_iter().map(|ticket| self.down(ticket)));
+        out.push(Effect::Leave);
+        // Who is let go of is told of before it: this is the last word.
         out.push(Effect::Event {
             kind: EventKind::DaemonStopped { left: self.left() },
             cause: Cause::Policy,
         });
-        out.push(Effect::Leave);
     }
 
     /// The answer to a shutdown that is done.
