@@ -181,26 +181,24 @@ fn tail_says_why_there_is_nothing_to_follow_any_more() {
 // What it has shown so far is kept no more; what comes later is.
 #[test]
 fn tail_says_when_what_was_kept_is_emptied() {
-    let daemon = Daemon::start(Sandbox::new(), json!({"p": {"cmd": "cat"}}));
-    daemon.wait_state("p", State::Running);
-    let send = |text: &str| {
-        let said = daemon.ctl().run(&["send", "p", text]);
-        assert_eq!(said.code, Some(0), "{said:?}");
-    };
-    let json = r#"{"cleared":{"name":"p","stream":"stdout"}}"#;
-    for (words, told) in [
-        (&["tail", "-f", "p"][..], "==> File truncated <=="),
-        (&["--json", "tail", "-f", "p"], json),
+    let cat = json!({"cmd": "cat"});
+    let daemon = Daemon::start(Sandbox::new(), json!({"p": cat, "q": cat}));
+    let json = r#"{"cleared":{"name":"q","stream":"stdout"}}"#;
+    for (name, words, told) in [
+        ("p", &["tail", "-f", "p"][..], "==> File truncated <=="),
+        ("q", &["--json", "tail", "-f", "q"], json),
     ] {
+        daemon.wait_state(name, State::Running);
         let mut command = daemon.ctl().command();
         command.args(words).stdin(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let mut heard = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         // It follows when it has shown the beginning.
         heard.next().expect("a line").expect("text");
-        let cleared = daemon.ctl().run(&["clear", "p"]);
-        assert_eq!(cleared.out, "p: cleared\n");
-        send(r"after\n");
+        let cleared = daemon.ctl().run(&["clear", name]);
+        assert_eq!(cleared.out, format!("{name}: cleared\n"));
+        let sent = daemon.ctl().run(&["send", name, r"after\n"]);
+        assert_eq!(sent.code, Some(0), "{sent:?}");
         let mut before = Vec::new();
         for line in heard.map(|line| line.expect("text")) {
             // In JSON the output is in base64.
