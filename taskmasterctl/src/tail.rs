@@ -168,6 +168,10 @@ fn fit<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {
 }
 
 fn fail(job: &mut Job<'_>, call: &Call, wish: &Wish<'_>, failure: &Failure) -> Exit {
+    if let Failure::Unreachable(_) | Failure::Unclear(_) = failure {
+        // What the process wrote last may be a prompt.
+        job.page.end_line();
+    }
     let why = match failure {
         // The only way to end it that is no failure.
         Failure::Interrupted if wish.follow => return Exit::OK,

@@ -15,6 +15,8 @@ pub(crate) struct Page {
     /// Lines for standard error, where a person sees it: scripts compare what they get.
     remarks: Vec<String>,
     coloured: bool,
+    /// Whether what was added last, written out or not, stands in a line that has not ended.
+    within_line: bool,
 }
 
 impl Page {
@@ -28,13 +30,23 @@ impl Page {
 
     /// Adds a line. Whatever of it is not our own text has been escaped.
     pub(crate) fn line(&mut self, line: &str) {
-        self.text.extend_from_slice(line.as_bytes());
-        self.text.push(b'\n');
+        self.bytes(line.as_bytes());
+        self.bytes(b"\n");
     }
 
     /// Adds bytes as they are.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.text.extend_from_slice(bytes);
+        if let Some(last) = bytes.last() {
+            self.within_line = *last != b'\n';
+        }
+    }
+
+    /// Ends a line that has not ended.
+    pub(crate) fn end_line(&mut self) {
+        if self.within_line {
+            self.line("");
+        }
     }
 
     /// Adds a line that is no part of the answer, to follow it.

@@ -184,13 +184,13 @@ fn tail_ends_when_nobody_reads_it_even_if_nothing_comes() {
     assert_eq!(child.wait().unwrap().code(), Some(141));
 }
 
-/// Answers `tail`, and hangs up; then `status` like that, or nothing any more.
-fn following_until_the_end(status: Option<Value>) -> Fake {
+/// Answers `tail` with this output, in base64, and hangs up; then `status` like that, or nothing any more.
+fn following_until_the_end(status: Option<Value>, data: &'static str) -> Fake {
     Fake::speaking(move |request, stream| {
         let result = match (request["method"].as_str(), &status) {
             (Some("status"), Some(status)) => status.clone(),
             (Some("status"), None) => panic!("asked when it was gone"),
-            _ => json!({"name": "a:1", "stream": "stdout", "data": "", "more": false}),
+            _ => json!({"name": "a:1", "stream": "stdout", "data": data, "more": false}),
         };
         if status.is_none() {
             let address = stream.local_addr().unwrap();
@@ -201,7 +201,8 @@ fn following_until_the_end(status: Option<Value>) -> Fake {
     })
 }
 
-// The connection is closed in each case, and that is not what anybody wants to know.
+// The connection is closed in each case, and that is not what anybody wants to know. It is said on a line of its own,
+// also below a prompt.
 #[test]
 fn a_tail_that_is_over_says_why() {
     let head = "==> Press Ctrl-C to exit <==\n";
@@ -216,9 +217,11 @@ fn a_tail_that_is_over_says_why() {
             7,
         ),
     ] {
-        let daemon = following_until_the_end(status);
-        let want = (format!("{head}{line}\n"), code);
-        assert_eq!(daemon.run("tail -f a:1"), want);
+        for (data, shown) in [("", ""), ("b25lCg==", "one\n"), ("YmFzaCMg", "bash# \n")] {
+            let daemon = following_until_the_end(status.clone(), data);
+            let want = (format!("{head}{shown}{line}\n"), code);
+            assert_eq!(daemon.run("tail -f a:1"), want);
+        }
     }
 }
 
