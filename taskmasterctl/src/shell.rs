@@ -15,7 +15,7 @@ use crate::complete::Completion;
 use crate::exit::Exit;
 use crate::interrupts::Interrupts;
 use crate::term;
-use crate::verbs::{self, Session};
+use crate::verbs::{self, Line, Session};
 
 const PROMPT: &str = "taskmaster> ";
 /// The longest line, in bytes: as much as the daemon reads.
@@ -138,16 +138,15 @@ fn obey(session: &Session, line: &str, confirm: impl FnOnce(&str) -> bool) -> Af
         return After::Next(Exit::USAGE);
     }
     let words: Vec<&str> = line.split_whitespace().collect();
-    let verb = words.first().and_then(|word| verbs::find(word));
-    match verb {
-        Some(verb) if verb.name == "quit" => return After::Quit,
-        Some(verb) => match verb.confirm {
-            Some(question) if words.len() == 1 && !confirm(question) => {
-                return After::Next(Exit::OK);
-            }
-            Some(_) | None => {}
-        },
-        None => {}
+    if let Some(line) = Line::read(&words) {
+        if line.verb.name == "quit" {
+            return After::Quit;
+        }
+        // With more words it is misused, or help is wanted.
+        let question = line.verb.confirm.filter(|_| line.is_bare());
+        if question.is_some_and(|question| !confirm(question)) {
+            return After::Next(Exit::OK);
+        }
     }
     After::Next(verbs::dispatch(session, &words))
 }

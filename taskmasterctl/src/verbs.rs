@@ -171,28 +171,66 @@ pub(crate) fn commands() -> String {
     text
 }
 
-/// Carries out one command. `--json` may stand wherever an option may.
+/// A line of words, taken apart. `--json` may stand before the command, and wherever an option may.
+pub(crate) struct Line<'a> {
+    pub(crate) verb: &'static Verb,
+    /// What the command was called.
+    word: &'a str,
+    /// Whether `--json` stood anywhere.
+    json: bool,
+    /// The other words that may be options, and those that are none.
+    optional: Vec<&'a str>,
+    plain: Vec<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    /// None if no command is called like that.
+    pub(crate) fn read(words: &[&'a str]) -> Option<Self> {
+        let at = words.iter().position(|&word| word != JSON)?;
+        let (word, args) = (words[at], &words[at + 1..]);
+        let verb = find(word)?;
+        let (optional, plain) = verb.parted(args);
+        Some(Self {
+            verb,
+            word,
+            json: at > 0 || optional.contains(&JSON),
+            optional: without_json(optional),
+            plain: plain.to_vec(),
+        })
+    }
+
+    /// Whether nothing is said but the command.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.optional.is_empty() && self.plain.is_empty()
+    }
+}
+
+/// Carries out one command.
 pub(crate) fn dispatch(session: &Session, words: &[&str]) -> Exit {
-    let Some(at) = words.iter().position(|&word| word != JSON) else {
-        return Exit::OK;
+    let Some(line) = Line::read(words) else {
+        let json = session.json || words.contains(&JSON);
+        return match &without_json(words)[..] {
+            [] => Exit::OK,
+            words => unknown(words, json),
+        };
     };
-    let (name, args) = (words[at], &words[at + 1..]);
-    let asks = |words: &[&str]| session.json || at > 0 || words.contains(&JSON);
-    let Some(verb) = find(name) else {
-        return unknown(&without_json(words), asks(words));
-    };
-    let (optional, plain) = verb.parted(args);
-    let mut job = Job::new(session, verb, name, asks(optional));
-    let optional = without_json(optional);
+    let Line {
+        verb,
+        word,
+        optional,
+        plain,
+        ..
+    } = line;
+    let mut job = Job::new(session, verb, word, session.json || line.json);
     let exit = if optional.iter().any(|&arg| arg == "--help" || arg == "-h") {
-        deeds::help(&mut job, &[name])
+        deeds::help(&mut job, &[word])
     } else if let Some(complaint) = optional.iter().find_map(|arg| complaint(verb, arg)) {
         job.misused(&complaint);
         Exit::USAGE
     } else if verb.options.is_empty() || plain.is_empty() {
-        (verb.run)(&mut job, &[&optional, plain].concat())
+        (verb.run)(&mut job, &[optional, plain].concat())
     } else {
-        (verb.run)(&mut job, &[&optional[..], &[DASHES], plain].concat())
+        (verb.run)(&mut job, &[&optional[..], &[DASHES], &plain].concat())
     };
     job.page.flush();
     exit

@@ -250,6 +250,32 @@ fn the_shell_edits_completes_and_remembers() {
     assert_eq!(daemon.status("p").state, State::Running);
 }
 
+// Whoever wants to read the answer as JSON means the same as without.
+#[test]
+fn the_shell_asks_before_a_shutdown_however_it_is_told_to_answer() {
+    let daemon = daemon(Sandbox::new());
+    let mut command = daemon.ctl().command();
+    command
+        .env("HOME", daemon.sandbox().dir())
+        .env("TERM", "xterm");
+    let mut term = Term::spawn(&command);
+    for line in [
+        "shutdown",
+        "shutdown --json",
+        "--json shutdown",
+        "shutdown --",
+    ] {
+        term.type_line(PROMPT, line);
+        term.wait_typed("down y/N? ");
+        term.send("n\r");
+    }
+    term.type_line(PROMPT, "shutdown --json now");
+    term.wait_for("shutdown accepts no arguments");
+    assert_eq!(daemon.status("p").state, State::Running);
+    term.type_line(PROMPT, "--json quit");
+    assert!(term.wait_exit(SOON).success());
+}
+
 // The subject's mandatory mode: the control shell in the daemon's own terminal, and its end is the daemon's.
 #[test]
 fn leaving_the_daemons_own_shell_stops_the_daemon() {

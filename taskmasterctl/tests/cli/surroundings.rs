@@ -275,6 +275,10 @@ fn commands_come_through_a_pipe_without_prompt_or_question() {
     let (text, _, code) = piped(&daemon, b"start\nversion\nquit\nstart\n");
     assert!(text.ends_with("\n9\n"), "{text}");
     assert_eq!(code, 2);
+    for quit in ["quit --json", "--json quit", "exit --json --"] {
+        let (text, said, code) = piped(&daemon, format!("{quit}\nversion\n").as_bytes());
+        assert_eq!((text.as_str(), said.as_str(), code), ("", "", 0), "{quit}");
+    }
 }
 
 #[test]
