@@ -18,6 +18,7 @@ mod term;
 mod typing;
 mod users;
 mod verbs;
+mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::interrupts::Interrupts;
 use crate::term;
 use crate::verbs::{self, Line, Session};
+use crate::words;
 
 const PROMPT: &str = "taskmaster> ";
 /// The longest line, in bytes: as much as the daemon reads.
@@ -137,7 +138,10 @@ fn obey(session: &Session, line: &str, confirm: impl FnOnce(&str) -> bool) -> Af
         ));
         return After::Next(Exit::USAGE);
     }
-    let words: Vec<&str> = line.split_whitespace().collect();
+    let words = match words::split(line) {
+        Ok(words) => words,
+        Err(unclosed) => return After::Next(verbs::refuse(session, &unclosed)),
+    };
     if let Some(line) = Line::read(&words) {
         if line.verb.name == "quit" {
             return After::Quit;

@@ -12,6 +12,7 @@ use crate::deeds;
 use crate::exit::Exit;
 use crate::job::{self, Job};
 use crate::term::{self, Page};
+use crate::words::Unclosed;
 
 mod table;
 
@@ -261,6 +262,23 @@ fn complaint(verb: &Verb, arg: &str) -> Option<String> {
     } else {
         None
     }
+}
+
+/// Refuses a line of the shell.
+pub(crate) fn refuse(session: &Session, unclosed: &Unclosed<'_>) -> Exit {
+    let said = match Line::read(&unclosed.before) {
+        Some(line) => line.json,
+        None => unclosed.before.contains(&JSON),
+    };
+    let complaint = format!("a quote is not closed: {}", escape(unclosed.rest));
+    let mut page = Page::new();
+    if session.json || said {
+        job::json_error(&RpcError::new(code::INVALID_PARAMS, complaint), &mut page);
+    } else {
+        page.line(&format!("Error: {complaint}"));
+    }
+    page.flush();
+    Exit::FAILED
 }
 
 fn unknown(line: &[&str], json: bool) -> Exit {

@@ -219,7 +219,8 @@ pub(crate) static VERBS: &[Verb] = &[
             "send <name> <text>",
             "Type a text, with the escapes of printf: \\n \\r \\t \\e \\xNN ...",
         )],
-        note: "Nothing is added to the text: to press Enter at a terminal, end it with \\r.",
+        note: "Nothing is added to the text: to press Enter at a terminal, end it with \\r.\n\
+               Quotes around it keep its blanks: send <name> 'a  b\\r'",
         completes: Completes::ProcessAndText,
         run: typing::send,
         ..PLAIN

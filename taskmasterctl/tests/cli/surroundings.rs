@@ -6,6 +6,8 @@ use std::os::unix::net::UnixListener;
 use std::process::{Child, Stdio};
 
 use crate::fake::{Fake, Place, ctl, process, run};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -279,6 +281,36 @@ fn commands_come_through_a_pipe_without_prompt_or_question() {
         let (text, said, code) = piped(&daemon, format!("{quit}\nversion\n").as_bytes());
         assert_eq!((text.as_str(), said.as_str(), code), ("", "", 0), "{quit}");
     }
+}
+
+// What is typed into a process is not to be guessed: a blank or a quote more may be another command there.
+#[test]
+fn the_shell_parts_words_at_blanks_and_keeps_what_is_quoted() {
+    let daemon = Fake::result(json!({"bytes": 1}));
+    let lines = r#"send p 'echo x\r'
+        send p "a  b\r"
+        send   p  it's   so\r
+        send "p" ' ' "'"
+        send p 'echo x\r
+        send p echo "x"\r
+        send --json p "x
+    "#;
+    let (text, said, code) = piped(&daemon, lines.as_bytes());
+    let asked = daemon.asked();
+    let typed = asked.iter().map(|call| call["params"]["data"].as_str());
+    let typed: Vec<_> = typed
+        .map(|data| BASE64_STANDARD.decode(data.unwrap()).unwrap())
+        .collect();
+    let want: [&[u8]; 4] = [b"echo x\r", b"a  b\r", b"it's so\r", b"  '"];
+    assert_eq!(typed, want);
+    assert!(asked.iter().all(|call| call["params"]["name"] == "p"));
+    let want = [
+        r"Error: a quote is not closed: 'echo x\r",
+        r#"Error: a quote is not closed: "x"\r"#,
+        r#"{"error":{"code":-32602,"message":"a quote is not closed: \"x"}}"#,
+    ];
+    assert_eq!(text.lines().collect::<Vec<_>>(), want);
+    assert_eq!((said.as_str(), code), ("", 1));
 }
 
 #[test]
