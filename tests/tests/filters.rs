@@ -73,7 +73,7 @@ const LATE_CHILD: &str = r"
     printf 'two\033[3'
     read _ < go2
     printf '2m end'
-    read _ < go2";
+    exec sleep 600";
 
 // Each stream has its own place in its own sequences; a line that another writer cuts is ended first.
 #[test]
@@ -111,7 +111,7 @@ fn what_comes_after_a_clearing_begins_with_its_time() {
     let sandbox = Sandbox::new();
     let go = sandbox.path("go");
     nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO can be made");
-    let script = "printf begun; read _ < go; echo ended; read _ < go";
+    let script = "printf begun; read _ < go; echo ended; exec sleep 600";
     let keys = filtered(&sandbox, "p.out", script, &json!({"timestamps": true}));
     let daemon = Daemon::start(sandbox, json!({"p": keys}));
     let wait_end = |end: &str| {
