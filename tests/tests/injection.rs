@@ -347,3 +347,21 @@ fn a_signal_that_is_refused_was_not_sent() {
         assert_eq!(lines.count(), 1, "{words}: {log:?}");
     }
 }
+
+// However slow the disk is: who has his answer looks into the log for what was done.
+#[test]
+fn what_was_done_is_in_the_log_before_it_is_answered() {
+    skip_unless_strace!();
+    let sandbox = Sandbox::new();
+    let keys = json!({"cmd": sandbox.puppet("p", &["--brief"]), "starttime": "50ms"});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    daemon.wait_state("p", State::Running);
+    let log = daemon.sandbox().path("tm.log");
+    let _strace = Strace::inject(&daemon, "write:delay_enter=300000", log.to_str());
+    assert_eq!(
+        only(&daemon.rpc().signal("USR1", &["p"])),
+        Verdict::Signalled
+    );
+    let log = daemon.log().join("\n");
+    assert!(log.contains("was sent SIGUSR1"), "{log}");
+}

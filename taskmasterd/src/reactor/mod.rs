@@ -313,6 +313,8 @@ impl Reactor {
     /// What was gathered in the turn leaves.
     fn give_out(&mut self) {
         self.tell_attached();
+        // Whoever has his answer finds in the log what was done.
+        self.news.flush(self.now, self.unix_ms);
         self.send_to_clients();
         self.news.flush(self.now, self.unix_ms);
     }
