@@ -216,14 +216,19 @@ fn the_client_works_without_a_terminal() {
     assert!(!said.contains("panicked"), "{said}");
 }
 
-#[test]
-fn the_shell_edits_completes_and_remembers() {
-    let daemon = daemon(Sandbox::new());
+/// The control shell at a terminal.
+fn shell(daemon: &Daemon) -> Term {
     let mut command = daemon.ctl().command();
     command
         .env("HOME", daemon.sandbox().dir())
         .env("TERM", "xterm");
-    let mut term = Term::spawn(&command);
+    Term::spawn(&command)
+}
+
+#[test]
+fn the_shell_edits_completes_and_remembers() {
+    let daemon = daemon(Sandbox::new());
+    let mut term = shell(&daemon);
     term.wait_for("RUNNING");
     term.type_line(PROMPT, "stop p");
     term.wait_for("p: stopped");
@@ -254,11 +259,7 @@ fn the_shell_edits_completes_and_remembers() {
 #[test]
 fn the_shell_asks_before_a_shutdown_however_it_is_told_to_answer() {
     let daemon = daemon(Sandbox::new());
-    let mut command = daemon.ctl().command();
-    command
-        .env("HOME", daemon.sandbox().dir())
-        .env("TERM", "xterm");
-    let mut term = Term::spawn(&command);
+    let mut term = shell(&daemon);
     for line in [
         "shutdown",
         "shutdown --json",

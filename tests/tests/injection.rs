@@ -323,14 +323,20 @@ fn output_that_cannot_be_read_is_tried_now_and_then() {
     });
 }
 
-// A process that has become another user's, say.
-#[test]
-fn a_signal_that_is_refused_was_not_sent() {
-    skip_unless_strace!();
+/// A daemon whose program runs.
+fn with_running() -> Daemon {
     let sandbox = Sandbox::new();
     let keys = json!({"cmd": sandbox.puppet("p", &["--brief"]), "starttime": "50ms"});
     let daemon = Daemon::start(sandbox, json!({"p": keys}));
     daemon.wait_state("p", State::Running);
+    daemon
+}
+
+// A process that has become another user's, say.
+#[test]
+fn a_signal_that_is_refused_was_not_sent() {
+    skip_unless_strace!();
+    let daemon = with_running();
     let strace = Strace::inject(&daemon, "pidfd_send_signal:error=EPERM:when=1", None);
     let refused = daemon.rpc().signal("USR1", &["p"]);
     assert_eq!(only(&refused), Verdict::Failed);
@@ -352,10 +358,7 @@ fn a_signal_that_is_refused_was_not_sent() {
 #[test]
 fn what_was_done_is_in_the_log_before_it_is_answered() {
     skip_unless_strace!();
-    let sandbox = Sandbox::new();
-    let keys = json!({"cmd": sandbox.puppet("p", &["--brief"]), "starttime": "50ms"});
-    let daemon = Daemon::start(sandbox, json!({"p": keys}));
-    daemon.wait_state("p", State::Running);
+    let daemon = with_running();
     let log = daemon.sandbox().path("tm.log");
     let _strace = Strace::inject(&daemon, "write:delay_enter=300000", log.to_str());
     assert_eq!(
