@@ -63,19 +63,37 @@ fn a_demonstration_runs_in_a_directory_of_any_name() {
     ] {
         let dir = sandbox.path(name);
         fs::create_dir(&dir).expect("a directory can be made");
-        let mut command = Command::new(bins::taskmasterd());
-        command.arg("--demo").env("TMPDIR", &dir);
-        let commands = File::open(sandbox.write("commands", "status\n"));
-        command.stdin(commands.expect("a file can be read"));
-        let output = command.output().expect("taskmasterd starts");
-        let said = String::from_utf8_lossy(&output.stdout);
-        let seen = output.status.success() && said.contains("\nworker:1 ");
-        assert!(seen, "{name:?}: {output:?}");
+        let said = demonstrate(&sandbox, &dir);
+        assert!(said.contains("\nworker:1 "), "{name:?}: {said}");
         let welcome = said.lines().next().unwrap_or_default();
         assert!(!welcome.contains(char::is_control), "{welcome:?}");
         let left = fs::read_dir(&dir).expect("it is there").count();
         assert_eq!(left, 0, "{name:?}");
     }
+}
+
+/// What a demonstration in `dir` says when its status is asked for.
+fn demonstrate(sandbox: &Sandbox, dir: &Path) -> String {
+    let mut command = Command::new(bins::taskmasterd());
+    command.arg("--demo").env("TMPDIR", dir);
+    let commands = File::open(sandbox.write("commands", "status\n"));
+    command.stdin(commands.expect("a file can be read"));
+    let output = command.output().expect("taskmasterd starts");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_demonstration_begins_as_the_readme_shows_it() {
+    let readme = fs::read_to_string(bins::workspace().join("README.md")).expect("there is one");
+    let sandbox = Sandbox::new();
+    let said = demonstrate(&sandbox, sandbox.dir());
+    // Between the name of the file, which is another every time, and the first process.
+    let greeting = |text: &str| {
+        let (_, rest) = text.split_once("/demo.yaml are").expect("a greeting");
+        rest.split("\nflaky ").next().map(str::to_owned)
+    };
+    assert_eq!(greeting(&readme), greeting(&said));
 }
 
 #[test]
