@@ -13,9 +13,9 @@ use super::node::{Entry, Node, find, is_program_list, written_twice};
 use super::open::{self, Trust};
 use super::report::{At, Fault, Problems, Report};
 use super::users::Users;
-use super::{file, program, settings, values};
+use super::{file, include, program, settings};
 use crate::config::model::{Config, Output, Program, Tty};
-use crate::limits::{INCLUDES_MAX, PROGRAMS_MAX};
+use crate::limits::PROGRAMS_MAX;
 
 /// What the meaning of a file depends on besides its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -246,7 +246,7 @@ impl Loader<'_> {
 
     fn include(&mut self, main: &Path, node: &Node, defaults: &[Entry]) {
         let base = main.parent().unwrap_or(Path::new(""));
-        match included(base, node) {
+        match include::included(base, node) {
             Ok(paths) => paths
                 .iter()
                 .for_each(|path| self.included_file(path, node.at, defaults)),
@@ -326,23 +326,6 @@ impl Loader<'_> {
             self.report.warning(at, what);
         }
     }
-}
-
-/// The files that an element of `include` means. A plain path is meant whether it is there or not, so that it
-/// is missed when it is not; a pattern means what it finds.
-fn included(base: &Path, node: &Node) -> values::Parsed<Vec<PathBuf>> {
-    let text = values::word(node)?;
-    if !text.contains(['*', '?', '[']) {
-        return Ok(vec![base.join(text)]);
-    }
-    let pattern = PathBuf::from(glob::Pattern::escape(&base.to_string_lossy())).join(text);
-    let found = glob::glob(&pattern.to_string_lossy())
-        .map_err(|error| format!("{} is not a pattern: {}", node.shown(), error.msg))?;
-    let paths: Vec<PathBuf> = found.flatten().take(INCLUDES_MAX + 1).collect();
-    if paths.len() > INCLUDES_MAX {
-        return Err(format!("matches more than {INCLUDES_MAX} files"));
-    }
-    Ok(paths)
 }
 
 /// Whether an entry at the top of a file looks like a program that is meant to stand there.

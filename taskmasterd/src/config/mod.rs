@@ -8,6 +8,7 @@ mod brackets;
 mod destinations;
 mod environment;
 mod file;
+mod include;
 mod keys;
 mod logs;
 mod node;

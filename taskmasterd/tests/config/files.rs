@@ -224,43 +224,6 @@ fn what_is_allowed_but_odd_is_a_warning() {
 }
 
 #[test]
-fn included_files_bring_programs() {
-    let files = Files::new();
-    fs::create_dir(files.0.join("conf.d")).unwrap();
-    files.write("conf.d/b.yaml", "programs: {b: {cmd: x}}\n");
-    files.write("conf.d/c.yaml", "c: {cmd: x}\n");
-    let main = files.write(
-        "tm.yaml",
-        "include: [conf.d/*.yaml, none/*.yaml]\ndefaults: {umask: 077}\nprograms: {a: {cmd: x}}\n",
-    );
-    let config = load(&main, &somebody()).unwrap();
-    let names: Vec<&str> = config.programs.keys().map(|name| name.as_str()).collect();
-    assert_eq!(names, ["a", "b", "c"]);
-    assert_eq!(program(&config, "c").launch.umask, 0o77);
-
-    files.write("conf.d/d.yaml", "programs:\n  a: {cmd: y}\nlog: /x\n");
-    fs::write(
-        &main,
-        "include: [conf.d/*.yaml, missing.yaml]\nprograms: {a: {cmd: x}}\n",
-    )
-    .unwrap();
-    let found = load(&main, &somebody()).unwrap_err().to_string();
-    let dir = files.0.display();
-    assert_eq!(
-        found.lines().collect::<Vec<_>>(),
-        [
-            format!(
-                "{dir}/tm.yaml:1:26: include: {dir}/missing.yaml cannot be opened: no such file or directory"
-            ),
-            format!(
-                "{dir}/conf.d/d.yaml:2:3: a: written twice; the first is at {dir}/tm.yaml:2:12"
-            ),
-            format!("{dir}/conf.d/d.yaml:3:1: log: belongs into the file that includes this one"),
-        ]
-    );
-}
-
-#[test]
 fn root_is_not_led_astray_by_the_loader() {
     if !nix::unistd::geteuid().is_root() {
         eprintln!("skipped: the file must belong to root");

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod files;
+mod includes;
 mod meaning;
 mod values;
 

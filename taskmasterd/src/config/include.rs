@@ -1,0 +1,132 @@
+//! Which files an element of `include` means.
+//!
+//! A pattern is followed here and not by a library, because what cannot be looked at must be told: programs that
+//! are not found are programs that a reload stops.
+
+use std::collections::BTreeSet;
+use std::fs::{self, DirEntry};
+use std::io::{self, ErrorKind};
+use std::path::{Component, Path, PathBuf};
+
+use glob::{Pattern, PatternError};
+
+use super::node::Node;
+use super::values::{self, Parsed};
+use crate::files::reason;
+use crate::limits::INCLUDES_MAX;
+
+/// One step of a pattern, from a directory into the next.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Plain(String),
+    Match(Pattern),
+    /// `**`: into any directory below, or none.
+    Deeper,
+}
+
+/// The files that `node` means; relative paths begin in `base`. A plain path is meant whether it is there or not, so
+/// that it is missed when it is not; a pattern means what it finds.
+pub(super) fn included(base: &Path, node: &Node) -> Parsed<BTreeSet<PathBuf>> {
+    let text = values::word(node)?;
+    let mut found = BTreeSet::new();
+    if !is_pattern(&text) {
+        found.insert(base.join(text));
+        return Ok(found);
+    }
+    let steps = steps(&text)
+        .map_err(|error| format!("{} is not a pattern: {}", node.shown(), error.msg))?;
+    let start = if text.starts_with('/') {
+        Path::new("/")
+    } else {
+        base
+    };
+    find(start, &steps, &mut found)?;
+    Ok(found)
+}
+
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
+fn steps(text: &str) -> Result<Vec<Step>, PatternError> {
+    let components = Path::new(text)
+        .components()
+        .filter_map(|component| match component {
+            Component::Normal(_) | Component::ParentDir => component.as_os_str().to_str(),
+            Component::Prefix(_) | Component::RootDir | Component::CurDir => None,
+        });
+    let mut steps: Vec<Step> = components
+        .map(|text| match text {
+            "**" => Ok(Step::Deeper),
+            text if is_pattern(text) => Pattern::new(text).map(Step::Match),
+            text => Ok(Step::Plain(text.to_owned())),
+        })
+        .collect::<Result<_, _>>()?;
+    // Twice any number of directories is any number.
+    steps.dedup_by(|a, b| *a == Step::Deeper && a == b);
+    Ok(steps)
+}
+
+/// Adds what is found in `place` by the rest of a pattern.
+fn find(place: &Path, steps: &[Step], found: &mut BTreeSet<PathBuf>) -> Parsed<()> {
+    let Some((step, rest)) = steps.split_first() else {
+        return add(place, found);
+    };
+    match step {
+        Step::Plain(name) => find(&place.join(name), rest, found),
+        Step::Match(pattern) => {
+            for entry in entries(place)? {
+                let name = entry.file_name();
+                if pattern.matches(&name.to_string_lossy()) {
+                    find(&place.join(name), rest, found)?;
+                }
+            }
+            Ok(())
+        }
+        Step::Deeper => {
+            find(place, rest, found)?;
+            for entry in entries(place)? {
+                // A link may lead back up.
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    find(&place.join(entry.file_name()), steps, found)?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn add(path: &Path, found: &mut BTreeSet<PathBuf>) -> Parsed<()> {
+    if looked_at(path, path.symlink_metadata())?.is_some() {
+        found.insert(path.to_owned());
+    }
+    if found.len() > INCLUDES_MAX {
+        return Err(format!("matches more than {INCLUDES_MAX} files"));
+    }
+    Ok(())
+}
+
+/// What is in a directory; nothing if there is none.
+fn entries(directory: &Path) -> Parsed<Vec<DirEntry>> {
+    let path = match directory.as_os_str() {
+        empty if empty.is_empty() => Path::new("."),
+        _ => directory,
+    };
+    let entries = fs::read_dir(path).and_then(Iterator::collect);
+    looked_at(path, entries).map(Option::unwrap_or_default)
+}
+
+/// What a look at `path` showed; `None` if nothing is there.
+fn looked_at<T>(path: &Path, seen: io::Result<T>) -> Parsed<Option<T>> {
+    match seen {
+        Ok(seen) => Ok(Some(seen)),
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(None),
+            _ => Err(format!(
+                "{} cannot be read: {}; make it readable, or do not include it",
+                path.display(),
+                reason(&error)
+            )),
+        },
+    }
+}
