@@ -77,8 +77,10 @@ fn find(place: &Path, steps: &[Step], found: &mut BTreeSet<PathBuf>) -> Parsed<(
         Step::Match(pattern) => {
             for entry in entries(place)? {
                 let name = entry.file_name();
-                if pattern.matches(&name.to_string_lossy()) {
-                    find(&place.join(name), rest, found)?;
+                let text = name.to_string_lossy();
+                let is_meant = !is_hidden(&text) || is_hidden(pattern.as_str());
+                if is_meant && pattern.matches(&text) {
+                    find(&place.join(&name), rest, found)?;
                 }
             }
             Ok(())
@@ -86,14 +88,21 @@ fn find(place: &Path, steps: &[Step], found: &mut BTreeSet<PathBuf>) -> Parsed<(
         Step::Deeper => {
             find(place, rest, found)?;
             for entry in entries(place)? {
+                let name = entry.file_name();
                 // A link may lead back up.
-                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    find(&place.join(entry.file_name()), steps, found)?;
+                let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                if is_directory && !is_hidden(&name.to_string_lossy()) {
+                    find(&place.join(name), steps, found)?;
                 }
             }
             Ok(())
         }
     }
+}
+
+/// Whether a name begins with a dot, as those of editors' own files do. Only a pattern that does so too finds it.
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.')
 }
 
 fn add(path: &Path, found: &mut BTreeSet<PathBuf>) -> Parsed<()> {

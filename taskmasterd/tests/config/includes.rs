@@ -70,13 +70,23 @@ fn a_pattern_finds_what_it_finds_in_a_shell() {
         ("a/y.yml", "ay"),
         ("b/x.yaml", "bx"),
         ("b/c/x.yaml", "bcx"),
+        ("a/.yaml", "yaml"),
+        ("a/.h.yaml", "ah"),
+        ("b/.c/x.yaml", "bhx"),
     ] {
         add(&files, path, name);
     }
     symlink("..", files.0.join("b/up")).expect("a link can be made");
+    // Emacs marks so what somebody is writing.
+    symlink("me@here.1", files.0.join("a/.#x.yaml")).expect("a link can be made");
     let whole = format!("{}/?/x.yaml", files.0.display());
     for (pattern, wanted) in [
         ("a/*", &["ax", "ay"][..]),
+        ("a/*.yaml", &["ax"]),
+        ("a/.[a-z]*", &["ah", "yaml"]),
+        ("a/.h.y*ml", &["ah"]),
+        ("b/*/x.yaml", &["bcx"]),
+        ("b/.*/x.yaml", &["bhx"]),
         ("./a//*.y*ml", &["ax", "ay"]),
         ("b/../[!b]/*.yaml", &["ax"]),
         ("*/x.yaml", &["ax", "bx"]),
