@@ -1,6 +1,6 @@
 //! What a configuration file means: the programs and settings in it, or all that is wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,10 +61,12 @@ pub fn load(path: &Path, env: &Surroundings) -> Result<Config, Problems> {
         env,
         report: Report::default(),
         users: Users::default(),
+        seen: BTreeSet::new(),
         places: BTreeMap::new(),
         logs: Vec::new(),
         config: Config::default(),
     };
+    loader.is_new(path);
     if let Some((file, root)) = loader.open(path, None) {
         loader.main_file(path, file, &root);
     }
@@ -79,6 +81,8 @@ struct Loader<'a> {
     env: &'a Surroundings,
     report: Report,
     users: Users,
+    /// The files that were read, by the names they have without links.
+    seen: BTreeSet<PathBuf>,
     /// Where each program's name stands.
     places: BTreeMap<ProgramName, At>,
     /// Who writes log files.
@@ -87,6 +91,12 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
+    /// Whether a file is met for the first time, however it is called; of hard links each is a file of its own.
+    fn is_new(&mut self, path: &Path) -> bool {
+        let name = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        self.seen.insert(name)
+    }
+
     /// The number and the tree of a file, which is included at `included`; what is wrong with it is reported.
     fn open(&mut self, path: &Path, included: Option<At>) -> Option<(u32, Node)> {
         let file = self.report.add_file(path.display().to_string());
@@ -255,6 +265,9 @@ impl Loader<'_> {
     }
 
     fn included_file(&mut self, path: &Path, at: At, defaults: &[Entry]) {
+        if !self.is_new(path) {
+            return;
+        }
         let Some((_, root)) = self.open(path, Some(at)) else {
             return;
         };

@@ -102,6 +102,30 @@ fn a_pattern_finds_what_it_finds_in_a_shell() {
     }
 }
 
+// Not "written twice" of itself: patterns overlap, and one of the main file's directory finds the main file.
+#[test]
+fn a_file_is_read_once_however_often_it_is_named() {
+    let files = Files::new();
+    add(&files, "conf.d/x.yaml", "x");
+    symlink("x.yaml", files.0.join("conf.d/y.yaml")).expect("a link can be made");
+    symlink("conf.d", files.0.join("also")).expect("a link can be made");
+    for patterns in [
+        "conf.d/x.yaml, conf.d/x.yaml",
+        "conf.d/*.yaml, conf.d/x*, ./conf.d/../conf.d/x.yaml",
+        "also/x.yaml, '**/*.yaml'",
+        "'*.yaml', conf.d/y.yaml",
+        "tm.yaml, conf.d/x.yaml",
+    ] {
+        let text = format!("include: [{patterns}]\nprograms: {{main: {{cmd: x}}}}\n");
+        let wanted = ["main", "x"].map(String::from).to_vec();
+        assert_eq!(names(&files, &text), Ok(wanted), "{patterns}");
+    }
+    add(&files, "conf.d/z.yaml", "x");
+    let twice = names(&files, "include: conf.d/*\n");
+    let said = "conf.d/z.yaml:1:1: x: written twice; the first is at conf.d/x.yaml:1:1";
+    assert_eq!(twice, Err(said.into()));
+}
+
 // Programs that are not found are programs that a reload stops.
 #[test]
 fn a_directory_that_cannot_be_read_is_a_problem() {
