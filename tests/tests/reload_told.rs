@@ -1,5 +1,6 @@
-//! Reloads in the event log: what waits, and what comes too late.
+//! What is told of reloads: what waits, what comes too late, and what is missed.
 
+use harness::daemon::config_text;
 use harness::{Daemon, SOON, Sandbox, State, check, eventually, json};
 use nix::sys::signal::Signal;
 
@@ -63,4 +64,30 @@ fn a_reload_during_a_shutdown_is_refused_in_the_log_too() {
     assert_eq!(reloads.count(), 3, "{:?}", daemon.log());
     daemon.signal(Signal::SIGINT);
     assert_eq!(daemon.wait_exit(SOON).code(), Some(0));
+}
+
+// It may have been truncated, and nobody would know why its programs went.
+#[test]
+fn an_included_file_that_became_empty_is_refused_unless_it_is_meant() {
+    let sandbox = Sandbox::new();
+    let part = json!({"q": {"cmd": sandbox.puppet("q", &[]), "starttime": "50ms"}});
+    sandbox.write("q.part", part.to_string());
+    let text = config_text(sandbox.dir(), "include: \"*.part\"\nprograms: {}\n");
+    sandbox.write("tm.yaml", text);
+    let daemon = Daemon::launch(sandbox, harness::Setup::default());
+    daemon.wait_up();
+    let before = daemon.wait_state("q", State::Running).pid;
+    let path = daemon.sandbox().write("q.part", "\n");
+    let said = format!(
+        "{}: empty, as a truncated file is; delete it, or use reload --allow-empty",
+        path.display()
+    );
+    assert!(daemon.hup().contains(&said));
+    for verb in ["reload", "reread"] {
+        let refused = daemon.ctl().run(&[verb]);
+        assert!(refused.out.contains(&said), "{refused:?}");
+    }
+    assert_eq!(daemon.status("q").pid, before);
+    daemon.ctl().run(&["reload", "--allow-empty"]);
+    assert!(daemon.rpc().status().processes.is_empty());
 }

@@ -15,7 +15,7 @@ use super::report::{At, Fault, Problems, Report};
 use super::users::Users;
 use super::{file, include, program, settings};
 use crate::config::model::{Config, Output, Program, Tty};
-use crate::limits::PROGRAMS_MAX;
+use crate::limits::{PROBLEMS_MAX, PROGRAMS_MAX};
 
 /// What the meaning of a file depends on besides its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,6 +115,10 @@ impl Loader<'_> {
         let text = open::read(&opened, path, trust)
             .map_err(|what| self.report.problem(At::file(file), what))
             .ok()?;
+        if included.is_some() && text.trim().is_empty() {
+            self.note_blank(file);
+            return None;
+        }
         let mut faults = Vec::new();
         let root = match file::parse(&text, file) {
             Ok(mut root) => {
@@ -130,6 +134,15 @@ impl Loader<'_> {
             self.report.problem(at, what);
         }
         root
+    }
+
+    fn note_blank(&mut self, file: u32) {
+        let at = At::file(file);
+        self.report
+            .warning(at, "empty, as a truncated file is; delete it");
+        if self.config.blank_files.len() < PROBLEMS_MAX {
+            self.config.blank_files.push(self.report.place(at));
+        }
     }
 
     fn main_file(&mut self, path: &Path, file: u32, root: &Node) {

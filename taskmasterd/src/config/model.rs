@@ -25,6 +25,8 @@ pub struct Config {
     /// Whether the file says that there are no programs, rather than saying nothing: a truncated file must not
     /// stop everything.
     pub empty_on_purpose: bool,
+    /// Included files in which nothing stands, not even a comment: truncated, it may be.
+    pub blank_files: Vec<String>,
     /// Remarks about what was read that are no errors, as `file:line:column: ...`.
     pub warnings: Vec<String>,
 }

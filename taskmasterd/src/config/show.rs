@@ -81,6 +81,7 @@ pub(super) fn settings(config: &Config) -> Vec<Row> {
         log,
         syslog,
         empty_on_purpose: _,
+        blank_files: _,
         warnings: _,
     } = config;
     let log_shown = log

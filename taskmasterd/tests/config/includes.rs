@@ -126,6 +126,31 @@ fn a_file_is_read_once_however_often_it_is_named() {
     assert_eq!(twice, Err(said.into()));
 }
 
+// A start must not fail for them, and a reload must not stop what they held: it is told of them.
+#[test]
+fn an_included_file_in_which_nothing_stands_is_noted() {
+    let files = Files::new();
+    for (name, text) in [
+        ("a.yaml", ""),
+        ("b.yaml", " \n\t\n"),
+        ("c.yaml", "# nothing now\n"),
+        ("d.yaml", "programs: {}\n"),
+        ("e.yaml", "\u{feff}"),
+    ] {
+        files.write(name, text);
+    }
+    let main = files.write("tm.yaml", "include: '?.yaml'\nprograms: {x: {cmd: x}}\n");
+    let config = load(&main, &somebody()).expect("it is allowed");
+    let blank: Vec<String> = ["a", "b", "e"]
+        .map(|name| format!("{}/{name}.yaml", files.0.display()))
+        .to_vec();
+    let warnings: Vec<String> = blank
+        .iter()
+        .map(|file| format!("{file}: empty, as a truncated file is; delete it"))
+        .collect();
+    assert_eq!((config.blank_files, config.warnings), (blank, warnings));
+}
+
 // Programs that are not found are programs that a reload stops.
 #[test]
 fn a_directory_that_cannot_be_read_is_a_problem() {

@@ -18,13 +18,9 @@ impl Reactor {
     /// What the helper found good is compared, or put into force, for each who asked.
     pub(super) fn put_into_force(&mut self, askers: Vec<Asker>, config: Config) {
         for asker in askers {
-            let empties = config.programs.is_empty() && !self.core.config().programs.is_empty();
-            if empties && !config.empty_on_purpose && !asker.params.allow_empty {
-                let problem = format!(
-                    "{}: no programs; write \"programs: {{}}\" or use reload --allow-empty to stop all of them",
-                    self.reloads.path.display()
-                );
-                self.refuse_reload(vec![asker], &[problem]);
+            let missed = self.missed(&config);
+            if !missed.is_empty() && !asker.params.allow_empty {
+                self.refuse_reload(vec![asker], &missed);
                 continue;
             }
             if asker.params.dry_run {
@@ -49,6 +45,21 @@ impl Reactor {
             self.tell_waiting(&settings, cause);
             self.warn(config.warnings.clone());
         }
+    }
+
+    /// Where something seems to be missing from a configuration: a truncated file must not stop its programs.
+    fn missed(&self, config: &Config) -> Vec<String> {
+        let blank = config.blank_files.iter().map(|file| {
+            format!("{file}: empty, as a truncated file is; delete it, or use reload --allow-empty")
+        });
+        let empties = config.programs.is_empty() && !self.core.config().programs.is_empty();
+        let nothing = (empties && !config.empty_on_purpose).then(|| {
+            format!(
+                "{}: no programs; write \"programs: {{}}\" or use reload --allow-empty to stop all of them",
+                self.reloads.path.display()
+            )
+        });
+        blank.chain(nothing).collect()
     }
 
     /// Tells of settings that changed and are not in force; again at each reload, until they are.
