@@ -326,10 +326,12 @@ fn identity(keys: &mut Keys<'_>) -> Option<Identity> {
     };
     match keys.users.identity(asked, keys.env) {
         Ok(identity) => identity,
-        Err(Wrong { key, element, what }) => {
-            let element = |node: &'_ Node| node.elements().get(element).unwrap_or(node).at;
-            let at = keys.get(key).map_or(keys.at, element);
-            keys.problem(at, key, &what);
+        Err(wrongs) => {
+            for Wrong { key, element, what } in wrongs {
+                let element = |node: &'_ Node| node.elements().get(element).unwrap_or(node).at;
+                let at = keys.get(key).map_or(keys.at, element);
+                keys.problem(at, key, &what);
+            }
             None
         }
     }

@@ -13,7 +13,7 @@ use crate::config::model::Identity;
 /// The identities looked up so far: ten thousand programs of one user ask once.
 #[derive(Debug, Default)]
 pub(super) struct Users {
-    known: BTreeMap<String, Result<Option<Identity>, Wrong>>,
+    known: BTreeMap<String, Result<Option<Identity>, Vec<Wrong>>>,
 }
 
 /// What is wrong with one of the three keys. The place is not part of it: another program may have the same
@@ -26,9 +26,19 @@ pub(super) struct Wrong {
     pub(super) what: String,
 }
 
-/// Blames an element of `key`.
-fn wrong(key: &'static str, element: usize) -> impl FnOnce(String) -> Wrong {
-    move |what| Wrong { key, element, what }
+/// All that is wrong with the three keys.
+#[derive(Default)]
+struct Wrongs(Vec<Wrong>);
+
+impl Wrongs {
+    fn add(&mut self, key: &'static str, element: usize, what: String) {
+        self.0.push(Wrong { key, element, what });
+    }
+
+    /// What was found; if nothing was, an element of `key` is to blame.
+    fn found<T>(&mut self, key: &'static str, element: usize, found: Parsed<T>) -> Option<T> {
+        found.map_err(|what| self.add(key, element, what)).ok()
+    }
 }
 
 /// The three keys that say who.
@@ -45,14 +55,21 @@ impl Users {
         &mut self,
         asked: Asked<'_>,
         env: &Surroundings,
-    ) -> Result<Option<Identity>, Wrong> {
+    ) -> Result<Option<Identity>, Vec<Wrong>> {
         if asked.user.is_none() && asked.group.is_none() && asked.groups.is_none() {
             return Ok(None);
         }
         let question = format!("{:?}", asked.texts());
         self.known
             .entry(question)
-            .or_insert_with(|| look_up(asked, env))
+            .or_insert_with(|| {
+                let mut wrongs = Wrongs::default();
+                let identity = look_up(asked, env, &mut wrongs);
+                match wrongs.0.is_empty() {
+                    true => Ok(identity),
+                    false => Err(wrongs.0),
+                }
+            })
             .clone()
     }
 }
@@ -66,61 +83,65 @@ impl Asked<'_> {
     }
 }
 
-fn look_up(asked: Asked<'_>, env: &Surroundings) -> Result<Option<Identity>, Wrong> {
-    let user = match asked.user {
-        Some(node) => find_user(node),
-        None => Found::number(env.euid),
-    };
-    let user = user.map_err(wrong("user", 0))?;
-    let gid = match (asked.group, user.gid) {
-        (Some(node), _) => find_group(node).map_err(wrong("group", 0))?,
+/// Whom is meant; `None` for who the daemon is already, and where something is wrong.
+fn look_up(asked: Asked<'_>, env: &Surroundings, wrongs: &mut Wrongs) -> Option<Identity> {
+    let user = asked
+        .user
+        .map_or_else(|| Found::number(env.euid), find_user);
+    let user = wrongs.found("user", 0, user);
+    let group = asked
+        .group
+        .map(|node| wrongs.found("group", 0, find_group(node)));
+    let groups = asked.groups.map(|node| find_groups(node, wrongs));
+    let user = user?;
+    let gid = match (group, user.gid) {
+        (Some(group), _) => group?,
         (None, Some(gid)) => gid,
         (None, None) if user.uid == env.euid => env.egid,
         (None, None) => {
             let uid = user.uid;
             let what = format!("uid {uid} is not in the user database; give group too");
-            return Err(wrong("user", 0)(what));
+            wrongs.add("user", 0, what);
+            return None;
         }
     };
     if env.euid != 0 {
-        return unprivileged(asked, &user, gid, env).map(|()| None);
+        unprivileged(asked, &user, gid, env, wrongs);
+        return None;
     }
-    let mut groups = match asked.groups {
-        Some(node) => find_groups(node)?,
-        None => user.groups(gid).map_err(wrong("user", 0))?,
+    let mut groups = match groups {
+        Some(groups) => groups,
+        None => wrongs.found("user", 0, user.groups(gid))?,
     };
     groups.push(gid);
     groups.sort_unstable();
     groups.dedup();
-    Ok(Some(Identity {
+    Some(Identity {
         name: user.name,
         uid: user.uid,
         gid,
         groups,
         home: user.home,
         shell: user.shell,
-    }))
+    })
 }
 
 /// Who is not root can ask only for what it is already.
-fn unprivileged(asked: Asked<'_>, user: &Found, gid: u32, env: &Surroundings) -> Result<(), Wrong> {
+fn unprivileged(asked: Asked<'_>, user: &Found, gid: u32, env: &Surroundings, wrongs: &mut Wrongs) {
     let remedy = "start taskmasterd as root, or remove the key";
     if user.uid != env.euid {
         let euid = env.euid;
         let what =
             format!("only root can switch users, and the daemon runs as uid {euid}; {remedy}");
-        return Err(wrong("user", 0)(what));
+        wrongs.add("user", 0, what);
     }
-    let key = if asked.group.is_some() && gid != env.egid {
-        "group"
-    } else if asked.groups.is_some() {
-        "groups"
-    } else {
-        return Ok(());
-    };
-    Err(wrong(key, 0)(format!(
-        "only root can switch groups; {remedy}"
-    )))
+    let what = format!("only root can switch groups; {remedy}");
+    if asked.group.is_some() && gid != env.egid {
+        wrongs.add("group", 0, what.clone());
+    }
+    if asked.groups.is_some() {
+        wrongs.add("groups", 0, what);
+    }
 }
 
 /// A user as the database has it, or a number that it does not know.
@@ -220,10 +241,10 @@ pub(super) fn find_group(node: &Node) -> Parsed<u32> {
     }
 }
 
-fn find_groups(node: &Node) -> Result<Vec<u32>, Wrong> {
+fn find_groups(node: &Node, wrongs: &mut Wrongs) -> Vec<u32> {
     let elements = node.elements().iter().enumerate();
     elements
-        .map(|(element, node)| find_group(node).map_err(wrong("groups", element)))
+        .filter_map(|(element, node)| wrongs.found("groups", element, find_group(node)))
         .collect()
 }
 
@@ -250,7 +271,7 @@ mod tests {
             groups: None,
         };
         let identity = Users::default().identity(asked, &surroundings(euid));
-        identity.map_err(|wrong| wrong.what)
+        identity.map_err(|wrongs| wrongs[0].what.clone())
     }
 
     #[test]
@@ -305,22 +326,28 @@ mod tests {
 
     // Two programs that ask for the same hear of it each at its own place, so the place is not remembered.
     #[test]
-    fn the_key_that_is_wrong_is_the_one_that_is_blamed() {
-        let blamed = |user: &str, group: &str, groups: &str| {
+    fn every_key_that_is_wrong_is_blamed() {
+        let blamed = |euid: u32, user: &str, group: &str, groups: &str| {
             let asked = Asked {
                 user: Some(&node(user)),
                 group: Some(&node(group)),
                 groups: Some(&node(groups)),
             };
-            let wrong = Users::default()
-                .identity(asked, &surroundings(0))
+            let wrongs = Users::default()
+                .identity(asked, &surroundings(euid))
                 .unwrap_err();
-            (wrong.key, wrong.element)
+            let wrongs = wrongs.iter().map(|wrong| (wrong.key, wrong.element));
+            wrongs.collect::<Vec<_>>()
         };
-        assert_eq!(blamed("nosuch", "nosuch", "[nosuch]"), ("user", 0));
-        assert_eq!(blamed("54321", "nosuch", "[nosuch]"), ("group", 0));
-        assert_eq!(blamed("54321", "7", "[8, nosuch, 9]"), ("groups", 1));
-        assert_eq!(blamed("54321", "7", "nosuch"), ("groups", 0));
+        let all = [("user", 0), ("group", 0), ("groups", 0), ("groups", 2)];
+        for euid in [0, 54321] {
+            assert_eq!(blamed(euid, "nosuch", "nosuch", "[nosuch, 8, nosuch]"), all);
+        }
+        assert_eq!(blamed(0, "54321", "nosuch", "[8]"), [("group", 0)]);
+        assert_eq!(blamed(0, "54321", "7", "[8, nosuch, 9]"), [("groups", 1)]);
+        assert_eq!(blamed(0, "54321", "7", "nosuch"), [("groups", 0)]);
+        assert_eq!(blamed(54321, "7", "7", "[7]"), all[..3]);
+        assert_eq!(blamed(54321, "54321", "54321", "[7]"), [("groups", 0)]);
     }
 
     #[test]
