@@ -382,6 +382,9 @@ pub struct Plan {
     /// Changed keys at the top of the file, and what becomes of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<KeyChange>,
+    /// What is allowed in the new configuration but odd, or could not be done now, as `--check` says it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// What a reload does to one program.

@@ -110,11 +110,17 @@ pub(crate) fn reload(job: &mut Job<'_>, args: &[&str]) -> Exit {
             "{verb} takes no names, but \"{name}\" was given; without one it is about all that changed"
         ));
     }
+    let json = job.json;
     job.show(&Call::Reload(params), |answer: &Reloaded, page| {
         if answer.applied {
             print::reloaded(&answer.plan, page);
         } else {
             print::reread(&answer.plan, page);
+        }
+        if !json {
+            for warning in &answer.plan.warnings {
+                term::complain(&format!("warning: {}", escape(warning)));
+            }
         }
         Exit::OK
     })

@@ -389,6 +389,7 @@ mod tests {
                 change("old", Change::Removed, vec![]),
             ],
             settings: vec![],
+            warnings: vec![],
         }
     }
 

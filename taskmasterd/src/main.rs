@@ -70,7 +70,10 @@ fn refuse_unreadable_again(path: &Path) -> Result<(), String> {
 /// The helper's life: the configuration at `path` as JSON on standard output.
 fn help(path: Option<PathBuf>) -> ExitCode {
     let verdict = match read(&path.unwrap_or_default()) {
-        Ok(config) => Verdict::Good(Box::new(config)),
+        Ok(mut config) => {
+            config.obstacles = obstacles(&config);
+            Verdict::Good(Box::new(config))
+        }
         Err(Problems(problems)) => Verdict::Problems(problems),
     };
     match serde_json::to_writer(io::stdout().lock(), &verdict) {

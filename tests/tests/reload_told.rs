@@ -1,8 +1,9 @@
 //! What is told of reloads: what waits, what comes too late, and what is missed.
 
 use harness::daemon::config_text;
-use harness::{Daemon, SOON, Sandbox, State, check, eventually, json};
+use harness::{Daemon, SOON, Sandbox, State, bins, check, eventually, json};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 // What waits for the next start changed too, and whoever looks for it in the log must not read that nothing did.
 #[test]
@@ -90,4 +91,37 @@ fn an_included_file_that_became_empty_is_refused_unless_it_is_meant() {
     assert_eq!(daemon.status("q").pid, before);
     daemon.ctl().run(&["reload", "--allow-empty"]);
     assert!(daemon.rpc().status().processes.is_empty());
+}
+
+// What `--check` warns of, who reloads without it hears too.
+#[test]
+fn a_reload_tells_the_warnings_of_the_check() {
+    let sandbox = Sandbox::new();
+    let daemon = Daemon::start(sandbox, json!({}));
+    let log = daemon.sandbox().path("none/log");
+    let keys = json!({"cmd": "true", "autostart": false, "tty": "full", "stderr": "/x"});
+    let logged = json!({"cmd": "true", "autostart": false, "stdout": log});
+    daemon.write_config(&json!({"odd": keys, "logged": logged}));
+    let mut check = std::process::Command::new(bins::taskmasterd());
+    check
+        .arg("--check")
+        .arg("-c")
+        .arg(daemon.sandbox().path("tm.yaml"));
+    let wanted = String::from_utf8(check.output().expect("a check").stderr).expect("text");
+    assert!(
+        wanted.contains("odd.tty: full") && wanted.contains("the directory"),
+        "{wanted}"
+    );
+    for verb in ["reread", "reload", "reread"] {
+        let said = daemon.ctl().run(&[verb]);
+        assert_eq!((said.code, said.err), (Some(0), wanted.clone()), "{verb}");
+    }
+    let said = daemon.ctl().run(&["--json", "reload"]);
+    let answer: Value = serde_json::from_str(&said.out).expect("JSON");
+    let warnings = answer["plan"]["warnings"].as_array().expect("a list");
+    let lines: String = warnings
+        .iter()
+        .map(|line| format!("warning: {}\n", line.as_str().expect("text")))
+        .collect();
+    assert_eq!((lines, said.err), (wanted, String::new()));
 }

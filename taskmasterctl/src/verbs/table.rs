@@ -124,7 +124,7 @@ pub(crate) static VERBS: &[Verb] = &[
             ),
             (
                 "reload --allow-empty",
-                "Apply it even if it has no programs",
+                "Apply it even if it has no programs, or an empty file",
             ),
         ],
         note: "update is another word for reload.",
@@ -137,7 +137,10 @@ pub(crate) static VERBS: &[Verb] = &[
         meaning: "say what reload would change",
         usage: &[
             ("reread", "Read the configuration and change nothing"),
-            ("reread --allow-empty", "Read it even if it has no programs"),
+            (
+                "reread --allow-empty",
+                "Read it even if it has no programs, or an empty file",
+            ),
         ],
         options: &["--allow-empty"],
         run: deeds::reread,

@@ -217,6 +217,11 @@ fn a_reload_prints_what_update_prints() {
     let want = "new: available\nold: disappeared\nweb: changed\n  cmd: a -> b (restart)\n";
     assert_eq!(dry.run("reread"), (want.into(), 0));
     assert_eq!(dry.asked()[0]["params"]["dry_run"], true);
+    let plan = json!({"programs": [], "warnings": ["tm.yaml:1:1: odd"]});
+    let odd = Fake::result(json!({"applied": true, "plan": plan}));
+    let output = fake::ctl(&odd.place).arg("reload").output().unwrap();
+    assert_eq!((output.stdout, output.status.code()), (Vec::new(), Some(0)));
+    assert_eq!(output.stderr, b"warning: tm.yaml:1:1: odd\n");
     let nothing = Fake::result(json!({"applied": true, "plan": {"programs": []}}));
     assert_eq!(nothing.run("reload"), (String::new(), 0));
     let nothing = Fake::result(json!({"applied": false, "plan": {"programs": []}}));

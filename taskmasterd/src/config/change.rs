@@ -66,7 +66,8 @@ fn launch_differs(was: &Launch, is: &Launch) -> bool {
         || *no_new_privs != is.no_new_privs
 }
 
-/// What a reload from `was` to `is` does. Empty if, and only if, nothing changed but warnings.
+/// What a reload from `was` to `is` does. It has no programs and settings if, and only if, nothing changed but
+/// warnings.
 pub fn plan(was: &Config, is: &Config) -> Plan {
     let names: BTreeSet<&ProgramName> = was.programs.keys().chain(is.programs.keys()).collect();
     let programs = names
@@ -74,7 +75,12 @@ pub fn plan(was: &Config, is: &Config) -> Plan {
         .filter_map(|name| program_change(name, was.programs.get(name), is.programs.get(name)))
         .collect();
     let settings = settings(was, is);
-    Plan { programs, settings }
+    let warnings = is.warnings.iter().chain(&is.obstacles).cloned().collect();
+    Plan {
+        programs,
+        settings,
+        warnings,
+    }
 }
 
 /// The keys at the top of the file that changed from `was` to `is`. All of them wait for the next start.

@@ -29,6 +29,8 @@ pub struct Config {
     pub blank_files: Vec<String>,
     /// Remarks about what was read that are no errors, as `file:line:column: ...`.
     pub warnings: Vec<String>,
+    /// What stood in the way of its logs when a reload looked; the event log hears of it when they are opened.
+    pub obstacles: Vec<String>,
 }
 
 /// Where the control socket is and who may connect.

@@ -83,6 +83,7 @@ pub(super) fn settings(config: &Config) -> Vec<Row> {
         empty_on_purpose: _,
         blank_files: _,
         warnings: _,
+        obstacles: _,
     } = config;
     let log_shown = log
         .as_ref()

@@ -56,6 +56,7 @@ fn everything() -> Vec<(&'static str, Value)> {
             keys: vec![key()],
         }],
         settings: vec![key()],
+        warnings: vec![String::new()],
     };
     let signal = api::SignalParams {
         signal: String::new(),
