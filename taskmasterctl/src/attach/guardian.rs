@@ -13,9 +13,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::termios::{
@@ -26,7 +25,7 @@ use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 
 use shared::tracker::Tracker;
 
-use super::stat;
+use super::{stat, tty};
 
 /// The first word of the hidden mode.
 pub(crate) const WORD: &str = "--guard-terminal";
@@ -35,8 +34,8 @@ const NAME: &CStr = c"taskmasterctl";
 /// What the client says when it has put the terminal in order itself.
 const GOODBYE: &[u8] = b".";
 
-/// How long a terminal may take nothing, in milliseconds, before it is given up.
-const ROOM_PATIENCE: u16 = 2000;
+/// How long a terminal may take nothing, full of what the client left, before it is given up.
+const ROOM_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What it looks after.
 #[derive(Clone, Copy, Debug)]
@@ -133,7 +132,7 @@ impl Orders {
         if self.picture {
             // Where it ends is not known: below the last row there is none of it.
             let leave = [&Tracker::leave_unknown()[..], b"\x1b[9999B\r\n"].concat();
-            write_out(tty, &leave);
+            tty::write_out(tty, &leave, ROOM_PATIENCE);
         }
         if ours {
             // What the terminal reported until it was told not to would be typed into the shell.
@@ -178,26 +177,6 @@ pub(crate) fn watch(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         (_, _) => {}
     }
     ExitCode::SUCCESS
-}
-
-/// Writes to a terminal that may be full of what the client left, as long as it takes some within a while.
-fn write_out(tty: BorrowedFd<'_>, mut bytes: &[u8]) {
-    while !bytes.is_empty() {
-        match nix::unistd::write(tty, bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => {
-                let mut room = [PollFd::new(tty, PollFlags::POLLOUT)];
-                if !matches!(
-                    poll(&mut room, PollTimeout::from(ROOM_PATIENCE)),
-                    Ok(1..) | Err(Errno::EINTR)
-                ) {
-                    return;
-                }
-            }
-            Err(_) => return,
-        }
-    }
 }
 
 /// The modes as one word: four numbers and the control characters, in hexadecimal.

@@ -233,15 +233,15 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) 
     } else {
         seat.canvas.finish().map_or(End::Unheard, |()| end)
     };
-    // A terminal that took nothing would make us wait for somebody to read our goodbye.
+    // A terminal that did not take all of that takes no goodbye either.
     if lost > 0 && left {
         let name = escape(&attached.name);
-        term::complain(&format!(
+        tty::complain(&format!(
             "[{name} did not read what was typed; at least {lost} bytes of it are lost]"
         ));
     }
     if let Some(line) = goodbye(&escape(&attached.name), typed, &end).filter(|_| left) {
-        term::complain(&line);
+        tty::complain(&line);
     }
     code(&end)
 }
@@ -292,6 +292,6 @@ fn broken(error: &io::Error) -> Exit {
         return Exit::HUNG_UP;
     }
     let reason = term::reason(error);
-    term::complain(&format!("taskmasterctl: terminal: {reason}"));
+    tty::complain(&format!("taskmasterctl: terminal: {reason}"));
     Exit::FAILED
 }
