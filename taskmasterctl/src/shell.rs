@@ -101,8 +101,8 @@ fn edit_commands(session: &Session) -> rustyline::Result<()> {
     }
     obey(session, "status", |_| true);
     loop {
-        let line = match editor.readline(PROMPT) {
-            Ok(line) => line,
+        let text = match editor.readline(PROMPT) {
+            Ok(text) => text,
             Err(ReadlineError::Interrupted) => {
                 term::print(b"^C\n");
                 continue;
@@ -110,10 +110,15 @@ fn edit_commands(session: &Session) -> rustyline::Result<()> {
             Err(ReadlineError::Eof) => return Ok(()),
             Err(error) => return Err(error),
         };
-        remember(&mut editor, &line, history.as_deref());
         interrupts.forget();
-        if let After::Quit = obey(session, &line, |question| confirmed(&mut editor, question)) {
-            return Ok(());
+        // What was pasted may have many.
+        for line in text.lines() {
+            remember(&mut editor, line, history.as_deref());
+            match obey(session, line, |question| confirmed(&mut editor, question)) {
+                After::Next(Exit::INTERRUPTED) => break,
+                After::Next(_) => {}
+                After::Quit => return Ok(()),
+            }
         }
     }
 }

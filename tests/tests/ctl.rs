@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use harness::fake::Fake;
 use harness::{Ctl, Daemon, LATER, SOON, Sandbox, State, Term, Value, bins, json, proc};
 
 const PROMPT: &str = "taskmaster> ";
@@ -253,6 +254,49 @@ fn the_shell_edits_completes_and_remembers() {
     term.send("\x04");
     assert!(term.wait_exit(SOON).success());
     assert_eq!(daemon.status("p").state, State::Running);
+}
+
+// A paste comes as one, whatever it holds; the terminal sends a newline as the key that ends a line.
+#[test]
+fn pasted_lines_are_commands_one_after_the_other() {
+    let daemon = daemon(Sandbox::new());
+    let mut term = shell(&daemon);
+    term.wait_prompt(PROMPT);
+    term.send("\x1b[200~stop p\rnonsense 'a\r\r  start p\x1b[201~");
+    term.wait_typed("start p");
+    term.send("\r");
+    term.wait_for("p: stopped");
+    term.wait_for("a quote is not closed: 'a");
+    term.wait_for("p: started");
+    term.wait_prompt(PROMPT);
+    // A line that begins with a blank is not remembered.
+    for line in ["nonsense 'a", "stop p"] {
+        term.send("\x1b[A");
+        term.wait_typed(&format!("{PROMPT}{line}"));
+    }
+    term.send("\x15");
+    term.type_line(PROMPT, "quit");
+    assert!(term.wait_exit(SOON).success());
+}
+
+#[test]
+fn ctrl_c_drops_what_was_pasted_behind_its_command() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::new(&sandbox);
+    let mut command = Ctl::new(&sandbox.path("socket")).command();
+    command.env("HOME", sandbox.dir()).env("TERM", "xterm");
+    let mut term = Term::spawn(&command);
+    fake.accept().refuse(1, "no status today");
+    term.wait_prompt(PROMPT);
+    term.send("\x1b[200~stop p\rstart p\x1b[201~");
+    term.wait_typed("start p");
+    term.send("\r");
+    let visitor = fake.accept();
+    assert_eq!(visitor.request["method"], "stop");
+    term.send("\x03");
+    term.wait_for("stop goes on in the daemon");
+    term.type_line(PROMPT, "avail");
+    assert_eq!(fake.accept().request["method"], "avail");
 }
 
 // Whoever wants to read the answer as JSON means the same as without.
