@@ -265,6 +265,42 @@ fn a_stopped_client_gives_the_terminal_back_and_returns_to_it() {
     term.wait_prompt("shell> ");
 }
 
+// Of SIGSTOP a client hears nothing, and what it was about to paint would come behind the prompt of the shell, which
+// has the terminal by then. Where it is stopped is up to chance: it may be between its look and its write, so once in
+// a long time something is painted after all.
+#[test]
+fn a_client_that_goes_on_in_the_background_paints_nothing() {
+    let (fake, mut term, _sandbox) = shell();
+    let mut visitor = attach(&fake, &mut term);
+    let flood = Frame::Output(b"flood\r\n".repeat(2000)).to_bytes();
+    let mut rest = &flood[..];
+    let mut painted = Vec::new();
+    for _ in 0..6 {
+        let enough = term.raw().len() + 4 * flood.len();
+        while term.raw().len() < enough {
+            rest = &rest[visitor.offer(rest)..];
+            if rest.is_empty() {
+                rest = &flood;
+            }
+        }
+        proc::signal(visitor.pid, Signal::SIGSTOP);
+        eventually("the shell", SOON, || {
+            check(term.raw().ends_with(b"shell> "), || "no prompt".into())
+        });
+        let mark = term.raw().len();
+        proc::signal(visitor.pid, Signal::SIGCONT);
+        proc::wait_stopped(visitor.pid);
+        painted.push(term.raw().len() - mark);
+        term.cook();
+        term.send("\r");
+        visitor.forget();
+        term.type_line("shell> ", "fg");
+        visitor.wait_frame(&Frame::Redraw);
+    }
+    let rounds = painted.iter().filter(|&&bytes| bytes > 0).count();
+    assert!(rounds < 2, "bytes painted in each round: {painted:?}");
+}
+
 // Whoever is stopped hears of the end he was asked for as soon as he goes on.
 #[test]
 fn a_signal_that_came_while_the_client_was_stopped_counts() {

@@ -274,23 +274,21 @@ impl Canvas {
         }
     }
 
-    /// Paints what goes without waiting. A pipe must have been found to take something.
+    /// Paints what goes in one piece without waiting. A pipe must have been found to take something.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        while self.is_behind() {
-            let rest = self.waiting.rest();
-            let (written, more) = match &mut self.target {
-                Target::Terminal(tty) => (tty.write(rest), true),
-                Target::Plain => (write_plain(&rest[..rest.len().min(PIECE_LEN)]), false),
-            };
-            match written {
-                Ok(count) => self.has_painted(count),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-            if !more {
-                return Ok(());
-            }
+        if !self.is_behind() {
+            return Ok(());
+        }
+        let rest = self.waiting.rest();
+        let written = match &mut self.target {
+            Target::Terminal(tty) => tty.write(rest),
+            Target::Plain => write_plain(&rest[..rest.len().min(PIECE_LEN)]),
+        };
+        match written {
+            Ok(count) => self.has_painted(count),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error),
         }
         Ok(())
     }

@@ -157,11 +157,7 @@ impl Session {
     fn turn(&mut self) -> Result<(), End> {
         for source in self.wait()? {
             match source {
-                Source::Signals => {
-                    while let Some(signal) = self.signals.next() {
-                        self.signalled(signal)?;
-                    }
-                }
+                Source::Signals => self.take_signals()?,
                 Source::Keyboard => self.typed()?,
                 Source::Link => {
                     self.link.flush();
@@ -181,8 +177,17 @@ impl Session {
         Ok(())
     }
 
-    /// A pipe takes a piece when it was found to be ready, a terminal as much as it can at any time.
+    fn take_signals(&mut self) -> Result<(), End> {
+        while let Some(signal) = self.signals.next() {
+            self.signalled(signal)?;
+        }
+        Ok(())
+    }
+
+    /// A pipe takes a piece when it was found to be ready, a terminal one at any time.
     fn paint(&mut self) -> Result<(), End> {
+        // Who was stopped, unheard of, and goes on may find that somebody else has the terminal.
+        self.take_signals()?;
         let painted = self.seat.canvas.flush();
         painted.map_err(|_| match self.seat.canvas.tty() {
             Some(_) => self.detach(End::HungUp),
