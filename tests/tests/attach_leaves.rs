@@ -7,6 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use harness::fake::running;
 use harness::{SOON, Sitting, check, eventually, json, proc};
 use nix::fcntl::OFlag;
+use nix::sys::signal::Signal;
+use shared::api::{Attached, Tty};
 use shared::frame::Frame;
 
 /// The terminal of the script, for others to write to.
@@ -44,5 +46,42 @@ fn a_goodbye_that_nobody_reads_is_not_waited_for() {
         check(!proc::alive(visitor.pid), || "it is there".into())
     });
     drop(terminal);
+    sitting.wait_code(0);
+}
+
+// What stands behind the client in a pipe writes to the terminal as it always does.
+#[test]
+fn lines_of_a_pipe_behind_the_client_begin_at_the_left() {
+    let (mut sitting, mut visitor) = Sitting::with(&[], "| cat");
+    visitor.answer(&json!(Attached {
+        tty: Tty::None,
+        ..running()
+    }));
+    visitor.send(&Frame::Output(b"one\ntwo\n".to_vec()));
+    sitting.term.wait_for("\none\ntwo");
+    visitor.send(&Frame::Stderr(b"three\nfour\n".to_vec()));
+    sitting.term.wait_for("\nthree\nfour");
+    let raw = String::from_utf8_lossy(sitting.term.raw()).into_owned();
+    assert!(!raw.contains("\r\r"), "{raw:?}");
+    sitting.term.send("typed\x1d");
+    visitor.wait_frame(&Frame::Detach);
+    assert_eq!(visitor.input(), b"typed");
+    sitting.term.wait_for("\nfour\n[detached from w]\n");
+    sitting.wait_code(0);
+}
+
+// The guardian knows in what modes the client had it.
+#[test]
+fn a_client_killed_in_a_pipe_leaves_the_terminal_in_order() {
+    let (mut sitting, mut visitor) = Sitting::with(&[], "| cat");
+    visitor.answer(&json!(running()));
+    visitor.send(&Frame::Output(b"output".to_vec()));
+    sitting.term.wait_for("output");
+    assert_ne!(sitting.term.modes(), sitting.before);
+    proc::signal(visitor.pid, Signal::SIGKILL);
+    eventually("the terminal as it was", SOON, || {
+        let now = sitting.term.modes();
+        check(now == sitting.before, || now)
+    });
     sitting.wait_code(0);
 }

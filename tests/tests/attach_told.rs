@@ -57,7 +57,7 @@ fn nobody_attaches_to_the_terminal_at_which_he_sits() {
     assert_eq!(daemon.log().join("\n").matches("attached to sh").count(), 1);
 }
 
-// The output goes into a file, and what is said onto the terminal, which ends no line by itself while it is taken over.
+// The output goes into a file, and what is said onto the terminal.
 #[test]
 fn what_is_said_beside_redirected_output_begins_at_the_left() {
     let (mut sitting, mut visitor) = Sitting::with(&[], ">out");

@@ -80,9 +80,6 @@ pub(super) struct Canvas {
     waiting: Backlog,
     /// What waits for standard error, where no terminal is painted on.
     errors: Backlog,
-    /// How lines must end there, and the last byte that was put.
-    error_lines: Lines,
-    last_error: u8,
     /// What all that was put here makes of the terminal.
     put: Picture,
     /// What all that was painted has made of it: behind the other by what waits.
@@ -119,8 +116,6 @@ impl Canvas {
             target,
             waiting: Backlog::default(),
             errors: Backlog::default(),
-            error_lines: Lines::Bare,
-            last_error: b'\n',
             put: Picture::new(size),
             shown: Picture::new(size),
             speech: Speech::default(),
@@ -137,11 +132,6 @@ impl Canvas {
             Target::Terminal(tty) => Some(tty),
             Target::Plain => None,
         }
-    }
-
-    /// Standard error is the terminal that is taken over, and finishes no line by itself then.
-    pub(super) fn finish_error_lines(&mut self) {
-        self.error_lines = Lines::Finished;
     }
 
     /// Paints output of the process.
@@ -165,16 +155,8 @@ impl Canvas {
     pub(super) fn error_output(&mut self, bytes: &[u8]) {
         match self.target {
             Target::Terminal(_) => self.output(bytes, Lines::Bare),
-            Target::Plain => self.put_error(bytes),
+            Target::Plain => self.errors.push(bytes),
         }
-    }
-
-    fn put_error(&mut self, bytes: &[u8]) {
-        match self.error_lines {
-            Lines::Finished => self.errors.push(&finish_lines(self.last_error, bytes)),
-            Lines::Bare => self.errors.push(bytes),
-        }
-        self.last_error = bytes.last().copied().unwrap_or(self.last_error);
     }
 
     /// Makes room for a picture of the whole screen. The first time the user's own screen is pushed up into the
@@ -196,7 +178,7 @@ impl Canvas {
     /// Says something of the client's own, in a row by itself.
     pub(super) fn remark(&mut self, line: &str) {
         if self.tty().is_none() {
-            return self.put_error(format!("{line}\n").as_bytes());
+            return self.errors.push(format!("{line}\n").as_bytes());
         }
         self.settle();
         self.put(format!("\x1b[2m{line}\x1b[m\r\n").as_bytes());

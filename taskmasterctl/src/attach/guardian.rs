@@ -54,6 +54,18 @@ impl Duty {
             Self::Picture => "picture",
         }
     }
+
+    /// The modes of a terminal that is taken over: raw. Who does not paint on it leaves it to others to, as `tee` does
+    /// behind him, and their lines are finished as they were.
+    pub(super) fn raw(self, before: &Termios) -> Termios {
+        let mut raw = before.clone();
+        cfmakeraw(&mut raw);
+        match self {
+            Self::Modes => raw.output_flags = before.output_flags,
+            Self::Picture => {}
+        }
+        raw
+    }
 }
 
 /// A guardian on duty.
@@ -91,8 +103,7 @@ impl Guardian {
 
 /// What a guardian is told.
 struct Orders {
-    /// Whether something is painted.
-    picture: bool,
+    duty: Duty,
     /// The modes that are to be put back.
     before: Termios,
     /// The process groups that may be in front: the client's own, and that of the shell which started it.
@@ -108,11 +119,14 @@ impl Orders {
         let [duty, modes, groups @ ..] = &words[..] else {
             return None;
         };
+        let duty = [Duty::Modes, Duty::Picture]
+            .into_iter()
+            .find(|known| known.word() == *duty)?;
         let mut before = now.clone();
         read_modes(modes, &mut before)?;
         let groups = groups.iter().filter_map(|group| group.parse().ok());
         Some(Self {
-            picture: *duty == Duty::Picture.word(),
+            duty,
             before,
             groups: groups.map(Pid::from_raw).collect(),
         })
@@ -129,10 +143,13 @@ impl Orders {
         }
         // First, and at once: the shell changes them too, as soon as it hears of the end of the client.
         let ours = self.put_modes_back(tty);
-        if self.picture {
-            // Where it ends is not known: below the last row there is none of it.
-            let leave = [&Tracker::leave_unknown()[..], b"\x1b[9999B\r\n"].concat();
-            tty::write_out(tty, &leave, ROOM_PATIENCE);
+        match self.duty {
+            Duty::Modes => {}
+            Duty::Picture => {
+                // Where it ends is not known: below the last row there is none of it.
+                let leave = [&Tracker::leave_unknown()[..], b"\x1b[9999B\r\n"].concat();
+                tty::write_out(tty, &leave, ROOM_PATIENCE);
+            }
         }
         if ours {
             // What the terminal reported until it was told not to would be typed into the shell.
@@ -142,8 +159,7 @@ impl Orders {
 
     /// Puts the modes back if they are still those of the client. Says whether they were.
     fn put_modes_back(&self, tty: BorrowedFd<'_>) -> bool {
-        let mut raw = self.before.clone();
-        cfmakeraw(&mut raw);
+        let raw = self.duty.raw(&self.before);
         let ours = tcgetattr(tty).is_ok_and(|now| write_modes(&now) == write_modes(&raw));
         if ours {
             let _ = tcsetattr(tty, SetArg::TCSANOW, &self.before);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use nix::sys::termios::{FlushArg, SetArg, Termios, cfmakeraw, tcflush, tcgetattr, tcsetattr};
+use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
 use shared::frame::Size;
 
 use super::canvas::Canvas;
@@ -48,6 +48,8 @@ pub(super) enum Typed {
 #[derive(Debug)]
 struct Taken {
     before: Termios,
+    /// Its modes meanwhile.
+    raw: Termios,
     guardian: Option<Guardian>,
 }
 
@@ -66,16 +68,10 @@ impl Seat {
             true => Keyboard::Terminal(tty::open_again(io::stdin())?),
             false => Keyboard::Plain,
         };
-        let mut canvas = match io::stdout().is_terminal() {
+        let canvas = match io::stdout().is_terminal() {
             true => Canvas::terminal(tty::open_again(io::stdout())?),
             false => Canvas::plain(),
         };
-        if let Keyboard::Terminal(tty) = &keyboard
-            && io::stderr().is_terminal()
-            && tty::are_one(tty, io::stderr())
-        {
-            canvas.finish_error_lines();
-        }
         Ok(Self {
             keyboard,
             canvas,
@@ -134,15 +130,20 @@ impl Seat {
         };
         // Where no process can be started the terminal is unguarded, which is no reason not to go on.
         let guardian = Guardian::post(tty.as_fd(), &before, duty).ok();
-        let taken = self.taken.insert(Taken { before, guardian });
-        make_raw(tty, &taken.before)
+        let raw = duty.raw(&before);
+        let taken = self.taken.insert(Taken {
+            before,
+            raw,
+            guardian,
+        });
+        Ok(tcsetattr(tty, SetArg::TCSANOW, &taken.raw)?)
     }
 
     /// Takes it over again, after somebody else may have changed it.
     pub(super) fn enter_again(&self) {
         if let (Keyboard::Terminal(tty), Some(taken)) = (&self.keyboard, &self.taken) {
             // A terminal that is gone shows at the next read.
-            let _ = make_raw(tty, &taken.before);
+            let _ = tcsetattr(tty, SetArg::TCSANOW, &taken.raw);
         }
     }
 
@@ -213,12 +214,6 @@ impl Drop for Seat {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-fn make_raw(tty: &File, before: &Termios) -> io::Result<()> {
-    let mut raw = before.clone();
-    cfmakeraw(&mut raw);
-    Ok(tcsetattr(tty, SetArg::TCSANOW, &raw)?)
 }
 
 /// Throws away what the terminal still sends because of what it was told before: answers to queries and mouse reports,
