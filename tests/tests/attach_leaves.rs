@@ -85,3 +85,15 @@ fn a_client_killed_in_a_pipe_leaves_the_terminal_in_order() {
     });
     sitting.wait_code(0);
 }
+
+// Nothing is to be written, and no key pressed, that would tell it.
+#[test]
+fn a_client_whose_reader_has_gone_leaves_at_once() {
+    let (mut sitting, mut visitor) = Sitting::with(&[], "| head -n 1");
+    visitor.answer(&json!(running()));
+    visitor.send(&Frame::Output(b"one\r\n".to_vec()));
+    sitting.term.wait_for("one");
+    visitor.wait_frame(&Frame::Detach);
+    visitor.wait_gone();
+    sitting.wait_code(0);
+}

@@ -240,6 +240,11 @@ impl Canvas {
         !self.waiting.is_empty()
     }
 
+    /// Whether it is no terminal and nothing waits: all it can tell then is that nobody reads it any more.
+    pub(super) fn is_idle_pipe(&self) -> bool {
+        self.tty().is_none() && !self.is_behind()
+    }
+
     /// Whether errors wait.
     pub(super) fn has_errors(&self) -> bool {
         !self.errors.is_empty()

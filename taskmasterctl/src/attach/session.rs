@@ -163,6 +163,9 @@ impl Session {
                     self.link.flush();
                     self.listen()?;
                 }
+                Source::Canvas if self.seat.canvas.is_idle_pipe() => {
+                    return Err(self.detach(End::Unheard));
+                }
                 Source::Canvas => self.paint()?,
                 Source::Errors => self.seat.canvas.flush_errors(),
             }
@@ -225,10 +228,10 @@ impl Session {
             (Source::Canvas, canvas.as_fd(), paints),
             (Source::Errors, rustix::stdio::stderr(), complains),
         ];
-        // What nothing is wanted of would still be told to have hung up, again and again.
-        let wanted = wanted
-            .into_iter()
-            .filter(|(_, _, events)| !events.is_empty());
+        // What nothing is wanted of would still be told to have hung up, again and again. Of a pipe once is enough.
+        let wanted = wanted.into_iter().filter(|(source, _, events)| {
+            !events.is_empty() || (matches!(source, Source::Canvas) && canvas.is_idle_pipe())
+        });
         let (sources, mut fds): (Vec<Source>, Vec<PollFd<'_>>) = wanted
             .map(|(source, fd, events)| (source, PollFd::new(fd, events)))
             .unzip();
