@@ -65,29 +65,36 @@ fn has_hung_up(error: &ReadlineError) -> bool {
 /// Commands from a pipe or a file: no prompt, no questions, and the code of the last failure at the end.
 fn read_commands(session: &Session, mut input: impl BufRead) -> Exit {
     let mut exit = Exit::OK;
-    while let Some(line) = next_line(&mut input) {
+    loop {
+        let line = match next_line(&mut input) {
+            Ok(Some(line)) => line,
+            Ok(None) => return exit,
+            Err(error) => {
+                let reason = term::reason(&error);
+                term::complain(&format!("taskmasterctl: standard input: {reason}"));
+                return Exit::FAILED;
+            }
+        };
         match obey(session, &line, |_| true) {
             After::Next(Exit::OK) => {}
             After::Next(failure) => exit = failure,
-            After::Quit => break,
+            After::Quit => return exit,
         }
     }
-    exit
 }
 
 /// The next line, of which no more is kept than shows that it is too long.
-fn next_line(input: &mut impl BufRead) -> Option<String> {
+fn next_line(input: &mut impl BufRead) -> io::Result<Option<String>> {
     let mut line = Vec::new();
     let limit = LINE_LEN_MAX as u64 + 2;
-    let read = input.by_ref().take(limit).read_until(b'\n', &mut line);
-    if !matches!(read, Ok(1..)) {
-        return None;
+    input.by_ref().take(limit).read_until(b'\n', &mut line)?;
+    if line.is_empty() {
+        return Ok(None);
     }
     if !line.ends_with(b"\n") && line.len() as u64 == limit {
-        // An error shows again at the next line.
-        let _ = input.skip_until(b'\n');
+        input.skip_until(b'\n')?;
     }
-    Some(String::from_utf8_lossy(&line).trim().into())
+    Ok(Some(String::from_utf8_lossy(&line).trim().into()))
 }
 
 /// Commands from a terminal.
@@ -218,7 +225,7 @@ mod tests {
     fn lines_end_with_a_newline_or_with_the_input() {
         let mut input: &[u8] = b"one\n\n\xff two\r\nlast";
         let mut lines = Vec::new();
-        while let Some(line) = next_line(&mut input) {
+        while let Some(line) = next_line(&mut input).unwrap() {
             lines.push(line);
         }
         assert_eq!(lines, ["one", "", "\u{fffd} two", "last"]);
@@ -228,8 +235,9 @@ mod tests {
     fn of_a_line_too_long_nothing_is_taken_for_the_next() {
         let text = format!("{}\nnext\n", "x".repeat(3 * LINE_LEN_MAX));
         let mut input = text.as_bytes();
-        assert!(next_line(&mut input).is_some_and(|line| line.len() > LINE_LEN_MAX));
-        assert_eq!(next_line(&mut input).as_deref(), Some("next"));
+        let mut next = || next_line(&mut input).unwrap();
+        assert!(next().is_some_and(|line| line.len() > LINE_LEN_MAX));
+        assert_eq!(next().as_deref(), Some("next"));
     }
 
     #[test]

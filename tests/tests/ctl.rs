@@ -217,6 +217,17 @@ fn the_client_works_without_a_terminal() {
     assert!(!said.contains("panicked"), "{said}");
 }
 
+#[test]
+fn an_input_that_cannot_be_read_is_a_failure() {
+    let sandbox = Sandbox::new();
+    let mut command = Ctl::new(&sandbox.path("socket")).command();
+    let directory = std::fs::File::open(sandbox.dir()).expect("a directory can be opened");
+    let output = command.stdin(directory).output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said, "taskmasterctl: standard input: is a directory\n");
+}
+
 /// The control shell at a terminal.
 fn shell(daemon: &Daemon) -> Term {
     let mut command = daemon.ctl().command();
