@@ -83,6 +83,8 @@ pub mod code {
     pub const NO_TERMINAL: i64 = 8;
     /// The process does not run.
     pub const NOT_RUNNING: i64 = 9;
+    /// There is no daemon, or no answer that is understood: said by a client to its user, and by no daemon.
+    pub const NO_ANSWER: i64 = 10;
 }
 
 impl RpcError {

@@ -169,16 +169,16 @@ impl<'a> Job<'a> {
         exit::of_failure(call.method(), failure)
     }
 
-    /// The failure as the daemon would have told it.
+    /// The failure in the form in which a daemon tells its own.
     fn as_rpc_error(&self, failure: &Failure) -> RpcError {
         let url = self.session.daemon.url();
         match failure {
             Failure::Refused(error) => error.clone(),
             Failure::Unreachable(reason) => {
-                RpcError::new(code::INTERNAL_ERROR, format!("{url} {}", reason.words()))
+                RpcError::new(code::NO_ANSWER, format!("{url} {}", reason.words()))
             }
             Failure::Unclear(what) => RpcError::new(
-                code::INTERNAL_ERROR,
+                code::NO_ANSWER,
                 format!(
                     "{url} answers what this taskmasterctl does not understand ({what}); compare their versions"
                 ),
@@ -187,7 +187,7 @@ impl<'a> Job<'a> {
                 RpcError::new(code::INVALID_REQUEST, "too many names for one command")
             }
             Failure::Interrupted | Failure::Unheard | Failure::HungUp => {
-                RpcError::new(code::INTERNAL_ERROR, "interrupted")
+                RpcError::new(code::NO_ANSWER, "interrupted")
             }
         }
     }

@@ -212,7 +212,7 @@ fn why_over(job: &Job<'_>, call: &Call) -> Option<(RpcError, Exit)> {
             Some((RpcError::new(code::NO_SUCH_PROCESS, message), Exit::FAILED))
         }
         Err(Failure::Unreachable(_)) => {
-            let error = RpcError::new(code::INTERNAL_ERROR, "the daemon has stopped");
+            let error = RpcError::new(code::NO_ANSWER, "the daemon has stopped");
             Some((error, Exit::NOT_RUNNING))
         }
         Ok(_) | Err(_) => None,

@@ -186,6 +186,10 @@ fn without_a_daemon_the_client_says_so_with_the_path() {
         assert_ne!(said.code, Some(0));
         let both = format!("{}{}", said.out, said.err);
         assert!(both.contains("nobody"), "{both}");
+        // No daemon has said it, and it is no bug of one.
+        let said = ctl.run(&[&["--json"], words].concat());
+        let answer: Value = serde_json::from_str(&said.out).expect("JSON");
+        assert_eq!(answer["error"]["code"], 10, "{answer}");
     }
     assert_eq!(ctl.run(&["status"]).code, Some(4));
 }
