@@ -317,6 +317,39 @@ fn a_signal_that_came_while_the_client_was_stopped_counts() {
     term.wait_for("Terminated");
 }
 
+// What waited to be painted would come behind the prompt of the shell; what was switched on is switched off.
+#[test]
+fn a_client_that_ends_in_the_background_paints_nothing() {
+    let (fake, mut term, _sandbox) = shell();
+    let mut visitor = attach(&fake, &mut term);
+    visitor.send(&Frame::Output([&switch_on()[..], b"DIRTY"].concat()));
+    term.wait_for("DIRTY");
+    let flood = Frame::Output(b"flood\r\n".repeat(2000)).to_bytes();
+    let mut rest = &flood[..];
+    eventually("a connection that is not read any more", SOON, || {
+        let taken = visitor.offer(rest);
+        rest = if taken < rest.len() {
+            &rest[taken..]
+        } else {
+            &flood
+        };
+        check(taken == 0, || format!("{taken} more bytes were taken"))
+    });
+    proc::signal(visitor.pid, Signal::SIGSTOP);
+    eventually("the shell", SOON, || {
+        check(term.raw().ends_with(b"shell> "), || "no prompt".into())
+    });
+    let mark = term.raw().len();
+    proc::signal(visitor.pid, Signal::SIGTERM);
+    proc::signal(visitor.pid, Signal::SIGCONT);
+    visitor.wait_gone();
+    proc::wait_dead(visitor.pid);
+    let raw = &term.raw()[mark..];
+    assert_switched_off(raw);
+    let text = String::from_utf8_lossy(raw);
+    assert!(!text.contains("flood"), "{text:?}");
+}
+
 // In the background there is no terminal to take over: the client stops before it asks for anything, and once more
 // before it takes the terminal, and can be ended in either place.
 #[test]

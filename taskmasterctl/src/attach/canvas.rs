@@ -293,12 +293,7 @@ impl Canvas {
         }
         let deadline = Instant::now() + LEAVE_PATIENCE;
         self.drain(deadline);
-        let dropped = self.is_behind();
-        self.waiting.clear();
-        if dropped {
-            // Ends whatever sequence was cut in two.
-            self.waiting.push(b"\x18");
-        }
+        self.cut();
         self.waiting.push(&self.shown.settle());
         self.drain(Instant::now() + LEAVE_PATIENCE / 2);
         let left = !self.is_behind();
@@ -308,6 +303,15 @@ impl Canvas {
         self.speech = Speech::default();
         (self.fresh, self.arrived, self.last) = (true, false, b'\n');
         left
+    }
+
+    /// Drops what waits to be painted on a terminal.
+    pub(super) fn cut(&mut self) {
+        if self.tty().is_some() && self.is_behind() {
+            self.waiting.clear();
+            // Ends whatever sequence was cut in two.
+            self.waiting.push(b"\x18");
+        }
     }
 
     /// Paints until nothing waits, the deadline has come, or the terminal is gone.

@@ -102,10 +102,15 @@ impl Seat {
 
     /// Stops in the background, before anything has been asked for.
     pub(super) fn stop_in_background(&self) {
-        if let Keyboard::Terminal(tty) = &self.keyboard
-            && !signals::is_in_front(tty)
-        {
+        if !self.is_in_front() {
             signals::stop_group();
+        }
+    }
+
+    fn is_in_front(&self) -> bool {
+        match &self.keyboard {
+            Keyboard::Terminal(tty) => signals::is_in_front(tty),
+            Keyboard::Plain => true,
         }
     }
 
@@ -150,11 +155,15 @@ impl Seat {
     /// Gives the terminal back as it was. Says whether it took all that it was told.
     pub(super) fn leave(&mut self) -> bool {
         let answers = self.canvas.answers();
+        let in_front = self.is_in_front();
+        if !in_front {
+            self.canvas.cut();
+        }
         let left = self.canvas.leave();
         let (Keyboard::Terminal(tty), Some(taken)) = (&mut self.keyboard, self.taken.take()) else {
             return left;
         };
-        if !signals::is_in_front(tty) {
+        if !in_front {
             // Somebody else has it, and the modes are his.
             if let Some(guardian) = taken.guardian {
                 guardian.dismiss();
