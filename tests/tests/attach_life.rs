@@ -337,7 +337,7 @@ fn what_was_asked_for_reaches_the_daemon() {
     let usual = json!({
         "name": "w", "version": 1, "rows": 24, "cols": 80, "xpixel": 0, "ypixel": 0, "term": "xterm",
         "read_only": false, "steal": false, "no_replay": false, "ignore_size": false, "plain": false,
-        "history": 0,
+        "piped": false, "history": 0,
     });
     let cases: [(&[&str], _); 3] = [
         (&[], json!({})),

@@ -3,10 +3,11 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use harness::{
-    Daemon, LATER, SOON, Sandbox, Seat, Value, check, eventually, flood, json, only, proc,
+    Daemon, Dice, LATER, SOON, Sandbox, Seat, Term, Value, check, eventually, flood, json, only,
+    proc,
 };
 use shared::api::{Stream, Tty, Verdict};
 use shared::frame::Frame;
@@ -196,6 +197,57 @@ fn what_is_piped_in_is_typed_and_its_end_detaches() {
     wait_printed(&daemon, "w.out", "x\nx\n");
     assert_eq!(daemon.pid("w:0"), pid);
     daemon.wait_log(&["detached from w:0"]);
+}
+
+/// Random bytes, and among them all that a terminal says of itself.
+fn anything() -> Vec<u8> {
+    const REPORTS: [&[u8]; 6] = [
+        b"\x1b]52;c;aGk=\x07",
+        b"\x1bPq#0\x1b\\",
+        b"\x1b[?62;22c",
+        b"\x1b[12;40R",
+        b"\x1b[I",
+        b"\x1b]11;rgb:0/0/0\x1b\\",
+    ];
+    let mut dice = Dice::new();
+    let mut bytes = Vec::new();
+    for _ in 0..4096 {
+        bytes.extend((0..64).map(|_| dice.below(256) as u8));
+        bytes.extend(*dice.one_of(&REPORTS));
+    }
+    bytes.extend(b"\x1b]52;the beginning of one");
+    bytes
+}
+
+// Where nothing is a terminal's word, all of it is somebody's. What is printed may go to one all the same.
+#[test]
+fn every_byte_that_is_piped_in_arrives() {
+    let script = "stty raw -echo; echo ready; exec cat >typed";
+    let bytes = anything();
+    for to_a_terminal in [false, true] {
+        let sandbox = Sandbox::new();
+        let keys = json!({"cmd": ["sh", "-c", script], "workingdir": sandbox.dir(),
+            "stdout": sandbox.path("p.out")});
+        let daemon = Daemon::start(sandbox, json!({"p": keys}));
+        wait_printed(&daemon, "p.out", "ready");
+        if to_a_terminal {
+            std::fs::write(daemon.sandbox().path("input"), &bytes).expect("a file");
+            let line = format!("exec {} attach p <input", daemon.ctl().words());
+            let mut shell = Command::new("sh");
+            shell
+                .args(["-c", &line])
+                .current_dir(daemon.sandbox().dir());
+            assert!(Term::spawn(&shell).wait_exit(LATER).success());
+        } else {
+            let said = daemon.ctl().run_with(&["attach", "p"], &bytes);
+            assert_eq!(said.code, Some(0), "{said:?}");
+        }
+        eventually("all that was piped in", SOON, || {
+            let typed = daemon.sandbox().read("typed");
+            check(typed.len() >= bytes.len(), || typed.len().to_string())
+        });
+        assert!(daemon.sandbox().read("typed") == bytes, "other bytes");
+    }
 }
 
 #[test]

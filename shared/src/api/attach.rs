@@ -52,6 +52,9 @@ pub struct AttachParams {
     /// The client shows text and colours only: no snapshot holds anything else, and its terminal answers nothing.
     #[serde(default)]
     pub plain: bool,
+    /// What the client sends comes from no terminal, which could say something of itself: all of it was typed.
+    #[serde(default)]
+    pub piped: bool,
     /// How many lines that scrolled off the screen come before it.
     #[serde(default)]
     pub history: u32,
@@ -73,6 +76,7 @@ impl AttachParams {
             no_replay: false,
             ignore_size: false,
             plain: false,
+            piped: false,
             history: 0,
         }
     }

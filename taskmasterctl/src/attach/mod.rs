@@ -130,6 +130,7 @@ fn params(name: Selector, options: &Options<'_>, seat: &Seat) -> AttachParams {
         ignore_size: options.ignore_size || size.is_none(),
         // What the process asks its terminal must be answered by somebody.
         plain: options.filter || !seat.answers(),
+        piped: !seat.has_keyboard(),
         history: options.history,
         ..AttachParams::new(name)
     }

@@ -49,6 +49,8 @@ pub struct Attachment {
     pub ignore_size: bool,
     /// Whether its terminal is shown text and colours alone, and so answers nothing.
     pub plain: bool,
+    /// Whether what it sends comes from no terminal.
+    pub piped: bool,
     /// What kind of terminal it says it has.
     pub term: String,
     /// How many lines that have scrolled away it wants to see, with the first screen.
@@ -125,6 +127,7 @@ impl Attachment {
             },
             ignore_size: params.ignore_size,
             plain: params.plain,
+            piped: params.piped,
             term: params.term.clone(),
             history: params.history,
             since,
@@ -154,6 +157,11 @@ impl Attachment {
     /// Whether it has one of its own: that has a size.
     pub fn has_terminal(&self) -> bool {
         self.size.rows > 0 && self.size.cols > 0
+    }
+
+    /// Whether that terminal would answer what it is asked, and be heard.
+    pub fn answers(&self) -> bool {
+        self.has_terminal() && !self.plain && !self.piped
     }
 
     /// Reads what is there, up to a limit; if the client is ending, its end is looked for.

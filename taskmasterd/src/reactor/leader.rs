@@ -24,7 +24,7 @@ impl Reactor {
         let terminal = self.known_terminal(id)?;
         let speaks = |token: &Token| {
             let attachment = self.attached(*token);
-            attachment.is_some_and(|attachment| attachment.has_terminal() && !attachment.plain)
+            attachment.is_some_and(Attachment::answers)
         };
         let last = terminal.typists.iter().rev().copied();
         terminal.leader.into_iter().chain(last).find(speaks)

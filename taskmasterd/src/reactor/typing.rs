@@ -165,7 +165,8 @@ impl Reactor {
         }
     }
 
-    /// What a client has sent, without what its terminal says of itself unless that one speaks for all.
+    /// What a client has sent, without what its terminal says of itself unless that one speaks for all. What comes
+    /// from no terminal is all typed.
     pub(super) fn without_reports(
         &mut self,
         token: Token,
@@ -187,7 +188,7 @@ impl Reactor {
         let Some(attachment) = self.attachment(token) else {
             return Vec::new();
         };
-        if speaks {
+        if speaks || attachment.piped {
             attachment.held_until = None;
             let mut all = attachment.reports.release();
             all.extend(typed);

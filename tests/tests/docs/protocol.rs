@@ -205,6 +205,7 @@ fn attach() -> Value {
             no_replay: false,
             ignore_size: false,
             plain: false,
+            piped: false,
             history: 0,
         },
         api::Attached {
