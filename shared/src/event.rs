@@ -10,7 +10,7 @@ use crate::signal;
 use crate::state::Exit;
 use crate::text::{count, duration, escape, list, timestamp};
 
-pub use visit::{Arrival, Departure, Parting};
+pub use visit::{Arrival, Departure, Parting, Typed};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -148,6 +148,8 @@ pub enum EventKind {
         pid: i32,
         signal: i32,
     },
+    /// A command typed at its terminal.
+    Typed(Typed),
     /// A control command was accepted.
     Command { verb: String, names: Vec<String> },
     /// A client is at the terminal of a process.
@@ -216,6 +218,7 @@ impl EventKind {
             | Self::Stopping { .. }
             | Self::Stopped { .. }
             | Self::Signalled { .. }
+            | Self::Typed(_)
             | Self::Command { .. }
             | Self::Attached(_)
             | Self::Detached(_)
@@ -238,6 +241,7 @@ impl EventKind {
             | Self::Killed { process, .. }
             | Self::Stopped { process, .. }
             | Self::Signalled { process, .. }
+            | Self::Typed(Typed { process, .. })
             | Self::Attached(Arrival { process, .. })
             | Self::Detached(Departure { process, .. })
             | Self::LogTrouble { process, .. }
@@ -386,6 +390,7 @@ impl fmt::Display for EventKind {
                 "{process} (pid {pid}) was sent {}",
                 signal::name(*signal)
             ),
+            Self::Typed(typed) => typed.fmt(f),
             Self::Command { verb, names } => write!(
                 f,
                 "command {}{}{}",

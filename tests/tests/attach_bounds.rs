@@ -236,6 +236,19 @@ fn what_is_sent_is_on_the_screen() {
     assert!(screen.out.contains("echo hi"), "{screen:?}");
 }
 
+// Who has typed into a root shell is to be found out; what may have been a password is not.
+#[test]
+fn what_is_sent_is_told_without_its_text() {
+    let daemon = cat("");
+    let sent = daemon.ctl().run(&["send", "p", "secret"]);
+    assert_eq!(sent.code, Some(0), "{sent:?}");
+    let uid = nix::unistd::getuid();
+    let log = daemon.log().join("\n");
+    let told = format!("INFO 6 bytes typed at p [asked by uid {uid}, pid ");
+    assert!(log.contains(&told), "{log}");
+    assert!(!log.contains("secret"), "{log}");
+}
+
 #[test]
 fn what_scrolled_off_the_screen_is_shown_when_asked_for() {
     let daemon = cat("seq 100; ");

@@ -1,10 +1,10 @@
-//! Comings and goings at the terminals of processes.
+//! Comings and goings at the terminals of processes, and words in passing.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::escape;
+use crate::text::{count, escape};
 
 /// A client is at the terminal of a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,15 @@ pub enum Parting {
     Broken,
 }
 
+/// Something was typed by a command. Not what: it may be a password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Typed {
+    /// The process's shown name.
+    pub process: String,
+    /// How much it was.
+    pub bytes: u64,
+}
+
 impl fmt::Display for Arrival {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let how = if self.read_only { " read-only" } else { "" };
@@ -80,5 +89,12 @@ impl fmt::Display for Departure {
             Parting::DaemonStopped => "the daemon stops",
         };
         write!(f, "uid {uid}, pid {pid} detached from {process}, {why}")
+    }
+}
+
+impl fmt::Display for Typed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = count(self.bytes, "byte", "bytes");
+        write!(f, "{bytes} typed at {}", self.process)
     }
 }

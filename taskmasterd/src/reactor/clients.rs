@@ -261,7 +261,7 @@ impl Reactor {
                 }
             }
             Deed::Send(id, params) => {
-                let outcome = self.send(id, &params);
+                let outcome = self.send(id, &params, peer.cause());
                 self.answer(ticket, outcome);
             }
             Deed::Screen(id, params) => {

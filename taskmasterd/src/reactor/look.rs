@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use shared::api::{self, ScreenParams, SendParams, Sent};
+use shared::event::{Cause, EventKind, Typed};
 use shared::rpc::{RpcError, code};
 
 use crate::config::model::Tty;
@@ -15,8 +16,13 @@ use super::Reactor;
 use super::attach::no_such_process;
 
 impl Reactor {
-    /// Types for a client that is not attached.
-    pub(super) fn send(&mut self, id: ProcessId, params: &SendParams) -> Result<Value, RpcError> {
+    /// Types for a client that is not attached. What reaches a process leaves a trace.
+    pub(super) fn send(
+        &mut self,
+        id: ProcessId,
+        params: &SendParams,
+        cause: Cause,
+    ) -> Result<Value, RpcError> {
         let data = STANDARD.decode(&params.data);
         let data = data
             .map_err(|error| RpcError::new(code::INVALID_PARAMS, format!("send: data: {error}")))?;
@@ -35,6 +41,8 @@ impl Reactor {
             return Err(RpcError::new(code::BUSY, message));
         }
         let bytes = self.type_in(id, &data) as u64;
+        let process = name;
+        self.tell(EventKind::Typed(Typed { process, bytes }), cause);
         to_value(&Sent { bytes })
     }
 
