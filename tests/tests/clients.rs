@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::{
-    Daemon, LATER, Rpc, SOON, Sandbox, Setup, State, Value, bins, check, eventually, json, pause,
-    proc,
+    Daemon, LATER, Rpc, SOON, Sandbox, Seat, Setup, State, Value, bins, check, eventually, json,
+    pause, proc,
 };
 use nix::sys::signal::Signal;
 use shared::rpc::code;
@@ -325,4 +325,43 @@ fn a_batch_that_asks_for_too_much_is_refused_the_rest_and_costs_little() {
     }
     let grown = daemon.rss_kib().saturating_sub(before);
     assert!(grown < 32 * 1024, "{grown} KiB more");
+}
+
+// What the daemon is about to leave behind is not changed any more; a process may ask something before it ends.
+#[test]
+fn during_a_shutdown_questions_are_answered_and_nothing_is_changed() {
+    let script = "trap '' TERM; stty raw -echo; echo ready; exec cat";
+    let sandbox = Sandbox::new();
+    let keys = json!({"cmd": ["sh", "-c", script], "stoptime": 600,
+        "stdout": sandbox.path("p.out")});
+    let mut daemon = Daemon::start(sandbox, json!({"p": keys}));
+    let kept = || daemon.ctl().run(&["tail", "p"]).out;
+    eventually("a raw terminal", SOON, || {
+        check(kept().contains("ready"), kept)
+    });
+    let mut seat = Seat::take(&daemon, "p");
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait_log(&["p (pid ", "stopping with SIGTERM"]);
+    for words in [
+        &["start", "p"][..],
+        &["stop", "p"],
+        &["signal", "TERM", "p"],
+        &["send", "p", "sent"],
+        &["clear", "p"],
+    ] {
+        let said = daemon.ctl().run(words);
+        let want = "ERROR: the daemon is shutting down\n";
+        assert_eq!((said.out.as_str(), said.code), (want, Some(1)), "{words:?}");
+    }
+    seat.type_in("typed");
+    seat.wait_output("typed");
+    let mut late = Seat::take(&daemon, "p");
+    late.type_in("late");
+    late.wait_output("late");
+    let kept = kept();
+    assert!(kept.contains("ready") && !kept.contains("sent"), "{kept:?}");
+    seat.leave();
+    late.leave();
+    daemon.signal(Signal::SIGINT);
+    assert_eq!(daemon.wait_exit(SOON).code(), Some(0));
 }

@@ -21,6 +21,7 @@ use crate::limits::{
 };
 
 use super::attach::End;
+use super::perform::shutting_down;
 use super::reload::Asker;
 use super::sources::Source;
 use super::{Reactor, spare};
@@ -259,6 +260,9 @@ impl Reactor {
                 if attached {
                     self.welcome(token, !params.no_replay);
                 }
+            }
+            Deed::Send(..) | Deed::Clear(_) if self.core.is_leaving() => {
+                self.answer(ticket, Err(shutting_down()));
             }
             Deed::Send(id, params) => {
                 let outcome = self.send(id, &params, peer.cause());

@@ -245,8 +245,5 @@ impl Reactor {
 
 /// The answer to those who come too late.
 pub(super) fn shutting_down() -> RpcError {
-    RpcError::new(
-        code::SHUTTING_DOWN,
-        "the daemon is shutting down; nothing is started any more",
-    )
+    RpcError::new(code::SHUTTING_DOWN, "the daemon is shutting down")
 }
