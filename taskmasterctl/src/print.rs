@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use shared::api::{
-    Available, Change, KeyChange, Outcome, Outcomes, Pids, Plan, ProcessStatus, Status, Stray,
+    Available, Change, KeyChange, Outcome, Outcomes, Pids, Plan, ProcessStatus, ProgramChange,
+    Status, Stray,
 };
 use shared::rpc::RpcError;
 use shared::state::State;
@@ -151,22 +152,27 @@ pub(crate) fn reloaded(plan: &Plan, page: &mut Page) {
     ] {
         for program in plan.programs.iter().filter(|p| p.change == change) {
             let name = escape(&program.program);
-            let deeds: &[&str] = match change {
-                Change::Removed => &["stopped", "removed process group"],
-                Change::Restarted => &["stopped", "updated process group"],
-                Change::Changed => &["changed without a restart"],
-                Change::Added => &["added process group"],
-            };
-            let copies = program.keys.iter().find(|key| key.key == "numprocs");
-            let copies = copies.map_or(String::new(), |key| {
-                format!(" ({})", escape(&key.consequence))
-            });
-            for deed in deeds {
-                page.line(&format!("{name}: {deed}{copies}"));
+            if matches!(change, Change::Removed | Change::Restarted) {
+                page.line(&format!("{name}: stopped"));
             }
+            let deed = match change {
+                Change::Removed => "removed process group",
+                Change::Restarted => "updated process group",
+                Change::Changed => "changed without a restart",
+                Change::Added => "added process group",
+            };
+            page.line(&format!("{name}: {deed}{}", beside(program)));
         }
     }
     settings(&plan.settings, page);
+}
+
+/// What a reload does to some of the processes and not to all.
+fn beside(program: &ProgramChange) -> String {
+    let copies = program.keys.iter().find(|key| key.key == "numprocs");
+    copies.map_or(String::new(), |key| {
+        format!(" ({})", escape(&key.consequence))
+    })
 }
 
 /// What `reread` says would be done, key by key.
@@ -272,7 +278,7 @@ pub(crate) fn json(value: &Value, pretty: bool, page: &mut Page) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::api::{ProgramChange, Verdict};
+    use shared::api::Verdict;
 
     fn process(name: &str, state: State) -> ProcessStatus {
         serde_json::from_value(serde_json::json!({
@@ -401,6 +407,29 @@ mod tests {
              live: changed without a restart\nnew: added process group\n"
         );
         assert_eq!(printed(|page| reloaded(&Plan::default(), page)), "");
+    }
+
+    // Those it says are as supervisorctl's, but for what happens to some of the processes only.
+    #[test]
+    fn a_reload_tells_of_fewer_and_more_processes_where_the_group_stands() {
+        let mut plan = plan();
+        let (old, new) = ("3".into(), "5".into());
+        let (key, consequence) = ("numprocs".into(), "adds w:3 w:4".into());
+        let copies = KeyChange {
+            key,
+            old,
+            new,
+            consequence,
+        };
+        for program in &mut plan.programs[1..3] {
+            program.keys.push(copies.clone());
+        }
+        assert_eq!(
+            printed(|page| reloaded(&plan, page)),
+            "old: stopped\nold: removed process group\n\
+             cmd: stopped\ncmd: updated process group (adds w:3 w:4)\n\
+             live: changed without a restart (adds w:3 w:4)\nnew: added process group\n"
+        );
     }
 
     #[test]
