@@ -397,6 +397,9 @@ pub struct ProgramChange {
     /// Its changed keys; empty for a program that is new or gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeyChange>,
+    /// The processes that do not live and are started, by their shown names in the new configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts: Vec<String>,
 }
 
 /// What kind of change.

@@ -170,9 +170,18 @@ pub(crate) fn reloaded(plan: &Plan, page: &mut Page) {
 /// What a reload does to some of the processes and not to all.
 fn beside(program: &ProgramChange) -> String {
     let copies = program.keys.iter().find(|key| key.key == "numprocs");
-    copies.map_or(String::new(), |key| {
-        format!(" ({})", escape(&key.consequence))
-    })
+    let copies = copies.map(|key| escape(&key.consequence));
+    let notes: Vec<String> = copies.into_iter().chain(starts(program)).collect();
+    match notes.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", notes.join("; ")),
+    }
+}
+
+/// Who is started that did not live.
+fn starts(program: &ProgramChange) -> Option<String> {
+    let names = escape(&program.starts.join(" "));
+    (!names.is_empty()).then(|| format!("starts {names}"))
 }
 
 /// What `reread` says would be done, key by key.
@@ -190,6 +199,9 @@ pub(crate) fn reread(plan: &Plan, page: &mut Page) {
         };
         page.line(&format!("{}: {word}", escape(&program.program)));
         keys(&program.keys, page);
+        if let Some(starts) = starts(program) {
+            page.line(&format!("  {starts}"));
+        }
     }
     settings(&plan.settings, page);
 }
@@ -380,6 +392,7 @@ mod tests {
             program: program.into(),
             change,
             keys,
+            starts: vec![],
         };
         let key = KeyChange {
             key: "cmd".into(),
@@ -429,6 +442,25 @@ mod tests {
             "old: stopped\nold: removed process group\n\
              cmd: stopped\ncmd: updated process group (adds w:3 w:4)\n\
              live: changed without a restart (adds w:3 w:4)\nnew: added process group\n"
+        );
+    }
+
+    #[test]
+    fn what_a_reload_starts_is_told_before_and_after() {
+        let mut plan = plan();
+        for program in &mut plan.programs[1..3] {
+            program.starts = vec!["x:0".into(), "x:2".into()];
+        }
+        assert_eq!(
+            printed(|page| reloaded(&plan, page)),
+            "old: stopped\nold: removed process group\n\
+             cmd: stopped\ncmd: updated process group (starts x:0 x:2)\n\
+             live: changed without a restart (starts x:0 x:2)\nnew: added process group\n"
+        );
+        assert_eq!(
+            printed(|page| reread(&plan, page)),
+            "cmd: changed\n  cmd: a -> b\\x1b[2J (restart)\n  starts x:0 x:2\n\
+             live: changed\n  starts x:0 x:2\nnew: available\nold: disappeared\n"
         );
     }
 

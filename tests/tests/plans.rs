@@ -62,6 +62,11 @@ fn neighbour(dice: &mut Dice, programs: &Programs) -> Programs {
                     program.insert(key, dice.one_of(values).clone());
                 }
             }
+            // What never ran is started by this key alone, so it has more than its share.
+            3 => {
+                let autostart = json!(dice.below(2) == 0);
+                new.entry(name).or_default().insert("autostart", autostart);
+            }
             _ => {}
         }
     }
@@ -127,6 +132,16 @@ fn reload(daemon: &Daemon, dry_run: bool) -> Plan {
     let reloaded: Reloaded = serde_json::from_value(answer).expect("an answer has its form");
     assert_eq!(reloaded.applied, !dry_run);
     reloaded.plan
+}
+
+/// Those that were there and did not run, and do now, by their shown names.
+fn started(daemon: &Daemon, before: &Pids) -> BTreeSet<String> {
+    let processes = daemon.rpc().status().processes.into_iter();
+    let started = processes.filter(|process| {
+        let key = (process.program.clone(), process.index);
+        before.get(&key) == Some(&None) && process.pid.is_some()
+    });
+    started.map(|process| process.name).collect()
 }
 
 fn settled(daemon: &Daemon) {
@@ -207,6 +222,9 @@ fn a_plan_is_what_then_happens() {
         assert_eq!(reload(&daemon, false), announced);
         settled(&daemon);
         hold(&was, &is, &before, &pids(&daemon));
+        let programs = announced.programs.into_iter();
+        let told: BTreeSet<String> = programs.flat_map(|program| program.starts).collect();
+        assert_eq!(told, started(&daemon, &before), "{was:?} -> {is:?}");
         assert!(reload(&daemon, true).programs.is_empty());
         was = is;
     }

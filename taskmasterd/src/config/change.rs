@@ -114,6 +114,8 @@ fn program_change(
         program,
         change,
         keys,
+        // Depends on what became of them.
+        starts: Vec::new(),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shared::api::Change;
+use shared::api::{Change, Plan};
 use shared::event::{Cause, EventKind};
 use shared::name::ProcessName;
 
@@ -15,7 +15,28 @@ use crate::config::model::{Config, Program};
 use crate::limits::RESOURCE_RETRY_MS;
 
 impl Supervisor {
-    /// Puts `config` into force, as [`change::plan`] says; the answer comes when what was stopped is dead.
+    /// What a reload to `config` would do by now.
+    pub fn plan(&self, config: &Config) -> Plan {
+        let mut plan = change::plan(&self.config, config);
+        for change in &mut plan.programs {
+            let (Some(spec), Some(copies)) = (
+                config.programs.get(&*change.program),
+                self.ids.get(&*change.program),
+            ) else {
+                continue;
+            };
+            let stay = copies.range(..spec.numprocs).map(|(_, id)| id);
+            let starting = stay
+                .filter_map(|id| self.processes.get(id))
+                .filter(|process| process.starts_anew(spec));
+            change.starts = starting
+                .map(|process| process.name.shown(spec.numprocs))
+                .collect();
+        }
+        plan
+    }
+
+    /// Puts `config` into force, as [`Self::plan`] says; the answer comes when what was stopped is dead.
     pub(super) fn reload(
         &mut self,
         now: Mono,
@@ -31,7 +52,7 @@ impl Supervisor {
             }));
             return;
         }
-        let plan = change::plan(&self.config, &config);
+        let plan = self.plan(&config);
         let named = |change| {
             let programs = plan
                 .programs
@@ -229,8 +250,7 @@ impl Supervisor {
         });
     }
 
-    /// A process without a pid. One that was given up or is waiting for its next try starts anew if it has
-    /// `autostart` and its new program needs a new process; one stopped by hand stays stopped.
+    /// A process without a pid.
     fn renew_resting(
         &mut self,
         now: Mono,
@@ -241,19 +261,7 @@ impl Supervisor {
         let Some(process) = self.processes.get(&id) else {
             return;
         };
-        let restart = change::needs_restart(&process.spec, spec);
-        let start = match process.state {
-            State::Stopped(Rest::NotStarted) => spec.autostart,
-            State::Exited { .. } | State::Fatal | State::Backoff { .. } => {
-                restart && spec.autostart
-            }
-            State::Stopped(Rest::ByHand)
-            | State::Queued { .. }
-            | State::Spawning
-            | State::Starting { .. }
-            | State::Running { .. }
-            | State::Stopping { .. } => false,
-        };
+        let start = process.starts_anew(spec);
         self.change_live(id, spec, out);
         if start {
             self.step(now, id, Happening::Start, &Cause::Policy, out);
@@ -263,6 +271,24 @@ impl Supervisor {
 
 /// What a process that a reload stops will do next; for the plan's reader, and the tests.
 impl Process {
+    /// Whether a reload that makes it one of `spec` starts it. One that was given up or is waiting for its next try
+    /// starts anew if it has `autostart` and its new program needs a new process; one stopped by hand stays stopped.
+    fn starts_anew(&self, spec: &Program) -> bool {
+        let at_rest = match self.state {
+            State::Stopped(Rest::NotStarted) => true,
+            State::Exited { .. } | State::Fatal | State::Backoff { .. } => {
+                change::needs_restart(&self.spec, spec)
+            }
+            State::Stopped(Rest::ByHand)
+            | State::Queued { .. }
+            | State::Spawning
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. } => false,
+        };
+        at_rest && spec.autostart
+    }
+
     /// Whether a reload has it stopped to be replaced or removed.
     pub fn is_doomed(&self) -> bool {
         self.fate != Fate::Keep

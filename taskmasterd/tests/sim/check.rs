@@ -6,7 +6,7 @@
 //! - S5: signals go to one's own process that is not reaped. S8: SIGKILL has a reason.
 //! - S6 S22: each spawn has one end. S7: a stop is final until somebody else wants otherwise.
 //! - S9 S10 S11: RUNNING, BACKOFF, FATAL and EXITED come when the manual says.
-//! - S12 S14 S15: a reload touches what changed, and nothing else. S18: one answer for each command.
+//! - S12 S14 S15: a reload touches what changed, nothing else, and as announced. S18: one answer for each command.
 //! - S20: deadlines are kept and lead somewhere. S23: the state is bounded. S24 is held by the types.
 //! - L1 to L6: when nobody asks any more, everything comes to rest where it belongs.
 
@@ -186,7 +186,29 @@ fn kill(change: &Change<'_>, id: ProcessId, sweep: bool, books: &Books) -> Check
     })
 }
 
+/// Who did not live and is started is in the plan, and nobody else.
+fn announced(change: &Change<'_>, config: &Config) -> Check {
+    let queued = |state: &State| matches!(state, State::Queued { .. });
+    let started = change.before.processes().filter(|(id, process)| {
+        let after = change.after.process(*id);
+        !queued(&process.state) && after.is_some_and(|after| queued(&after.state))
+    });
+    let started: BTreeSet<String> = started
+        .filter_map(|(_, process)| {
+            let spec = spec_of(config, process)?;
+            Some(process.name.shown(spec.numprocs))
+        })
+        .collect();
+    let plan = change.before.plan(config);
+    let told = plan.programs.into_iter().flat_map(|program| program.starts);
+    let told: BTreeSet<String> = told.collect();
+    hold(told == started, || {
+        format!("S14: {started:?} are started, told were {told:?}")
+    })
+}
+
 fn reload(change: &Change<'_>, config: &Config) -> Check {
+    announced(change, config)?;
     let old = change.before.config();
     for (id, process) in change.before.processes() {
         let (was, is) = (spec_of(old, process), spec_of(config, process));

@@ -54,6 +54,7 @@ fn everything() -> Vec<(&'static str, Value)> {
             program: String::new(),
             change: api::Change::Added,
             keys: vec![key()],
+            starts: vec![String::new()],
         }],
         settings: vec![key()],
         warnings: vec![String::new()],

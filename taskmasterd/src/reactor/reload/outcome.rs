@@ -24,7 +24,7 @@ impl Reactor {
                 continue;
             }
             if asker.params.dry_run {
-                let plan = change::plan(self.core.config(), &config);
+                let plan = self.core.plan(&config);
                 self.answer_asker(
                     asker.ticket,
                     to_value(&Reloaded {
