@@ -43,29 +43,9 @@ fn everything() -> Vec<(&'static str, Value)> {
     let outcomes = value(api::Outcomes {
         results: vec![outcome()],
     });
-    let key = || api::KeyChange {
-        key: String::new(),
-        old: String::new(),
-        new: String::new(),
-        consequence: String::new(),
-    };
-    let plan = api::Plan {
-        programs: vec![api::ProgramChange {
-            program: String::new(),
-            change: api::Change::Added,
-            keys: vec![key()],
-            starts: vec![String::new()],
-        }],
-        settings: vec![key()],
-        warnings: vec![String::new()],
-    };
     let signal = api::SignalParams {
         signal: String::new(),
         names: vec![],
-    };
-    let reload = api::ReloadParams {
-        dry_run: false,
-        allow_empty: false,
     };
     vec![
         ("status", status(outcome())),
@@ -73,16 +53,7 @@ fn everything() -> Vec<(&'static str, Value)> {
         ("stop", json!([names])),
         ("restart", json!([names, outcomes])),
         ("signal", json!([signal, outcomes])),
-        (
-            "reload",
-            json!([
-                reload,
-                api::Reloaded {
-                    applied: true,
-                    plan
-                }
-            ]),
-        ),
+        ("reload", reload()),
         ("tail", tail()),
         ("clear", json!([names, outcomes])),
         ("pid", json!([names, pids(outcome())])),
@@ -99,6 +70,34 @@ fn everything() -> Vec<(&'static str, Value)> {
         ("send", send()),
         ("screen", screen()),
     ]
+}
+
+fn reload() -> Value {
+    let params = api::ReloadParams {
+        dry_run: false,
+        allow_empty: false,
+    };
+    let key = || api::KeyChange {
+        key: String::new(),
+        old: String::new(),
+        new: String::new(),
+        consequence: String::new(),
+    };
+    let plan = api::Plan {
+        programs: vec![api::ProgramChange {
+            program: String::new(),
+            change: api::Change::Added,
+            keys: vec![key()],
+            starts: vec![String::new()],
+        }],
+        settings: vec![key()],
+        warnings: vec![String::new()],
+    };
+    let reloaded = api::Reloaded {
+        applied: true,
+        plan,
+    };
+    json!([params, reloaded])
 }
 
 fn status(error: api::Outcome) -> Value {
