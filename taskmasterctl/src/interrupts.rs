@@ -23,9 +23,13 @@ impl Interrupts {
         Ok(Self { signals, before })
     }
 
-    /// Forgets a Ctrl-C that has come and nobody has heard of.
-    pub(crate) fn forget(&self) {
-        while let Ok(Some(_)) = self.signals.read_signal() {}
+    /// Forgets a Ctrl-C. Says whether one has come.
+    pub(crate) fn forget(&self) -> bool {
+        let mut came = false;
+        while let Ok(Some(_)) = self.signals.read_signal() {
+            came = true;
+        }
+        came
     }
 }
 
@@ -37,7 +41,10 @@ impl AsFd for Interrupts {
 
 impl Drop for Interrupts {
     fn drop(&mut self) {
-        self.forget();
+        // Whoever holds it outside is to hear of it, too.
+        if !self.before.contains(Signal::SIGINT) {
+            self.forget();
+        }
         // It was in force before, so the kernel takes it again.
         let _ = self.before.thread_set_mask();
     }

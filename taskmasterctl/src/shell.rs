@@ -30,6 +30,8 @@ type Terminal<'a> = Editor<Completion<'a>, FileHistory>;
 enum After {
     /// It goes on; this is how the command ended.
     Next(Exit),
+    /// It goes on, but not with what was pasted behind the command.
+    Dropped,
     Quit,
 }
 
@@ -75,8 +77,8 @@ fn read_commands(session: &Session, mut input: impl BufRead) -> Exit {
                 return Exit::FAILED;
             }
         };
-        match obey(session, &line, |_| true) {
-            After::Next(Exit::OK) => {}
+        match obey(session, &line, |_| Some(true)) {
+            After::Next(Exit::OK) | After::Dropped => {}
             After::Next(failure) => exit = failure,
             After::Quit => return exit,
         }
@@ -106,7 +108,8 @@ fn edit_commands(session: &Session) -> rustyline::Result<()> {
         // None there yet, or none to be read: then nothing is remembered.
         let _ = editor.load_history(file);
     }
-    obey(session, "status", |_| true);
+    obey(session, "status", |_| Some(true));
+    interrupts.forget();
     loop {
         let text = match editor.readline(PROMPT) {
             Ok(text) => text,
@@ -121,9 +124,11 @@ fn edit_commands(session: &Session) -> rustyline::Result<()> {
         // What was pasted may have many.
         for line in text.lines() {
             remember(&mut editor, line, history.as_deref());
-            match obey(session, line, |question| confirmed(&mut editor, question)) {
-                After::Next(Exit::INTERRUPTED) => break,
-                After::Next(_) => {}
+            let after = obey(session, line, |question| confirmed(&mut editor, question));
+            let interrupted = interrupts.forget();
+            match after {
+                After::Next(_) if !interrupted => {}
+                After::Next(_) | After::Dropped => break,
                 After::Quit => return Ok(()),
             }
         }
@@ -142,8 +147,8 @@ fn editor(session: &Session) -> rustyline::Result<Terminal<'_>> {
     Ok(editor)
 }
 
-/// Carries out one line; `confirm` is asked before what cannot be taken back.
-fn obey(session: &Session, line: &str, confirm: impl FnOnce(&str) -> bool) -> After {
+/// Carries out one line; `confirm` is asked before what cannot be taken back, and has no answer after Ctrl-C.
+fn obey(session: &Session, line: &str, confirm: impl FnOnce(&str) -> Option<bool>) -> After {
     if line.len() > LINE_LEN_MAX {
         term::complain(&format!(
             "a line of more than {LINE_LEN_MAX} bytes is not read"
@@ -160,17 +165,22 @@ fn obey(session: &Session, line: &str, confirm: impl FnOnce(&str) -> bool) -> Af
         }
         // With more words it is misused, or help is wanted.
         let question = line.verb.confirm.filter(|_| line.is_bare());
-        if question.is_some_and(|question| !confirm(question)) {
-            return After::Next(Exit::OK);
+        match question.map_or(Some(true), confirm) {
+            Some(true) => {}
+            Some(false) => return After::Next(Exit::OK),
+            None => return After::Dropped,
         }
     }
     After::Next(verbs::dispatch(session, &words))
 }
 
-fn confirmed(editor: &mut Terminal<'_>, question: &str) -> bool {
-    // Whatever is no yes is a no, Ctrl-C and Ctrl-D too.
-    let answer = editor.readline(question).unwrap_or_default();
-    answer.trim_start().starts_with(['y', 'Y'])
+/// Whatever is no yes is a no, Ctrl-D too; Ctrl-C is neither.
+fn confirmed(editor: &mut Terminal<'_>, question: &str) -> Option<bool> {
+    match editor.readline(question) {
+        Ok(answer) => Some(answer.trim_start().starts_with(['y', 'Y'])),
+        Err(ReadlineError::Interrupted) => None,
+        Err(_) => Some(false),
+    }
 }
 
 /// Takes a line into the history, and at once into its file: a shell may end in many ways.

@@ -314,6 +314,35 @@ fn ctrl_c_drops_what_was_pasted_behind_its_command() {
     assert_eq!(fake.accept().request["method"], "avail");
 }
 
+// Whoever is alarmed by what he pasted presses Ctrl-C, whatever is under way; a status that looks like it is none.
+#[test]
+fn ctrl_c_alone_drops_the_rest_of_a_paste() {
+    let sandbox = Sandbox::new();
+    let programs = json!({"p": {"cmd": sandbox.puppet("p", &["--brief"])},
+        "ends": {"cmd": ["sh", "-c", "read x; exit 130"], "autorestart": "never", "starttime": 0}});
+    let daemon = Daemon::start(sandbox, programs);
+    daemon.wait_state("p", State::Running);
+    let pid = daemon.pid("p");
+    let mut term = shell(&daemon);
+    for (line, sign) in [("tail -f p", "<=="), ("shutdown", "down y/N?")] {
+        term.wait_prompt(PROMPT);
+        term.send(&format!("\x1b[200~{line}\rstop p\x1b[201~"));
+        term.wait_typed("stop p");
+        term.send("\r");
+        term.wait_for(sign);
+        term.send("\x03");
+        term.wait_prompt(PROMPT);
+        assert_eq!(daemon.status("p").pid, Some(pid), "{line}");
+    }
+    term.send("\x1b[200~attach ends\rversion\x1b[201~");
+    term.wait_typed("version");
+    term.send("\r");
+    daemon.wait_log(&["attached to ends"]);
+    term.send("\r");
+    term.wait_for("exited with status 130");
+    term.wait_for(env!("CARGO_PKG_VERSION"));
+}
+
 // Whoever wants to read the answer as JSON means the same as without.
 #[test]
 fn the_shell_asks_before_a_shutdown_however_it_is_told_to_answer() {
