@@ -83,7 +83,7 @@ fn startretries_and_their_waits_are_exact() {
 // An exit code that is expected makes no difference before starttime: it ended too early.
 #[test]
 fn an_expected_exit_before_starttime_is_a_failed_start() {
-    let keys = json!({"startretries": 0, "exitcodes": [0, 4]});
+    let keys = json!({"startretries": 0, "exitcodes": [0, 4], "starttime": "2s"});
     let daemon = daemon(Sandbox::new(), &["--plan", "exit:4"], &keys);
     let status = daemon.wait_state("p", State::Fatal);
     assert_eq!(status.exit, Some(Exit::Code(4)));
@@ -93,7 +93,11 @@ fn an_expected_exit_before_starttime_is_a_failed_start() {
 #[test]
 fn a_start_by_hand_takes_a_fatal_program_up_with_all_its_retries() {
     let plan = ["--plan", "exit:1,exit:1,exit:1,stay"];
-    let daemon = daemon(Sandbox::new(), &plan, &json!({"startretries": 1}));
+    let daemon = daemon(
+        Sandbox::new(),
+        &plan,
+        &json!({"startretries": 1, "starttime": "2s"}),
+    );
     daemon.wait_state("p", State::Fatal);
     let outcome = daemon.rpc().start(&["p"]);
     assert_eq!(
@@ -108,7 +112,11 @@ fn a_start_by_hand_takes_a_fatal_program_up_with_all_its_retries() {
 #[test]
 fn start_in_backoff_tries_at_once() {
     let plan = ["--plan", "exit:1,exit:1,stay"];
-    let daemon = daemon(Sandbox::new(), &plan, &json!({"startretries": 5}));
+    let daemon = daemon(
+        Sandbox::new(),
+        &plan,
+        &json!({"startretries": 5, "starttime": "2s"}),
+    );
     daemon.wait_status("p", "in its second BACKOFF", |status| {
         status.state == State::Backoff && status.failures == 2
     });
@@ -123,7 +131,7 @@ fn stop_in_backoff_is_final() {
     let daemon = daemon(
         Sandbox::new(),
         &["--plan", "exit:1"],
-        &json!({"startretries": 5}),
+        &json!({"startretries": 5, "starttime": "2s"}),
     );
     daemon.wait_state("p", State::Backoff);
     assert_eq!(only(&daemon.rpc().stop(&["p"])), Verdict::Stopped);
