@@ -250,6 +250,36 @@ fn every_byte_that_is_piped_in_arrives() {
     }
 }
 
+// Who types sees that nobody is there to read it; who pipes does not.
+#[test]
+fn what_is_piped_in_waits_for_a_process_that_does_not_run() {
+    let sandbox = Sandbox::new();
+    let keys = json!({"cmd": ["sh", "-c", "read line; echo got $line"], "autostart": false,
+        "autorestart": "always", "starttime": 0, "restart_delay": "1h", "stdout": sandbox.path("p.out")});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    let mut piped = Piped::attach(&daemon, &["p"]);
+    for line in ["one", "two"] {
+        writeln!(piped.input, "{line}").expect("the client reads");
+        daemon.rpc().start(&["p"]);
+        wait_printed(&daemon, "p.out", &format!("got {line}"));
+        daemon.wait_status("p", "over", |status| status.pid.is_none());
+    }
+    let Piped { mut child, input } = piped;
+    drop(input);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    wait_printed(&daemon, "client.err", "waiting for a start");
+    let script = format!("printf 'three\n' | {} attach p", daemon.ctl().words());
+    let mut shell = Command::new("sh");
+    let mut shell = shell.args(["-c", &script]).spawn().expect("there is one");
+    eventually("attached", SOON, || {
+        let attached = daemon.status("p").attached.len();
+        check(attached == 1, || attached.to_string())
+    });
+    daemon.rpc().start(&["p"]);
+    assert!(shell.wait().expect("it ends").success());
+    wait_printed(&daemon, "p.out", "got three");
+}
+
 #[test]
 fn an_open_pipe_waits_for_the_end_of_the_process() {
     for (plan, code) in [
@@ -276,6 +306,38 @@ fn a_process_that_comes_back_is_waited_for_unless_once_is_enough() {
     daemon.sandbox().ledger("p").wait("start", 3, LATER);
     assert_eq!(only(&daemon.rpc().stop(&["p"])), Verdict::Stopped);
     assert_eq!(waits.wait_code(), Some(143));
+}
+
+// A full disk is no reader that has gone, and a broken disk no end of the input.
+#[test]
+fn what_cannot_be_read_or_written_is_told() {
+    let programs = json!({"p": {"cmd": "yes"}, "q": {"cmd": "cat"}});
+    let daemon = Daemon::start(Sandbox::new(), programs);
+    let directory = File::open(daemon.sandbox().dir()).expect("it can be opened");
+    let full = File::options().write(true).open("/dev/full");
+    let pipe = std::io::pipe().expect("a pipe");
+    for (name, input, output, why) in [
+        (
+            "p",
+            pipe.0.into(),
+            full.expect("a device").into(),
+            "standard output: no space left on device",
+        ),
+        (
+            "q",
+            Stdio::from(directory),
+            Stdio::null(),
+            "standard input: is a directory",
+        ),
+    ] {
+        let mut command = daemon.ctl().command();
+        command.args(["attach", name]).stdin(input).stdout(output);
+        let said = command.stderr(Stdio::piped()).output();
+        let said = said.expect("taskmasterctl can be started");
+        assert_eq!(said.status.code(), Some(1), "{why}");
+        let told = format!("[detached from {name}: {why}]\n");
+        assert_eq!(String::from_utf8_lossy(&said.stderr), told);
+    }
 }
 
 // A script reads what it wants of the output and goes.

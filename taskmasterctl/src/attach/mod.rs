@@ -232,7 +232,10 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) 
     let end = if matches!(end, End::Signalled(_)) {
         end
     } else {
-        seat.canvas.finish().map_or(End::Unheard, |()| end)
+        match seat.canvas.finish() {
+            Ok(()) => end,
+            Err(error) => End::of_output(&error),
+        }
     };
     // A terminal that did not take all of that takes no goodbye either.
     if lost > 0 && left {
@@ -260,7 +263,7 @@ fn company(others: u32) -> Option<String> {
 fn goodbye(name: &str, typed: bool, end: &End) -> Option<String> {
     let why = match end {
         End::Detached if typed => String::new(),
-        End::Dismissed(reason) => format!(": {}", escape(reason)),
+        End::Dismissed(reason) | End::Failed(reason) => format!(": {}", escape(reason)),
         End::Lost(Lost::Closed) => ": taskmasterd is gone".into(),
         End::Lost(Lost::Garbled(why)) => format!(": taskmasterd sent what is no frame ({why})"),
         End::Detached | End::Ended(_) | End::Unheard | End::HungUp | End::Signalled(_) => {
@@ -274,7 +277,7 @@ fn code(end: &End) -> Exit {
     match *end {
         End::Detached => Exit::OK,
         End::Ended(exit) => exit,
-        End::Dismissed(_) | End::Lost(Lost::Garbled(_)) => Exit::FAILED,
+        End::Dismissed(_) | End::Failed(_) | End::Lost(Lost::Garbled(_)) => Exit::FAILED,
         End::Lost(Lost::Closed) => Exit::NOT_RUNNING,
         End::Unheard => Exit::BROKEN_PIPE,
         End::HungUp => Exit::HUNG_UP,

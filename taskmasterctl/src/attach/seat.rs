@@ -42,6 +42,8 @@ pub(super) enum Typed {
     Bytes(Vec<u8>),
     Nothing,
     End,
+    /// What is no keyboard cannot be read.
+    Failed(io::Error),
 }
 
 /// A terminal that was taken over.
@@ -206,7 +208,10 @@ impl Seat {
             {
                 Typed::Nothing
             }
-            Err(_) => Typed::End,
+            Err(error) => match self.keyboard {
+                Keyboard::Terminal(_) => Typed::End,
+                Keyboard::Plain => Typed::Failed(error),
+            },
         }
     }
 

@@ -3,6 +3,7 @@
 //! One loop waits for everything at once and never for one thing alone, so the key that detaches is found
 //! while the terminal is stalled and while the daemon is.
 
+use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use shared::api::Tty;
 use shared::frame::Frame;
 
 use crate::exit::Exit;
+use crate::term;
 
 use super::filter::Filter;
 use super::hand::Hand;
@@ -39,8 +41,20 @@ pub(super) enum End {
     Signalled(Signal),
     /// Nobody reads our output.
     Unheard,
+    /// What was said of our input, or our output.
+    Failed(String),
     /// The terminal is gone.
     HungUp,
+}
+
+impl End {
+    /// Output that goes to no terminal could not be written: its reader has gone, or a disk is full.
+    pub(super) fn of_output(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Self::Unheard,
+            _ => Self::Failed(format!("standard output: {}", term::reason(error))),
+        }
+    }
 }
 
 /// Who is attached to what.
@@ -192,9 +206,9 @@ impl Session {
         // Who was stopped, unheard of, and goes on may find that somebody else has the terminal.
         self.take_signals()?;
         let painted = self.seat.canvas.flush();
-        painted.map_err(|_| match self.seat.canvas.tty() {
+        painted.map_err(|error| match self.seat.canvas.tty() {
             Some(_) => self.detach(End::HungUp),
-            None => self.detach(End::Unheard),
+            None => self.detach(End::of_output(&error)),
         })
     }
 
@@ -277,6 +291,10 @@ impl Session {
             }
             // A terminal that ends has hung up.
             Typed::End if self.seat.has_keyboard() => Err(self.detach(End::HungUp)),
+            Typed::Failed(error) => {
+                let reason = term::reason(&error);
+                Err(self.detach(End::Failed(format!("standard input: {reason}"))))
+            }
             Typed::End => {
                 self.link.send(&Frame::Detach);
                 self.finishing = true;

@@ -209,15 +209,19 @@ impl Reactor {
         Some(end.unwrap_or(ReadEnd::Closed))
     }
 
-    /// Whether what a client types has nowhere to go for now.
+    /// Whether what a client types has nowhere to go for now. Who sits at a keyboard sees that nobody is there to read
+    /// it; what is piped in waits for the next start.
     fn must_wait(&mut self, token: Token, id: ProcessId) -> bool {
-        let types = self
-            .attachment(token)
-            .is_some_and(|attachment| attachment.role == Role::Typist);
-        types && !self.terminal(id).is_ok_and(|terminal| terminal.has_room())
+        let Some(attachment) = self.attachment(token) else {
+            return false;
+        };
+        let piped = attachment.piped;
+        attachment.role == Role::Typist
+            && ((piped && self.awaits_its_program(id))
+                || !self.terminal(id).is_ok_and(|terminal| terminal.has_room()))
     }
 
-    /// Who types faster than the process reads waits, with all that he sends behind it; who has left does not wait.
+    /// Whoever types waits, with all that he sends behind it; who has left does not wait.
     fn hold_back(&mut self, token: Token, typed: Vec<u8>) {
         if let Some(attachment) = self.attachment(token) {
             attachment.hold_back(typed);

@@ -139,6 +139,8 @@ impl Reactor {
                     self.sources.remove(token);
                     if let Some(incarnation) = self.children.get_mut(&pid) {
                         incarnation.exec_status = None;
+                        let id = incarnation.id;
+                        self.readmit(id);
                     }
                 }
             }

@@ -102,8 +102,8 @@ impl Reactor {
         }
     }
 
-    /// There may be room again: who was held back goes on.
-    fn readmit(&mut self, id: ProcessId) {
+    /// There may be room again, or somebody who reads: who was held back goes on.
+    pub(super) fn readmit(&mut self, id: ProcessId) {
         if let Ok(terminal) = self.terminal(id)
             && terminal.has_room()
         {

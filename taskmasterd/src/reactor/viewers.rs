@@ -293,6 +293,14 @@ impl Reactor {
         !becomes && !process.never_ran()
     }
 
+    /// Whether nobody sits at the terminal of a process that has one when it runs.
+    pub(super) fn awaits_its_program(&self, id: ProcessId) -> bool {
+        self.core.process(id).is_some_and(|process| {
+            let runs = process.pid().is_some() && self.is_its_program(process);
+            !runs && process.spec.launch.tty != Tty::None
+        })
+    }
+
     /// Looks whether the process that has written to `output` has become its program: that comes before what the
     /// program wrote, and is to be told before it.
     pub(super) fn hear_beginning(&mut self, output: Token) {
