@@ -75,7 +75,7 @@ impl Reactor {
         }
     }
 
-    fn known_terminal(&self, id: ProcessId) -> Option<&Terminal> {
+    pub(super) fn known_terminal(&self, id: ProcessId) -> Option<&Terminal> {
         self.outlets.get(&id)?.terminal.as_deref()
     }
 

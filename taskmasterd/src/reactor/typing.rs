@@ -104,7 +104,8 @@ impl Reactor {
 
     /// There may be room again, or somebody who reads: who was held back goes on.
     pub(super) fn readmit(&mut self, id: ProcessId) {
-        if let Ok(terminal) = self.terminal(id)
+        // Where nobody ever looked there is none, and none is made for those who are not there.
+        if let Some(terminal) = self.known_terminal(id)
             && terminal.has_room()
         {
             let viewers = terminal.viewers.clone();
