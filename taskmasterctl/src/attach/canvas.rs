@@ -261,23 +261,26 @@ impl Canvas {
         }
     }
 
-    /// Paints what goes in one piece without waiting. A pipe must have been found to take something.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
+    /// Paints what goes in one piece without waiting. A pipe must have been found to take something. Says whether
+    /// another piece may go at once.
+    pub(super) fn flush(&mut self) -> io::Result<bool> {
         if !self.is_behind() {
-            return Ok(());
+            return Ok(false);
         }
         let rest = self.waiting.rest();
-        let written = match &mut self.target {
-            Target::Terminal(tty) => tty.write(rest),
-            Target::Plain => write_plain(&rest[..rest.len().min(PIECE_LEN)]),
+        let (written, more) = match &mut self.target {
+            Target::Terminal(tty) => (tty.write(rest), true),
+            Target::Plain => (write_plain(&rest[..rest.len().min(PIECE_LEN)]), false),
         };
         match written {
-            Ok(count) => self.has_painted(count),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(error) => return Err(error),
+            Ok(count) => {
+                self.has_painted(count);
+                Ok(more && self.is_behind())
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(more),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     fn has_painted(&mut self, count: usize) {

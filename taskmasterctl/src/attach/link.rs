@@ -8,8 +8,8 @@ use shared::frame::{Decoder, Frame, FrameError, HEAD_LEN};
 
 use super::backlog::Backlog;
 
-/// How much is read at once, in bytes.
-const READ_LEN: usize = 16 * 1024;
+/// How much is read at once, in bytes: what a busy process writes comes in frames of this length.
+const READ_LEN: usize = 64 * 1024;
 /// How much that was typed waits for a daemon whose process does not read, in bytes. A paste fits.
 const OUTGOING_LEN_MAX: usize = 4 * 1024 * 1024;
 
@@ -35,6 +35,8 @@ pub(super) struct Link {
     deaf: bool,
     /// What came right behind the answer to `attach`.
     early: Vec<u8>,
+    /// Where what is read goes first.
+    buffer: Box<[u8]>,
 }
 
 impl Link {
@@ -47,6 +49,7 @@ impl Link {
             begun: 0,
             deaf: false,
             early,
+            buffer: vec![0; READ_LEN].into(),
         })
     }
 
@@ -114,12 +117,11 @@ impl Link {
     pub(super) fn receive(&mut self) -> Result<Vec<Frame>, Lost> {
         if self.has_early() {
             let early = std::mem::take(&mut self.early);
-            return self.decode(&early);
+            return decode(&mut self.decoder, &early);
         }
-        let mut buffer = [0; READ_LEN];
-        match self.stream.read(&mut buffer) {
+        match self.stream.read(&mut self.buffer) {
             Ok(0) => Err(Lost::Closed),
-            Ok(count) => self.decode(&buffer[..count]),
+            Ok(count) => decode(&mut self.decoder, &self.buffer[..count]),
             Err(error)
                 if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
             {
@@ -128,18 +130,19 @@ impl Link {
             Err(_) => Err(Lost::Closed),
         }
     }
+}
 
-    fn decode(&mut self, mut bytes: &[u8]) -> Result<Vec<Frame>, Lost> {
-        let mut frames = Vec::new();
-        loop {
-            match self.decoder.next(&mut bytes) {
-                Ok(Some(frame)) => frames.push(frame),
-                Ok(None) => return Ok(frames),
-                // A newer daemon may have more to say than we understand.
-                Err(FrameError::Unknown { .. }) => {}
-                Err(error @ (FrameError::TooLong { .. } | FrameError::Malformed { .. })) => {
-                    return Err(Lost::Garbled(error.to_string()));
-                }
+/// The frames that such bytes complete.
+fn decode(decoder: &mut Decoder, mut bytes: &[u8]) -> Result<Vec<Frame>, Lost> {
+    let mut frames = Vec::new();
+    loop {
+        match decoder.next(&mut bytes) {
+            Ok(Some(frame)) => frames.push(frame),
+            Ok(None) => return Ok(frames),
+            // A newer daemon may have more to say than we understand.
+            Err(FrameError::Unknown { .. }) => {}
+            Err(error @ (FrameError::TooLong { .. } | FrameError::Malformed { .. })) => {
+                return Err(Lost::Garbled(error.to_string()));
             }
         }
     }

@@ -201,15 +201,20 @@ impl Session {
         Ok(())
     }
 
-    /// A pipe takes a piece when it was found to be ready, a terminal one at any time.
+    /// A pipe takes a piece when it was found to be ready, a terminal as many as it can at any time.
     fn paint(&mut self) -> Result<(), End> {
-        // Who was stopped, unheard of, and goes on may find that somebody else has the terminal.
-        self.take_signals()?;
-        let painted = self.seat.canvas.flush();
-        painted.map_err(|error| match self.seat.canvas.tty() {
-            Some(_) => self.detach(End::HungUp),
-            None => self.detach(End::of_output(&error)),
-        })
+        loop {
+            // Who was stopped, unheard of, and goes on may find that somebody else has the terminal.
+            self.take_signals()?;
+            match self.seat.canvas.flush() {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) if self.seat.canvas.tty().is_none() => {
+                    return Err(self.detach(End::of_output(&error)));
+                }
+                Err(_) => return Err(self.detach(End::HungUp)),
+            }
+        }
     }
 
     /// Listens to the daemon, unless there is no room for what it says.
