@@ -216,19 +216,25 @@ fn a_stranger_has_sixteen_attachments_and_root_has_room() {
     wait_fds(&daemon, fds);
 }
 
-// Idle attachments cost little and nothing at all while nothing happens.
+// Idle attachments cost little, and nothing at all while nothing happens; who finds no place any more is told.
 #[test]
-fn two_hundred_idle_attachments_let_the_daemon_sleep() {
+fn of_a_thousand_attachers_those_that_find_a_place_let_the_daemon_sleep() {
+    const PLACES: usize = 7 * 32;
     let programs = json!({"p": {"cmd": "cat", "numprocs": 7}});
     let daemon = Daemon::start(Sandbox::new(), programs);
     proc::wait_at_rest(daemon.daemon_pid());
     let (fds, before) = (daemon.fds().len(), daemon.rss_kib());
     let names = (0..7).map(|number| format!("p:{number}"));
-    let mut seats: Vec<Seat> = names
-        .cycle()
-        .take(200)
-        .map(|name| Seat::take(&daemon, &name))
-        .collect();
+    let (mut seats, mut refused) = (Vec::new(), Vec::new());
+    for name in names.cycle().take(1000) {
+        match Seat::ask(&daemon, wanting(&name)) {
+            Ok(seat) => seats.push(seat),
+            Err(error) => refused.push(error.message),
+        }
+    }
+    assert_eq!((seats.len(), refused.len()), (PLACES, 1000 - PLACES));
+    let told = |message: &String| message.ends_with("32 clients are attached already");
+    assert!(refused.iter().all(told), "{:?}", refused.last());
     let grown = daemon.rss_kib().saturating_sub(before);
     assert!(grown < 2 * GROWTH_KIB, "grown by {grown} KiB");
     proc::wait_at_rest(daemon.daemon_pid());
