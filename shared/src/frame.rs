@@ -309,6 +309,7 @@ impl Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Tty;
     use crate::state::{Exit, State};
 
     fn all() -> Vec<Frame> {
@@ -339,7 +340,10 @@ mod tests {
                 gone: false,
                 reason: Some("couldn't exec cat: EACCES".into()),
             }),
-            Frame::Restarted(Restarted { pid: 4711 }),
+            Frame::Restarted(Restarted {
+                pid: 4711,
+                tty: Tty::Split,
+            }),
             Frame::Detached("stolen by uid 0".into()),
             Frame::Error("größer".into()),
         ]

@@ -3,7 +3,7 @@
 use harness::seat::{size, wait_window, wanting, window_of};
 use harness::{Daemon, Exit, SOON, Sandbox, Seat, State, Value, eventually, json, proc};
 use nix::sys::signal::Signal;
-use shared::api::{AttachParams, Restarted};
+use shared::api::{AttachParams, Restarted, Tty};
 use shared::frame::Frame;
 use shared::rpc::code;
 
@@ -315,7 +315,8 @@ fn who_attaches_to_a_fatal_process_waits_for_it() {
     assert_eq!(
         seen.last(),
         Some(&Frame::Restarted(Restarted {
-            pid: daemon.pid("p")
+            pid: daemon.pid("p"),
+            tty: Tty::Full,
         }))
     );
 }

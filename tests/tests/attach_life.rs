@@ -27,7 +27,10 @@ fn a_process_that_is_tried_again_is_waited_for() {
     sitting
         .term
         .wait_for("[w exited with status 1, next try in 2 s; Ctrl-] detaches]");
-    visitor.send(&Frame::Restarted(Restarted { pid: 12 }));
+    visitor.send(&Frame::Restarted(Restarted {
+        pid: 12,
+        tty: Tty::Full,
+    }));
     visitor.send(&Frame::Output(b"new life".to_vec()));
     sitting.term.wait_for("new life");
     sitting.term.send("hi");
@@ -72,7 +75,10 @@ fn a_stopped_process_is_waited_for() {
     visitor.send(&Frame::Snapshot(Vec::new()));
     let line = "[w is STOPPED; waiting for a start; Ctrl-] detaches]";
     sitting.term.wait_for(line);
-    visitor.send(&Frame::Restarted(Restarted { pid: 5 }));
+    visitor.send(&Frame::Restarted(Restarted {
+        pid: 5,
+        tty: Tty::Full,
+    }));
     visitor.send(&Frame::Output(b"here I am".to_vec()));
     sitting.term.wait_for("here I am");
     sitting.term.send("\x1d");
@@ -108,7 +114,10 @@ fn of_a_process_that_is_down_one_line_is_seen() {
             sitting.term.wait_for(want);
             let (rows, _) = sitting.term.window();
             assert_eq!(rows[..3], ["the last words", want, ""], "{frames:?}");
-            visitor.send(&Frame::Restarted(Restarted { pid: 5 }));
+            visitor.send(&Frame::Restarted(Restarted {
+                pid: 5,
+                tty: Tty::Full,
+            }));
             visitor.send(&exited(Exit::Code(4), State::Backoff, Some(2000)));
             sitting.wait_code(4);
         }

@@ -4,7 +4,7 @@
 use harness::fake::{Visitor, running};
 use harness::{SOON, Sitting, check, eventually, json};
 use nix::sys::signal::Signal;
-use shared::api::{Exited, Restarted};
+use shared::api::{Exited, Restarted, Tty};
 use shared::frame::Frame;
 use shared::state::{Exit, State};
 
@@ -98,7 +98,10 @@ fn what_is_said_of_the_process_stands_below_what_it_wrote() {
     let (mut sitting, mut visitor) = Sitting::attached(&[]);
     paints(&mut visitor, &mut sitting, SHELL);
     visitor.send(&ended(State::Backoff, Some(2000)));
-    visitor.send(&Frame::Restarted(Restarted { pid: 12 }));
+    visitor.send(&Frame::Restarted(Restarted {
+        pid: 12,
+        tty: Tty::Full,
+    }));
     visitor.send(&Frame::Output(b"again\x1b[H".to_vec()));
     visitor.send(&ended(State::Exited, None));
     sitting.wait_code(3);

@@ -1,6 +1,6 @@
-//! Attached to a process that cannot be started: the client is told so, and why.
+//! Attached to a process that starts, on another terminal than before or not at all: the client is told so.
 
-use harness::{Daemon, Sandbox, Seat, State, Value, json};
+use harness::{Daemon, Sandbox, Seat, Sitting, State, Value, json};
 use shared::api::Exited;
 use shared::frame::Frame;
 
@@ -77,4 +77,22 @@ fn what_ran_for_no_time_has_run() {
         let (exited, begun) = wait_exited(&mut seat);
         assert_eq!((exited.state, begun), (State::Exited, 1), "{exited:?}");
     }
+}
+
+// Behind a pipe a line begins at the left; on a terminal it does where the program has it.
+#[test]
+fn an_attachment_goes_on_after_a_reload_that_changes_the_terminal() {
+    let programs = |tty: &str| {
+        let script = format!("stty -onlcr 2>/dev/null; printf '{tty}\\nbelow'; exec sleep 1000");
+        json!({"p": {"cmd": ["sh", "-c", script], "tty": tty}})
+    };
+    let daemon = Daemon::start(Sandbox::new(), programs("none"));
+    let mut sitting = Sitting::at(&daemon, &["--history", "9", "p"]);
+    sitting.term.wait_for("\nnone\nbelow");
+    daemon.reload(&programs("full"));
+    sitting.term.wait_for("\nfull\n    below");
+    daemon.reload(&programs("none"));
+    sitting.term.wait_for("]\nnone\nbelow");
+    sitting.term.send("\x1d");
+    sitting.wait_code(0);
 }

@@ -74,7 +74,10 @@ fn what_is_said_beside_redirected_output_begins_at_the_left() {
         gone: false,
         reason: None,
     }));
-    visitor.send(&Frame::Restarted(Restarted { pid: 12 }));
+    visitor.send(&Frame::Restarted(Restarted {
+        pid: 12,
+        tty: Tty::Full,
+    }));
     let line =
         "\n[w exited with status 1, next try in 2 s; Ctrl-] detaches]\n[w runs again, pid 12]";
     sitting.term.wait_for(line);

@@ -168,6 +168,8 @@ pub struct Exited {
 pub struct Restarted {
     /// The new pid.
     pub pid: i32,
+    /// Its terminal, which a reload may have changed.
+    pub tty: Tty,
 }
 
 /// Parameters of `send`.

@@ -341,6 +341,7 @@ impl Reactor {
             return;
         }
         let retry_in_ms = process.next_start().map(|at| at.since(now));
+        let tty = process.spec.launch.tty;
         let ended = Frame::Exited(Exited {
             exit: process.exit,
             state: is.1,
@@ -362,7 +363,7 @@ impl Reactor {
                 if had_pid {
                     attachment.tell(&ended, now);
                 }
-                attachment.tell(&Frame::Restarted(Restarted { pid }), now);
+                attachment.tell(&Frame::Restarted(Restarted { pid, tty }), now);
             }
             // On its way up; what comes of it is told next.
             None if (state == State::Starting || pid.is_some()) && !had_pid => {}

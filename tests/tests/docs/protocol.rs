@@ -274,7 +274,10 @@ fn frames() -> Vec<Frame> {
             gone: false,
             reason: Some(String::new()),
         }),
-        Frame::Restarted(api::Restarted { pid: 1 }),
+        Frame::Restarted(api::Restarted {
+            pid: 1,
+            tty: api::Tty::Full,
+        }),
         Frame::Detached(String::new()),
         Frame::Error(String::new()),
     ]

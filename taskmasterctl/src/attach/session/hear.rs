@@ -33,6 +33,7 @@ impl Session {
             Frame::Exited(news) => return self.ended(&news),
             Frame::Restarted(news) => {
                 self.opening = None;
+                self.tty = news.tty;
                 self.filters.iter_mut().for_each(Filter::restart);
                 if let Some(line) = self.life.restarted(news.pid) {
                     self.seat.canvas.remark(&line);
