@@ -1,6 +1,7 @@
 //! What is said of a command line that `attach`, `send` and `screen` cannot do with, and the exit code.
 
-use harness::{Ctl, Sandbox};
+use harness::{Ctl, Daemon, LATER, NOBODYS_UID, Sandbox, Term, json, skip_unless_root};
+use std::process::Command;
 
 // The usage of attach fills a screen; the reason must not scroll away above it.
 #[test]
@@ -46,4 +47,20 @@ fn misuse_of_send_and_screen_is_told_before_the_usage() {
         assert!(answer.out.starts_with(&want), "{line}: {}", answer.out);
         assert_eq!(answer.code, Some(code), "{line}");
     }
+}
+
+// As after su, which gives no terminal of one's own.
+#[test]
+fn at_the_terminal_of_another_user_the_reason_is_told() {
+    skip_unless_root!();
+    let daemon = Daemon::start(Sandbox::new(), json!({"p": {"cmd": "cat"}}));
+    let client = daemon.ctl().command();
+    let uid = NOBODYS_UID.to_string();
+    let mut command = Command::new("setsid");
+    command.args(["--wait", "setpriv", "--reuid", &uid, "--regid", &uid]);
+    command.arg("--clear-groups").arg(client.get_program());
+    command.args(client.get_args()).args(["attach", "p"]);
+    let mut term = Term::spawn(&command);
+    term.wait_for("taskmasterctl: terminal: permission denied");
+    assert_eq!(term.wait_exit(LATER).code(), Some(1));
 }

@@ -31,9 +31,8 @@ pub(super) fn open_again(inherited: impl AsFd) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(flags.bits());
     // The first way reaches terminals of other containers, the second those of other users.
-    options
-        .open(format!("/proc/self/fd/{fd}"))
-        .or_else(|_| options.open("/dev/tty"))
+    let opened = options.open(format!("/proc/self/fd/{fd}"));
+    opened.or_else(|why_not| options.open("/dev/tty").map_err(|_| why_not))
 }
 
 /// Whether both are the same device.
