@@ -29,7 +29,7 @@ pub(super) fn read<'a>(
     args: &[&'a str],
     usual_key: Option<&'a str>,
 ) -> Result<Options<'a>, String> {
-    let mut key = usual_key.filter(|key| !key.is_empty());
+    let mut key = None;
     let (mut history, mut names) = (0, Vec::new());
     let (mut read_only, mut steal, mut once) = (false, false, false);
     let (mut no_replay, mut ignore_size, mut filter) = (false, false, false);
@@ -68,7 +68,7 @@ pub(super) fn read<'a>(
     }
     Ok(Options {
         name,
-        key: key.map_or(Ok(Some(Key::USUAL)), Key::read)?,
+        key: wanted_key(key, usual_key)?,
         history,
         read_only,
         steal,
@@ -77,6 +77,15 @@ pub(super) fn read<'a>(
         ignore_size,
         filter,
     })
+}
+
+/// The key of the line, or of the environment.
+fn wanted_key(key: Option<&str>, usual_key: Option<&str>) -> Result<Option<Key>, String> {
+    match (key, usual_key.filter(|key| !key.is_empty())) {
+        (Some(key), _) => Key::read(key),
+        (None, Some(key)) => Key::read(key).map_err(|why| format!("{KEY_VARIABLE}: {why}")),
+        (None, None) => Ok(Some(Key::USUAL)),
+    }
 }
 
 #[cfg(test)]
@@ -99,6 +108,11 @@ mod tests {
         assert_eq!(key(&["w"], None), Some(Key::USUAL));
         assert_eq!(key(&["w"], Some("")), Some(Key::USUAL));
         assert_eq!(key(&["w"], Some("none")), None);
+        let complaint = read(&["w"], Some("x")).unwrap_err();
+        assert!(
+            complaint.starts_with("TASKMASTER_DETACH_KEY: x is not a key"),
+            "{complaint}"
+        );
         assert_eq!(
             key(&["w", "--detach-key", "^a"], Some("none")).map(Key::byte),
             Some(1)
