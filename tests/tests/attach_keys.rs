@@ -1,7 +1,8 @@
 //! The client attached: what is typed, and the key that detaches.
 
-use harness::fake::Visitor;
-use harness::{SOON, Sitting, check, eventually, throughout};
+use harness::fake::{Visitor, running};
+use harness::{SOON, Sitting, check, eventually, json, throughout};
+use shared::api::{Attached, Tty};
 use shared::frame::Frame;
 use std::time::Duration;
 
@@ -113,22 +114,42 @@ fn a_key_that_takes_shift_can_be_chosen() {
     }
 }
 
-#[test]
-fn who_only_looks_types_nothing_but_can_leave() {
-    let (mut sitting, mut visitor) = Sitting::attached(&["--read-only"]);
-    assert_eq!(visitor.request["params"]["read_only"], true);
+/// Types what a terminal says of itself and then what somebody types, and waits for the bell that says that nothing
+/// can be typed.
+#[track_caller]
+fn types_to_nobody(sitting: &mut Sitting) {
     let bells = |sitting: &mut Sitting| {
         let raw = sitting.term.raw();
         raw.iter().filter(|&&byte| byte == 0x07).count()
     };
-    let before = bells(&mut sitting);
+    let before = bells(sitting);
     sitting.term.send("\x1b[I\x1b[<0;12;7M");
     sitting.term.send("rm -rf\r");
-    // As if somebody had answered that nothing can be typed; what the terminal itself says is no typing.
     eventually("a bell", SOON, || {
-        let rung = bells(&mut sitting) - before;
+        let rung = bells(sitting) - before;
         check(rung > 0, || "silence".into())
     });
+}
+
+#[test]
+fn where_no_terminal_is_the_bell_rings_for_what_is_typed() {
+    let (mut sitting, mut visitor) = Sitting::new(&[]);
+    visitor.answer(&json!(Attached {
+        tty: Tty::None,
+        ..running()
+    }));
+    visitor.send(&Frame::Snapshot(b"hello".to_vec()));
+    sitting.term.wait_for("hello");
+    types_to_nobody(&mut sitting);
+    sitting.term.send("\x1d");
+    sitting.wait_code(0);
+}
+
+#[test]
+fn who_only_looks_types_nothing_but_can_leave() {
+    let (mut sitting, mut visitor) = Sitting::attached(&["--read-only"]);
+    assert_eq!(visitor.request["params"]["read_only"], true);
+    types_to_nobody(&mut sitting);
     sitting.term.send("\x1d");
     detaches(&mut visitor);
     sitting.wait_code(0);

@@ -315,7 +315,8 @@ impl Session {
     }
 
     fn send(&mut self, input: Vec<u8>, then: Then) -> Result<(), End> {
-        if self.read_only && self.seat.has_keyboard() && self.hand.types(&input) {
+        let reaches_nobody = self.read_only || self.tty == Tty::None;
+        if reaches_nobody && self.seat.has_keyboard() && self.hand.types(&input) {
             self.seat.canvas.ring();
         }
         let wanted = !input.is_empty() && !self.read_only;
