@@ -87,6 +87,27 @@ fn a_connection_that_ends_within_a_frame_is_let_go() {
     wait_fds(&daemon, fds);
 }
 
+#[test]
+fn who_sends_what_is_not_for_clients_to_send_is_told_so() {
+    let daemon = sink();
+    let unknown = [&[99, 0, 0, 0, 1][..], b"x"].concat();
+    for (bytes, said) in [
+        (
+            Frame::Leader(true).to_bytes(),
+            "LEADER is not for a client to send",
+        ),
+        (unknown, "99"),
+    ] {
+        let mut seat = Seat::take(&daemon, "p");
+        seat.stream().write_all(&bytes).expect("it is taken");
+        let seen = seat.until("DETACHED", |frame| matches!(frame, Frame::Detached(_)));
+        let [.., Frame::Error(error), Frame::Detached(reason)] = &seen[..] else {
+            panic!("{seen:?}")
+        };
+        assert!(error.contains(said) && reason.contains(said), "{seen:?}");
+    }
+}
+
 /// What clients send, and what they had better not.
 fn frames(dice: &mut Dice) -> Vec<u8> {
     let mut bytes = Vec::new();

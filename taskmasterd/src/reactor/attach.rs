@@ -192,11 +192,7 @@ impl Reactor {
                     ReadEnd::Enough => break,
                     ReadEnd::Closed => return self.see_off(token),
                 },
-                Err(error) => {
-                    let text = error.to_string();
-                    let error = Frame::Error(text.clone());
-                    return self.dismiss(token, &[error], &End::Broken(text));
-                }
+                Err(error) => return self.refuse_frames(token, error.to_string()),
             }
         }
         self.debts.clients.insert(token);
@@ -260,9 +256,15 @@ impl Reactor {
             | Frame::Detached(_)
             | Frame::Error(_)) => {
                 let text = format!("{} is not for a client to send", frame.name());
-                self.dismiss(token, &[], &End::Broken(text));
+                self.refuse_frames(token, text);
             }
         }
+    }
+
+    /// What a client sends is not what clients send.
+    fn refuse_frames(&mut self, token: Token, why: String) {
+        let error = Frame::Error(why.clone());
+        self.dismiss(token, &[error], &End::Broken(why));
     }
 
     /// Types for a client. If its terminal is not the one that answers, that one's words about itself are left out;
