@@ -1,5 +1,7 @@
 //! `send` and `screen`: type into a process and look at its screen without sitting down at it.
 
+use std::num::IntErrorKind;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
@@ -213,15 +215,24 @@ fn wish<'a>(args: &[&'a str]) -> Result<Wish<'a>, String> {
     })
 }
 
-/// A number of lines, as `--history` takes it.
+/// A number of lines, as `--history` takes it. More than there can be are all there are.
 pub(crate) fn lines(text: &str) -> Result<u32, String> {
-    text.parse()
-        .map_err(|_| format!("--history: {} is not a number of lines", escape(text)))
+    match text.parse::<u32>() {
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Ok(u32::MAX),
+        lines => lines.map_err(|_| format!("--history: {} is not a number of lines", escape(text))),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_of_lines_may_be_more_than_there_are() {
+        assert_eq!((lines("0"), lines("12")), (Ok(0), Ok(12)));
+        assert_eq!(lines("99999999999"), Ok(u32::MAX));
+        assert!(lines("-1").is_err() && lines("1.5").is_err() && lines("").is_err());
+    }
 
     #[test]
     fn a_text_has_the_escapes_of_printf() {
