@@ -91,7 +91,6 @@ fn at_cursor(typed: &str) -> (Vec<&str>, &str) {
 
 /// What can stand where `word` begins, after the words `before`.
 fn candidates(before: &[&str], word: &str, names: impl FnOnce() -> Vec<String>) -> Vec<String> {
-    let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     let all: Vec<String> = match before.split_first() {
         None => verbs::words().map(String::from).collect(),
         Some((&verb, args)) => match verbs::find(verb) {
@@ -101,15 +100,9 @@ fn candidates(before: &[&str], word: &str, names: impl FnOnce() -> Vec<String>) 
             {
                 owned(&[verb.options, &["--json"]].concat())
             }
-            Some(verb) => match (verb.completes, positional(verb, args)) {
-                (Completes::Processes, _)
-                | (Completes::ProcessAndStream | Completes::ProcessAndText, 0)
-                | (Completes::SignalAndProcesses, 1..) => names(),
-                (Completes::SignalAndProcesses, 0) => owned(SIGNALS),
-                (Completes::ProcessAndStream, 1) => owned(&["stdout", "stderr"]),
-                (Completes::Verbs, 0) => verbs::words().map(String::from).collect(),
-                (Completes::Verbs | Completes::ProcessAndStream, _)
-                | (Completes::ProcessAndText | Completes::Nothing, _) => Vec::new(),
+            Some(verb) => match positional(verb, args) {
+                Some(place) => fitting(verb.completes, place, names),
+                None => Vec::new(),
             },
         },
     };
@@ -118,11 +111,38 @@ fn candidates(before: &[&str], word: &str, names: impl FnOnce() -> Vec<String>) 
         .collect()
 }
 
-/// How many of `args` are no options.
-fn positional(verb: &Verb, args: &[&str]) -> usize {
+/// What can stand behind `place` words that are no options.
+fn fitting(completes: Completes, place: usize, names: impl FnOnce() -> Vec<String>) -> Vec<String> {
+    match (completes, place) {
+        (Completes::Processes, _) | (Completes::SignalAndProcesses, 1..) => names(),
+        (Completes::Process | Completes::ProcessAndStream | Completes::ProcessAndText, 0) => {
+            let means_one = |name: &String| name != "all" && !name.ends_with(":*");
+            names().into_iter().filter(means_one).collect()
+        }
+        (Completes::SignalAndProcesses, 0) => owned(SIGNALS),
+        (Completes::ProcessAndStream, 1) => owned(&["stdout", "stderr"]),
+        (Completes::Verbs, 0) => verbs::words().map(String::from).collect(),
+        (Completes::Verbs | Completes::ProcessAndStream | Completes::Process, _)
+        | (Completes::ProcessAndText | Completes::Nothing, _) => Vec::new(),
+    }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+/// How many of `args` are neither options nor what these take; none if that is what comes next.
+fn positional(verb: &Verb, args: &[&str]) -> Option<usize> {
     let (optional, plain) = verb.parted(args);
-    let names = optional.iter().filter(|arg| !arg.starts_with('-'));
-    names.count() + plain.len()
+    let (mut count, mut optional) = (plain.len(), optional.iter());
+    while let Some(arg) = optional.next() {
+        if verb.valued.contains(arg) {
+            optional.next()?;
+        } else if !arg.starts_with('-') {
+            count += 1;
+        }
+    }
+    Some(count)
 }
 
 impl Completer for Completion<'_> {
@@ -177,6 +197,9 @@ mod tests {
         assert_eq!(found("tail -f web:0 std"), ["stdout", "stderr"]);
         assert_eq!(found("reload --d"), ["--dry-run"]);
         assert_eq!(found("fg --i"), ["--ignore-size"]);
+        assert_eq!(found("attach --history 3 w"), ["web:0", "web:1"]);
+        assert_eq!(found("attach --detach-key "), [""; 0]);
+        assert_eq!(found("screen web:0 "), [""; 0]);
         assert_eq!(found("help re"), ["restart", "reload", "reread"]);
         assert_eq!(found("version "), [""; 0]);
         assert_eq!(found("frobnicate w"), [""; 0]);

@@ -39,7 +39,7 @@ pub(crate) struct Verb {
     note: &'static str,
     pub(crate) options: &'static [&'static str],
     /// Those of the options that take a value, which may stand behind a sign too: `--history=9`.
-    valued: &'static [&'static str],
+    pub(crate) valued: &'static [&'static str],
     pub(crate) completes: Completes,
     /// What the shell asks before it does it.
     pub(crate) confirm: Option<&'static str>,
@@ -53,6 +53,8 @@ pub(crate) enum Completes {
     Verbs,
     /// Processes, groups and `all`.
     Processes,
+    /// One process.
+    Process,
     /// A signal, then processes.
     SignalAndProcesses,
     /// A process, then a stream.
@@ -77,6 +79,7 @@ impl Verb {
             Completes::Nothing
             | Completes::Verbs
             | Completes::Processes
+            | Completes::Process
             | Completes::SignalAndProcesses
             | Completes::ProcessAndStream => parted(args),
         }

@@ -211,7 +211,7 @@ pub(crate) static VERBS: &[Verb] = &[
             "--detach-key",
         ],
         valued: &["--history", "--detach-key"],
-        completes: Completes::Processes,
+        completes: Completes::Process,
         run: attach::attach,
         ..PLAIN
     },
@@ -241,7 +241,7 @@ pub(crate) static VERBS: &[Verb] = &[
         ],
         options: &["--ansi", "--history"],
         valued: &["--history"],
-        completes: Completes::Processes,
+        completes: Completes::Process,
         run: typing::screen,
         ..PLAIN
     },
