@@ -3,7 +3,7 @@
 //! It holds no connection: each command makes its own, so a daemon that went away and came back is no matter.
 
 use std::fs::{self, DirBuilder};
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ enum After {
 /// Reads and carries out commands until there are no more.
 pub(crate) fn run(session: &Session) -> Exit {
     if !io::stdin().is_terminal() {
-        return read_commands(session, io::stdin().lock());
+        return read_commands(session, BufReader::with_capacity(1, Input));
     }
     match edit_commands(session) {
         Ok(()) => Exit::OK,
@@ -61,6 +61,16 @@ fn has_hung_up(error: &ReadlineError) -> bool {
         ReadlineError::Io(error) => term::has_hung_up(error),
         ReadlineError::Errno(errno) => term::has_hung_up(&io::Error::from(*errno)),
         _ => false,
+    }
+}
+
+/// Standard input as it is, without the buffer of the standard library: what stands behind a line is there for the
+/// command on it, as in any shell.
+struct Input;
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(nix::unistd::read(io::stdin(), buffer)?)
     }
 }
 

@@ -1,6 +1,7 @@
-//! What somebody types who does not lead arrives, even where it begins like the word of a terminal.
+//! What is typed arrives: of somebody who does not lead, even where it begins like the word of a terminal, and from a
+//! script.
 
-use harness::{Daemon, Sandbox, Seat, json};
+use harness::{Daemon, SOON, Sandbox, Seat, check, eventually, json};
 use shared::frame::Frame;
 
 // Alt-_, Alt-P and Alt-] are keys, and what follows them is no string of a terminal that nobody wants to know.
@@ -27,4 +28,22 @@ fn alt_and_a_sign_do_not_swallow_what_comes_after_them() {
             other.wait_frame(&Frame::Leader(false));
         }
     }
+}
+
+// However much of it was there to be read at once with the commands.
+#[test]
+fn in_a_script_what_stands_behind_attach_is_typed() {
+    let script = "read one; read two; echo \"$one+$two\"; exec sleep 1000";
+    let program = json!({"cmd": ["sh", "-c", script]});
+    let daemon = Daemon::start(Sandbox::new(), json!({"p": program}));
+    let said = daemon
+        .ctl()
+        .run_with(&[], b"pid p\nattach p\nversion\nquit\n");
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let begun = format!("{}\n", daemon.pid("p"));
+    assert!(said.out.starts_with(&begun), "{said:?}");
+    eventually("what was typed", SOON, || {
+        let screen = daemon.ctl().run(&["screen", "p"]).out;
+        check(screen.contains("version+quit"), || screen)
+    });
 }
