@@ -232,7 +232,13 @@ fn shell() -> (Fake, Term, Sandbox) {
 /// A client in the foreground that has shown its picture.
 #[track_caller]
 fn attach(fake: &Fake, term: &mut Term) -> Visitor {
-    term.type_line("shell> ", "$CTL attach w");
+    attach_by(fake, term, "$CTL attach w")
+}
+
+/// The same by another line of the shell.
+#[track_caller]
+fn attach_by(fake: &Fake, term: &mut Term, line: &str) -> Visitor {
+    term.type_line("shell> ", line);
     let mut visitor = fake.accept();
     visitor.answer(&json!(running()));
     visitor.send(&Frame::Snapshot(b"hello".to_vec()));
@@ -299,6 +305,20 @@ fn a_client_that_goes_on_in_the_background_paints_nothing() {
     }
     let rounds = painted.iter().filter(|&&bytes| bytes > 0).count();
     assert!(rounds < 2, "bytes painted in each round: {painted:?}");
+}
+
+// The script that started it is dead, the shell has the terminal, and nobody would ever bring the client back.
+#[test]
+fn a_client_whose_script_was_killed_paints_nothing() {
+    let (fake, mut term, _sandbox) = shell();
+    let mut visitor = attach_by(&fake, &mut term, "sh -c '$CTL attach w; :'");
+    let script = proc::stat(visitor.pid).expect("it lives").ppid;
+    proc::signal(script, Signal::SIGTERM);
+    term.wait_for("Terminated");
+    visitor.send(&Frame::Output(b"ghost".to_vec()));
+    visitor.wait_gone();
+    proc::wait_dead(visitor.pid);
+    assert!(!term.text().contains("ghost"), "{}", term.text());
 }
 
 // Whoever is stopped hears of the end he was asked for as soon as he goes on.

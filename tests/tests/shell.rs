@@ -17,7 +17,9 @@ const USERS_PROMPT: &str = "user> ";
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     let cmd = sandbox.puppet("p", &["--brief", "--write-out", "hello\\n"]);
-    sandbox.write("tm.yaml", config(&sandbox, &json!({"p": {"cmd": cmd}})));
+    let mouse = ["sh", "-c", r"printf '\033[?1000hhello'; exec sleep 1000"];
+    let programs = json!({"p": {"cmd": cmd}, "mouse": {"cmd": mouse}});
+    sandbox.write("tm.yaml", config(&sandbox, &programs));
     sandbox
 }
 
@@ -159,6 +161,20 @@ fn a_shell_ends_with_a_daemon_that_is_killed() {
     let user = User::at_a_shell();
     proc::signal(user.daemon, Signal::SIGKILL);
     proc::wait_dead(user.shell);
+    user.has_his_terminal_back(137);
+}
+
+// By the time the terminal answered what the client asks it on leaving, bash would read that.
+#[test]
+fn a_shell_that_is_attached_asks_nothing_as_its_daemon_is_killed() {
+    let mut user = User::at_a_shell();
+    user.term.type_line(PROMPT, "fg mouse");
+    user.term.wait_for("hello");
+    proc::signal(user.daemon, Signal::SIGKILL);
+    proc::wait_dead(user.shell);
+    let raw = String::from_utf8_lossy(user.term.raw()).into_owned();
+    assert!(!raw.contains("\x1b[5n"), "{raw:?}");
+    assert!(raw.contains("\x1b[?1000l"), "{raw:?}");
     user.has_his_terminal_back(137);
 }
 

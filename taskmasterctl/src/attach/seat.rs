@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
+use nix::unistd::{Pid, getppid};
 use shared::frame::Size;
 
 use super::canvas::Canvas;
@@ -61,6 +62,8 @@ pub(super) struct Seat {
     keyboard: Keyboard,
     pub(super) canvas: Canvas,
     taken: Option<Taken>,
+    /// Who waits for us.
+    caller: Pid,
 }
 
 impl Seat {
@@ -78,6 +81,7 @@ impl Seat {
             keyboard,
             canvas,
             taken: None,
+            caller: getppid(),
         })
     }
 
@@ -109,7 +113,8 @@ impl Seat {
         }
     }
 
-    fn is_in_front(&self) -> bool {
+    /// Whether nobody else has the terminal that is typed on.
+    pub(super) fn is_in_front(&self) -> bool {
         match &self.keyboard {
             Keyboard::Terminal(tty) => signals::is_in_front(tty),
             Keyboard::Plain => true,
@@ -172,14 +177,14 @@ impl Seat {
             }
             return left;
         }
-        let ours = self
-            .canvas
-            .tty()
-            .is_some_and(|own| tty::are_one(own, &*tty));
+        let own = self.canvas.tty();
+        let ours = own.is_some_and(|own| tty::are_one(own, &*tty));
+        // Once our caller is dead his shell does not wait for us: it may read the answer already.
+        let asks = left && ours && getppid() == self.caller;
         match answers {
-            Answers::Some if left && ours => fence(tty, Some(FENCE_ANSWER)),
+            Answers::Some if asks => fence(tty, Some(FENCE_ANSWER)),
             // The answer to the process would be taken for the one to us.
-            Answers::Well if left && ours => fence(tty, None),
+            Answers::Well if asks => fence(tty, None),
             Answers::None | Answers::Some | Answers::Well => {}
         }
         if !left {
@@ -289,6 +294,7 @@ mod tests {
             keyboard: Keyboard::Terminal(tty::open_again(&pty.slave).unwrap()),
             canvas: Canvas::terminal(tty::open_again(&pty.slave).unwrap()),
             taken: None,
+            caller: getppid(),
         };
         // The guardian is this very program, which has no such mode here, and ends.
         seat.enter().unwrap();

@@ -203,9 +203,12 @@ impl Session {
 
     /// A pipe takes a piece when it was found to be ready, a terminal as many as it can at any time.
     fn paint(&mut self) -> Result<(), End> {
-        loop {
-            // Who was stopped, unheard of, and goes on may find that somebody else has the terminal.
+        while self.seat.canvas.is_behind() {
+            // Somebody else has the terminal when we were stopped, unheard of, or the shell between us was killed.
             self.take_signals()?;
+            if !self.seat.is_in_front() {
+                self.come_back()?;
+            }
             match self.seat.canvas.flush() {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
@@ -215,6 +218,7 @@ impl Session {
                 Err(_) => return Err(self.detach(End::HungUp)),
             }
         }
+        Ok(())
     }
 
     /// Listens to the daemon, unless there is no room for what it says.
@@ -350,13 +354,9 @@ impl Session {
                 }
                 self.come_forward()?;
                 self.seat.enter().map_err(|_| End::HungUp)?;
-                self.come_back();
+                self.ask_again();
             }
-            Signal::SIGCONT => {
-                self.come_forward()?;
-                self.seat.enter_again();
-                self.come_back();
-            }
+            Signal::SIGCONT => self.come_back()?,
             other => return Err(self.detach(End::Signalled(other))),
         }
         Ok(())
@@ -370,8 +370,20 @@ impl Session {
         }
     }
 
+    /// Waits until the terminal is ours again, and takes it over as it was.
+    fn come_back(&mut self) -> Result<(), End> {
+        self.come_forward()?;
+        if !self.seat.is_in_front() {
+            // Nobody will bring us back. So says a read of it, too.
+            return Err(self.detach(End::HungUp));
+        }
+        self.seat.enter_again();
+        self.ask_again();
+        Ok(())
+    }
+
     /// Asks for the picture that whoever had the terminal meanwhile painted over.
-    fn come_back(&mut self) {
+    fn ask_again(&mut self) {
         if self.tell_size() {
             self.link.send(&Frame::Redraw);
         }
