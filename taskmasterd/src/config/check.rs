@@ -8,7 +8,7 @@ use nix::unistd::{getegid, geteuid};
 use shared::name::ProgramName;
 
 use super::keys::{self, Place, judge};
-use super::logs::{self, Writer};
+use super::logs::{self, Content, Writer};
 use super::node::{Entry, Node, find, is_program_list, written_twice};
 use super::open::{self, Trust};
 use super::report::{At, Fault, Problems, Report};
@@ -306,6 +306,7 @@ impl Loader<'_> {
             let entry = find(own, key).or_else(|| find(defaults, key));
             self.logs.push(Writer {
                 at: entry.map_or(at, |entry| entry.at),
+                content: Content::Output,
                 key: format!("{}.{key}", program.name),
                 path: log.path.clone(),
                 processes: program.numprocs,
@@ -318,6 +319,7 @@ impl Loader<'_> {
         if let (Some(entry), Some(path)) = (find(entries, "log"), &self.config.log) {
             self.logs.push(Writer {
                 at: entry.at,
+                content: Content::Events,
                 key: "log".into(),
                 path: path.clone(),
                 processes: 1,

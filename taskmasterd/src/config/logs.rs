@@ -1,4 +1,5 @@
 //! Which log is written by whom: a file that is rotated is nobody else's, and neither are the names it is moved to.
+//! The event log is the daemon's alone.
 //!
 //! Files are told apart by their directory as the kernel finds it, so that a symlink to it hides nothing.
 
@@ -9,9 +10,19 @@ use std::path::{Path, PathBuf};
 
 use super::report::{At, Report};
 
+/// What a log is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// What the daemon says.
+    Events,
+    /// What a program says.
+    Output,
+}
+
 /// What writes to a log file: a stream of a program, or the daemon its events.
 pub(super) struct Writer {
     pub(super) at: At,
+    pub(super) content: Content,
     pub(super) key: String,
     pub(super) path: PathBuf,
     pub(super) processes: u32,
@@ -31,7 +42,10 @@ pub(super) fn judge(writers: &[Writer], report: &mut Report) {
         }
     }
     for (file, sharers) in &files {
-        judge_sharers(sharers, report);
+        match sharers.iter().find(|one| one.content == Content::Events) {
+            Some(events) => judge_forgers(sharers, events, report),
+            None => judge_sharers(sharers, report),
+        }
         let Some((base, number)) = unnumbered(file) else {
             continue;
         };
@@ -41,6 +55,20 @@ pub(super) fn judge(writers: &[Writer], report: &mut Report) {
                 judge_taken(writer, rotator, report);
             }
         }
+    }
+}
+
+/// What a program writes to the event log would be read as events, and `clear` would empty it with the program's log.
+fn judge_forgers(sharers: &[&Writer], events: &Writer, report: &mut Report) {
+    for writer in sharers.iter().filter(|one| one.content == Content::Output) {
+        let what = format!(
+            "{}: {} is the event log, by {} at {}, and a program could forge events there; name another path",
+            writer.key,
+            writer.path.display(),
+            events.key,
+            report.place(events.at)
+        );
+        report.problem(writer.at, what);
     }
 }
 

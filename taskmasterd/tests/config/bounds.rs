@@ -65,19 +65,34 @@ fn a_file_of_several_writers_is_not_rotated() {
         "programs: {a: {cmd: x, stdout: /a}, b: {cmd: x, stdout: {path: /a, max_size: 1MB}}}",
         2,
     );
+    let found =
+        problems("programs: {a: {cmd: x, stdout: {path: /a, max_size: 1MB}, stderr: /./a}}");
+    let wanted = "tm.yaml:1:24: a.stdout: /a is written by 2 streams and cannot be rotated: a.stderr at \
+                  tm.yaml:1:59 writes it too; give each its own file, or leave out max_size";
+    assert_eq!(found, [wanted]);
     good("programs: {a: {cmd: x, stdout: /a}, b: {cmd: x, stdout: /a, stderr: /b}}");
     good("programs: {a: {cmd: x, stdout: {path: /a, max_size: 1MB}, stderr: stdout}}");
 }
 
+// It could write events that never were, and to clear its log would be to clear them.
 #[test]
-fn the_event_log_is_no_programs_to_rotate() {
-    let found = problems(
-        "log: {path: /var/ev.log}\nprograms:\n  a: {cmd: x, stdout: {path: /var/./ev.log, max_size: 500}}\n",
-    );
-    let wanted = "tm.yaml:3:15: a.stdout: /var/./ev.log is written by 2 streams and cannot be rotated: log at \
-                  tm.yaml:1:1 writes it too; give each its own file, or leave out max_size";
-    assert_eq!(found, [wanted]);
-    good("log: /var/ev.log\nprograms: {a: {cmd: x, stdout: /var/ev.log}}");
+fn the_event_log_is_no_programs_to_write() {
+    for (stdout, path) in [
+        ("/var/ev.log", "/var/ev.log"),
+        ("/var/./ev.log", "/var/./ev.log"),
+        ("{path: /var/ev.log, max_size: 500}", "/var/ev.log"),
+    ] {
+        let text = format!(
+            "log: {{path: /var/ev.log}}\nprograms:\n  a: {{cmd: x, numprocs: 2, stdout: {stdout}}}\n"
+        );
+        let wanted = format!(
+            "tm.yaml:3:28: a.stdout: {path} is the event log, by log at tm.yaml:1:1, and a program could forge events \
+             there; name another path"
+        );
+        assert_eq!(problems(&text), [wanted]);
+    }
+    let found = problems("log: /ev.log\ndefaults: {stderr: /ev.log}\nprograms: {a: {cmd: x}}\n");
+    assert!(found[0].starts_with("tm.yaml:2:12: a.stderr: /ev.log is the event log"));
     good("log: /dev/null\nprograms: {a: {cmd: x, stdout: {path: /dev/null, max_size: 500}}}");
 }
 
@@ -128,7 +143,7 @@ fn a_symlink_to_its_directory_makes_no_other_file() {
     };
     let shared = found("w.log");
     assert!(
-        shared[0].contains("is written by 2 streams and cannot be rotated: log at"),
+        shared[0].contains("link/w.log is the event log, by log at"),
         "{shared:?}"
     );
     let taken = found("w.log.1");
