@@ -242,11 +242,6 @@ impl Lines {
         self.buffer.len()
     }
 
-    /// Whether what is held was looked through to its end, and there is no whole line in it.
-    pub fn is_searched(&self) -> bool {
-        self.searched == self.buffer.len()
-    }
-
     /// What came after the last line, for a connection that goes on in another way.
     pub fn into_rest(self) -> Vec<u8> {
         self.buffer

@@ -95,3 +95,34 @@ fn a_client_that_says_no_more_is_told_all_it_asked() {
     writing.join().expect("it is written");
     wait_carried_out(&daemon, REQUESTS);
 }
+
+// As `printf` into a pipe leaves it. The end of what is sent ends the last request too, whatever that is; there is
+// nobody to be answered where the connection is gone as a whole.
+#[test]
+fn a_last_request_without_a_newline_is_one_too() {
+    let daemon = daemon();
+    let version = json!({"jsonrpc": "2.0", "id": 1, "method": "version"}).to_string();
+    let batch = format!("[{version},{version}]");
+    let first = format!("{version}\n{version}");
+    for (text, answers) in [
+        (&version, vec!["/result/protocol"]),
+        (&first, vec!["/result/protocol", "/result/protocol"]),
+        (&batch, vec!["/1/result/protocol"]),
+        (&version[..20].to_owned(), vec!["/error/code"]),
+        (&" ".to_owned(), vec![]),
+    ] {
+        let mut rpc = daemon.rpc();
+        rpc.send(text.as_bytes()).expect("it is read");
+        let stream = rpc.stream();
+        stream.shutdown(Shutdown::Write).expect("it is open");
+        for pointer in answers {
+            let line = rpc.line(LATER).expect("a line").expect("an answer");
+            let answer: Value = serde_json::from_str(&line).expect("JSON");
+            assert!(answer.pointer(pointer).is_some(), "{text}: {answer}");
+        }
+        assert_eq!(rpc.line(LATER), Ok(None), "{text}");
+    }
+    let text = requests((0..REQUESTS).map(|_| Value::Null));
+    drop(send(&daemon, text.trim_ascii_end()));
+    wait_carried_out(&daemon, REQUESTS);
+}

@@ -120,7 +120,7 @@ impl Client {
             return false;
         }
         let nothing_open =
-            self.requests.is_empty() && self.under_way.is_none() && self.lines.is_searched();
+            self.requests.is_empty() && self.under_way.is_none() && self.lines.held() == 0;
         match self.hearing {
             Hearing::Open | Hearing::Leaving => false,
             Hearing::Ended => nothing_open && self.follows.is_none() && self.out.len() == 0,
@@ -248,6 +248,8 @@ impl Client {
     fn next_line(&mut self) -> Result<bool, &'static str> {
         let line = match self.lines.next_line() {
             Ok(Some(line)) => line,
+            // Nothing comes behind it that could end it.
+            Ok(None) if self.hearing.has_ended() && self.lines.held() > 0 => self.lines.take_rest(),
             Ok(None) => return Ok(false),
             Err(rpc::LineTooLong) => {
                 let message = format!("a request has at most {REQUEST_LEN_MAX} bytes");

@@ -32,6 +32,14 @@ impl Hearing {
         }
     }
 
+    /// Whether all that it sent was read.
+    pub(super) fn has_ended(self) -> bool {
+        match self {
+            Self::Ended | Self::Gone => true,
+            Self::Open | Self::Leaving | Self::Dismissed => false,
+        }
+    }
+
     /// Whether nobody is there to be answered.
     pub(super) fn is_gone(self) -> bool {
         match self {
