@@ -191,7 +191,9 @@ fn read(value: Value) -> Result<Request, Box<Response>> {
         return Err(refuse("jsonrpc must be \"2.0\"".into()));
     }
     if !wire.id.as_ref().is_none_or(is_id) {
-        return Err(refuse("an id is a string, a number or null".into()));
+        return Err(refuse(
+            "an id is a string, a whole number of 64 bits or null".into(),
+        ));
     }
     Ok(Request {
         id: wire.id,
@@ -200,8 +202,9 @@ fn read(value: Value) -> Result<Request, Box<Response>> {
     })
 }
 
+/// Other numbers would go back rounded, and be the id of another request.
 fn is_id(id: &Value) -> bool {
-    id.is_string() || id.is_number() || id.is_null()
+    id.is_string() || id.is_i64() || id.is_u64() || id.is_null()
 }
 
 /// Cuts a stream of bytes into lines of at most `len_max` bytes.
@@ -296,6 +299,41 @@ mod tests {
             id(r#"{"jsonrpc":"2.0","method":"m","id":"a"}"#),
             Some("a".into())
         );
+    }
+
+    #[test]
+    fn an_id_comes_back_as_it_was_or_is_refused() {
+        for id in [
+            "0",
+            "-9223372036854775808",
+            "18446744073709551615",
+            r#""1.5""#,
+        ] {
+            let line = format!(r#"{{"jsonrpc":"2.0","method":"m","id":{id}}}"#);
+            match parse(line.as_bytes()) {
+                Incoming::One(Ok(request)) => assert_eq!(request.id.unwrap().to_string(), id),
+                other => panic!("{other:?}"),
+            }
+        }
+        for id in [
+            "18446744073709551616",
+            "-9223372036854775809",
+            "1.5",
+            "1.0",
+            "1e2",
+            "-0",
+        ] {
+            let line = format!(r#"{{"jsonrpc":"2.0","method":"m","id":{id}}}"#);
+            let Incoming::One(Err(response)) = parse(line.as_bytes()) else {
+                panic!("{id} is taken");
+            };
+            let wanted = "an id is a string, a whole number of 64 bits or null";
+            assert_eq!(response.id, Value::Null);
+            assert_eq!(
+                response.error,
+                Some(RpcError::new(code::INVALID_REQUEST, wanted))
+            );
+        }
     }
 
     #[test]
