@@ -14,5 +14,6 @@ pub mod paths;
 pub mod rpc;
 pub mod signal;
 pub mod state;
+mod strict;
 pub mod text;
 pub mod tracker;

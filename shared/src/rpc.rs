@@ -5,6 +5,8 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::strict;
+
 /// The longest request line, in bytes: room for hundreds of names, little enough to keep for each client.
 pub const REQUEST_LEN_MAX: usize = 64 * 1024;
 /// The longest answer a client needs to expect, in bytes: `status` of ten thousand processes.
@@ -147,8 +149,11 @@ pub fn parse(line: &[u8]) -> Incoming {
             Err(RpcError::new(code, message)),
         ))))
     };
-    let value: Value = match serde_json::from_slice(line) {
+    let value = match strict::parse(line) {
         Ok(value) => value,
+        Err(error) if error.is_data() => {
+            return refuse(code::INVALID_REQUEST, format!("not a request: {error}"));
+        }
         Err(error) => {
             return refuse(
                 code::PARSE_ERROR,
@@ -340,24 +345,18 @@ mod tests {
     fn what_is_no_request_is_refused_with_a_code() {
         assert_eq!(refused("{").code, code::PARSE_ERROR);
         assert_eq!(refused("\u{0}").code, code::PARSE_ERROR);
-        assert_eq!(refused("[]").code, code::INVALID_REQUEST);
-        assert_eq!(refused("7").code, code::INVALID_REQUEST);
-        assert_eq!(
-            refused(r#"{"jsonrpc":"1.0","method":"m"}"#).code,
-            code::INVALID_REQUEST
-        );
-        assert_eq!(
-            refused(r#"{"jsonrpc":"2.0","method":"m","id":{}}"#).code,
-            code::INVALID_REQUEST
-        );
-        assert_eq!(
-            refused(r#"{"jsonrpc":"2.0","method":"m","extra":1}"#).code,
-            code::INVALID_REQUEST
-        );
-        assert_eq!(
-            refused(r#"{"jsonrpc":"2.0","method":7}"#).code,
-            code::INVALID_REQUEST
-        );
+        for line in [
+            "[]",
+            "7",
+            r#"{"jsonrpc":"1.0","method":"m"}"#,
+            r#"{"jsonrpc":"2.0","method":"m","id":{}}"#,
+            r#"{"jsonrpc":"2.0","method":"m","extra":1}"#,
+            r#"{"jsonrpc":"2.0","method":7}"#,
+            r#"{"jsonrpc":"2.0","method":"m","id":1,"id":2}"#,
+            r#"[{"jsonrpc":"2.0","method":"m","params":{"names":[],"names":[]}}]"#,
+        ] {
+            assert_eq!(refused(line).code, code::INVALID_REQUEST, "{line}");
+        }
         assert_eq!(refused(&"[".repeat(1000)).code, code::PARSE_ERROR);
         assert_eq!(
             refused(&format!("[{}1]", "1,".repeat(300))).code,
