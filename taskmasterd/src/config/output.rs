@@ -31,11 +31,6 @@ pub(super) fn read(keys: &mut Keys<'_>, key: &str) -> Output {
         "inherit" => Output::Inherit,
         "syslog" => Output::Syslog,
         "stdout" if key == "stderr" => Output::Stdout,
-        "stdout" => {
-            let what = "\"stdout\" is for stderr; write ./stdout for a file of that name";
-            keys.problem(node.at, key, what);
-            Output::Memory
-        }
         _ => read_path(keys, key, node).map_or(Output::Memory, |path| {
             Output::File(LogFile {
                 path,
@@ -50,7 +45,11 @@ pub(super) fn read(keys: &mut Keys<'_>, key: &str) -> Output {
 
 fn read_path(keys: &mut Keys<'_>, key: &str, node: &Node) -> Option<std::path::PathBuf> {
     let base = &keys.env.cwd;
-    let path = keys.take(key, node, |node| values::path(node, base))?;
+    let stream = key.split('.').next().unwrap_or(key);
+    let path = keys.take(key, node, |node| {
+        refuse_word(node.text().unwrap_or_default(), stream)?;
+        values::path(node, base)
+    })?;
     if INHERITED
         .iter()
         .any(|inherited| path == std::path::Path::new(inherited))
@@ -60,6 +59,23 @@ fn read_path(keys: &mut Keys<'_>, key: &str, node: &Node) -> Option<std::path::P
         keys.warning(key, &what);
     }
     Some(path)
+}
+
+/// Refuses a word by which hardly anybody means a file: one of ours, of supervisor or of other programs, out of place.
+fn refuse_word(text: &str, stream: &str) -> values::Parsed<()> {
+    let advice = match text.to_lowercase().as_str() {
+        "discard" | "none" | "null" => format!("write {stream}: discard to keep nothing"),
+        "syslog" => format!("write {stream}: syslog for syslog"),
+        "auto" | "memory" => format!("leave {stream} out to keep its end in memory"),
+        word if word == "inherit" || word == stream => {
+            format!("write {stream}: inherit for the daemon's own")
+        }
+        "stdout" | "stderr" => "write stderr: stdout to have both in one place".into(),
+        _ => return Ok(()),
+    };
+    Err(format!(
+        "\"{text}\" is no file; {advice}, or write ./{text} for a file of that name"
+    ))
 }
 
 fn read_map(keys: &mut Keys<'_>, key: &str, node: &Node) -> Output {

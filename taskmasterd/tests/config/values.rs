@@ -1,6 +1,7 @@
 //! Values that no program can have, each told with its place.
 
-use super::{problems, web};
+use super::{good, problems, program, web};
+use taskmasterd::config::model::Output;
 
 /// Lines of a program, and what is said of them.
 const BAD_VALUES: &[(&str, &str)] = &[
@@ -165,7 +166,8 @@ const BAD_VALUES: &[(&str, &str)] = &[
     ),
     (
         "stdout: stdout",
-        "4:13: web.stdout: \"stdout\" is for stderr; write ./stdout for a file of that name",
+        "4:13: web.stdout: \"stdout\" is no file; write stdout: inherit for the daemon's own, or write ./stdout for a \
+            file of that name",
     ),
     ("stdout: {keep: 3}", "4:14: web.stdout: path is missing"),
     (
@@ -229,6 +231,52 @@ fn every_bad_value_is_told_with_its_place() {
             "{lines}"
         );
     }
+}
+
+/// Words for a place, of ours or of others, that mean nothing where they stand; and files that are called so.
+#[test]
+fn a_word_for_a_place_is_no_file() {
+    let refused = |stream: &str, word: &str, advice: &str| {
+        let advice = advice.replace("{stream}", stream);
+        let says =
+            format!("\"{word}\" is no file; {advice}, or write ./{word} for a file of that name");
+        let alone = format!("{stream}: \"{word}\"");
+        let column = 7 + stream.len();
+        let wanted = format!("tm.yaml:4:{column}: web.{stream}: {says}");
+        assert_eq!(problems(web(&alone)), [wanted]);
+        let inside = format!("{stream}: {{path: \"{word}\"}}");
+        let column = column + 7;
+        let wanted = format!("tm.yaml:4:{column}: web.{stream}.path: {says}");
+        assert_eq!(problems(web(&inside)), [wanted]);
+    };
+    let own = "write {stream}: inherit for the daemon's own";
+    let both = "write stderr: stdout to have both in one place";
+    for stream in ["stdout", "stderr"] {
+        for word in ["none", "NONE", "null", "Discard"] {
+            refused(stream, word, "write {stream}: discard to keep nothing");
+        }
+        for word in ["auto", "AUTO", "memory"] {
+            refused(stream, word, "leave {stream} out to keep its end in memory");
+        }
+        refused(stream, "INHERIT", own);
+        refused(stream, &stream.to_uppercase(), own);
+        refused(stream, "Syslog", "write {stream}: syslog for syslog");
+    }
+    refused("stdout", "stderr", both);
+    refused("stderr", "Stdout", both);
+    for word in ["discard", "inherit", "syslog"] {
+        good(&web(&format!("stdout: {word}\n    stderr: {word}")));
+        let inside = problems(web(&format!("stderr: {{path: {word}}}")));
+        assert!(inside[0].contains("is no file"), "{inside:?}");
+    }
+    let config = good(&web("stdout: ./none\n    stderr: {path: logs/auto}"));
+    let path = |output: &Output| match output {
+        Output::File(log) => log.path.clone(),
+        other => panic!("{other:?}"),
+    };
+    let web = program(&config, "web");
+    assert_eq!(path(&web.stdout).to_str(), Some("/home/somebody/./none"));
+    assert_eq!(path(&web.stderr).to_str(), Some("/home/somebody/logs/auto"));
 }
 
 /// Commands that are none.
