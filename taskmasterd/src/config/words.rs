@@ -79,8 +79,17 @@ pub(super) fn operator(words: &[Word]) -> Option<&str> {
             OPERATORS.contains(text)
                 || text.contains("$(")
                 || text.contains('`')
+                || has_variable(text)
                 || (text.len() > 1 && text.ends_with(';'))
         })
+}
+
+/// Whether a shell would put the value of a variable in.
+fn has_variable(text: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '{');
+    text.split('$')
+        .skip(1)
+        .any(|rest| rest.starts_with(is_name))
 }
 
 /// `text` as one word of a shell; plain where that is safe.
@@ -133,6 +142,9 @@ mod tests {
         assert_eq!(found("a | b").as_deref(), Some("|"));
         assert_eq!(found("echo $(date)").as_deref(), Some("$(date)"));
         assert_eq!(found("cd /x; ls").as_deref(), Some("/x;"));
+        assert_eq!(found("$HOME/x -v").as_deref(), Some("$HOME/x"));
+        assert_eq!(found("x --port=${PORT}").as_deref(), Some("--port=${PORT}"));
+        assert_eq!(found(r#"sh -c "a $HOME" '$b' \$c $ a$ $5 $$"#), None);
         assert_eq!(found("sh -c 'a | b'"), None);
         assert_eq!(found("get http://x/?a=1&b=2"), None);
     }

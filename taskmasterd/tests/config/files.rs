@@ -209,6 +209,10 @@ fn what_is_allowed_but_odd_is_a_warning() {
             "programs: {a: {cmd: 'a | b > c'}}".to_owned(),
             ":1:16: a.cmd: | is not run by a shell; write sh -c '...'",
         ),
+        (
+            "programs: {a: {cmd: '$HOME/x ${Y}'}}".to_owned(),
+            ":1:16: a.cmd: $HOME/x is not run by a shell; write sh -c '...'",
+        ),
     ] {
         let warnings = good(&text).warnings;
         assert!(
@@ -217,7 +221,7 @@ fn what_is_allowed_but_odd_is_a_warning() {
         );
     }
     assert!(
-        good("programs: {a: {cmd: [a, '|', b]}}")
+        good("programs: {a: {cmd: [a, '|', $b]}}")
             .warnings
             .is_empty()
     );
