@@ -1,8 +1,11 @@
-//! Whether the files that are to be written can be: what `--check` looks at besides the text.
+//! Whether the files that are to be written can be, and the directories are there in which programs start: what
+//! `--check` looks at besides the text.
 //!
 //! A look, no more, though with the rights and by the rules of the opening: nothing is opened or made, and what
 //! it finds may be otherwise when the time has come.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -17,18 +20,21 @@ use crate::files::user::may_append;
 use crate::files::{self, reason};
 use crate::limits::PROBLEMS_MAX;
 
-/// What stands in the way of the event log and of the logs of programs.
+/// What stands in the way of the event log, of the logs of programs, and of their start.
 pub fn obstacles(config: &Config) -> Vec<String> {
     let event_log = config.log.iter().map(|path| ("log".to_owned(), path, None));
     let programs = config.programs.values();
-    let logs = programs.flat_map(|program| logs(program));
+    let logs = programs.clone().flat_map(|program| logs(program));
+    let workingdirs = programs.filter_map(|program| no_workingdir(program));
     event_log
         .chain(logs)
         .filter_map(|(key, path, user)| {
             let refused = || may_append(user, path).err().map(|error| reason(&error));
             let what = obstacle(path, user).or_else(refused)?;
-            Some(escape(&format!("{key}: {}: {what}", path.display())))
+            Some(format!("{key}: {}: {what}", path.display()))
         })
+        .chain(workingdirs)
+        .map(|line| escape(&line))
         .take(PROBLEMS_MAX)
         .collect()
 }
@@ -61,9 +67,24 @@ fn obstacle(path: &Path, user: Option<&Identity>) -> Option<String> {
         Err(Errno::ENOTDIR) => Some("what it is in is no directory; name another path".into()),
         Err(Errno::ENOENT) => {
             let directory = path.parent()?;
-            let is_missing = stat(directory) == Err(Errno::ENOENT);
-            is_missing.then(|| format!("the directory {} is missing; make it", directory.display()))
+            (stat(directory) == Err(Errno::ENOENT)).then(|| missing(directory))
         }
         Err(_) => None,
     }
+}
+
+/// Why the program could not enter the directory in which it is to start, whoever it runs as.
+fn no_workingdir(program: &Program) -> Option<String> {
+    let directory = program.launch.workingdir.as_deref()?;
+    let what = match fs::metadata(directory) {
+        Ok(there) if there.is_dir() => return None,
+        Err(error) if error.kind() == ErrorKind::NotFound => missing(directory),
+        Err(error) if error.kind() != ErrorKind::NotADirectory => return None,
+        Ok(_) | Err(_) => format!("{} is no directory; name another", directory.display()),
+    };
+    Some(format!("{}.workingdir: {what}", program.name))
+}
+
+fn missing(directory: &Path) -> String {
+    format!("the directory {} is missing; make it", directory.display())
 }

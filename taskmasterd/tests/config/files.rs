@@ -293,3 +293,27 @@ fn logs_that_cannot_be_written_are_warned_of() {
     assert!(own.warnings[0].ends_with(want), "{:?}", own.warnings);
     assert_eq!(obstacles(&own), [""; 0]);
 }
+
+// It is entered only at the start, which then fails; a look says so before.
+#[test]
+fn a_directory_to_start_in_that_is_none_is_warned_of() {
+    let files = Files::new();
+    let dir = files.0.display().to_string();
+    files.write("file", "");
+    fs::create_dir(files.0.join("there")).expect("a directory can be made");
+    std::os::unix::fs::symlink("there", files.0.join("link")).expect("a link can be made");
+    let said = |path: &str| obstacles(&good(&web(&format!("workingdir: {path}"))));
+    for (name, what) in [
+        ("none", "the directory {} is missing; make it"),
+        ("file", "{} is no directory; name another"),
+        ("file/x", "{} is no directory; name another"),
+    ] {
+        let path = format!("{dir}/{name}");
+        let what = what.replace("{}", &path);
+        assert_eq!(said(&path), [format!("web.workingdir: {what}")]);
+    }
+    for fine in ["there", "link", "."] {
+        assert_eq!(said(&format!("{dir}/{fine}")), [""; 0]);
+    }
+    assert!(!files.0.join("none").exists());
+}
