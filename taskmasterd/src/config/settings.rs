@@ -1,6 +1,6 @@
 //! The keys at the top of the file that are about the daemon itself: its socket, its log, syslog.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::node::{Entry, Node};
 use super::report::{At, Report};
@@ -65,7 +65,7 @@ impl Settings<'_> {
 
     fn log(&mut self, node: &Node) {
         let Some(entries) = node.map() else {
-            self.config.log = self.setting("log", node, |node| values::path(node, self.cwd));
+            self.config.log = self.setting("log", node, |node| event_log(node, self.cwd));
             return;
         };
         for entry in entries {
@@ -73,7 +73,7 @@ impl Settings<'_> {
             match entry.key.as_str() {
                 "path" => {
                     self.config.log =
-                        self.setting(&key, &entry.node, |node| values::path(node, self.cwd));
+                        self.setting(&key, &entry.node, |node| event_log(node, self.cwd));
                 }
                 "format" | "max_size" | "keep" | "level" => {
                     let what = format!("{key}: not supported yet; remove it");
@@ -126,6 +126,20 @@ impl Settings<'_> {
         let what = keys::unknown(name, known.iter().copied());
         self.report.problem(at, format!("{key}: {what}"));
     }
+}
+
+/// The file of the event log, not a word that means a place elsewhere.
+fn event_log(node: &Node, cwd: &Path) -> values::Parsed<PathBuf> {
+    let text = node.text().unwrap_or_default();
+    let advice = match text.to_lowercase().as_str() {
+        "stdout" | "stderr" | "inherit" => "leave log out for standard error in the foreground",
+        "none" | "null" | "discard" | "auto" => "write log: /dev/null to keep nothing",
+        "syslog" => "write syslog: true for syslog",
+        _ => return values::path(node, cwd),
+    };
+    Err(format!(
+        "\"{text}\" is no file; {advice}, or write ./{text} for a file of that name"
+    ))
 }
 
 fn facility(node: &Node) -> values::Parsed<String> {

@@ -82,6 +82,20 @@ const BAD_FILES: &[(&str, &str)] = &[
         "1:17: log.format: not supported yet; remove it",
     ),
     (
+        "log: stderr\n",
+        "1:6: log: \"stderr\" is no file; leave log out for standard error in the foreground, or write ./stderr for a \
+         file of that name",
+    ),
+    (
+        "log: {path: None}\n",
+        "1:13: log.path: \"None\" is no file; write log: /dev/null to keep nothing, or write ./None for a file of that \
+         name",
+    ),
+    (
+        "log: syslog\n",
+        "1:6: log: \"syslog\" is no file; write syslog: true for syslog, or write ./syslog for a file of that name",
+    ),
+    (
         "syslog: {facility: nope}\n",
         "1:20: syslog.facility: \"nope\" is not a facility; write daemon, user or local0 to local7",
     ),
