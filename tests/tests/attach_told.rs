@@ -46,6 +46,8 @@ fn nobody_attaches_to_the_terminal_at_which_he_sits() {
         "$CTL attach sh",
         "echo x | $CTL fg sh",
         "$CTL attach --steal sh",
+        // With a terminal of its own between.
+        "script -qec \"$CTL attach sh\" /dev/null",
     ] {
         seat.type_in(&format!("{line}; echo code=$?.\r"));
         let seen = seat.wait_output("sh: ERROR (you are at its terminal already)\r\ncode=1.");

@@ -55,9 +55,15 @@ pub(super) fn has_terminal() -> bool {
     terminal_of("self") != 0
 }
 
-/// Whether that process has the terminal at which we sit.
+/// Whether that process has the terminal at which we sit, or what it started put one of its own between: what we paint
+/// there is painted on that of the process, too.
 pub(super) fn sits_with_us(pid: i32) -> bool {
-    has_terminal() && terminal_of("self") == terminal_of(&pid.to_string())
+    has_terminal() && (terminal_of("self") == terminal_of(&pid.to_string()) || has_started_us(pid))
+}
+
+fn has_started_us(pid: i32) -> bool {
+    let parent = |process: &Pid| Stat::of(&process.to_string()).map(|stat| stat.parent);
+    std::iter::successors(Some(getppid()), parent).any(|ancestor| ancestor.as_raw() == pid)
 }
 
 fn terminal_of(process: &str) -> i32 {
@@ -80,5 +86,7 @@ mod tests {
     #[test]
     fn one_has_a_parent() {
         assert_eq!(Stat::of("self").unwrap().parent, getppid());
+        assert!(has_started_us(getppid().as_raw()) && has_started_us(1));
+        assert!(!has_started_us(std::process::id().try_into().unwrap()));
     }
 }
