@@ -100,7 +100,7 @@ impl Reactor {
         };
         let id = attachment.id;
         let history = std::mem::take(&mut attachment.history) as usize;
-        let plain = attachment.plain;
+        let (plain, rows) = (attachment.plain, attachment.size.rows);
         let Some(process) = self.core.process(id) else {
             return;
         };
@@ -113,7 +113,7 @@ impl Reactor {
             let screen = &mut outlet.terminal().screen;
             let snapshot = match plain {
                 true => screen.bounded_plain_snapshot(history),
-                false => screen.bounded_snapshot(history),
+                false => screen.bounded_snapshot(history, rows),
             };
             (snapshot.bytes, snapshot.incomplete)
         };

@@ -177,12 +177,13 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         Ok(Box::new(drawing))
     }
 
-    pub(super) fn snapshot(&mut self, history_lines: usize) -> Snapshot {
+    /// For a terminal of so many rows.
+    pub(super) fn snapshot(&mut self, history_lines: usize, rows: usize) -> Snapshot {
         let mut bytes = Tracker::fresh();
         let mut incomplete = false;
         match self.dump() {
             Some(dump) => {
-                self.write_history(history_lines, &mut bytes);
+                self.write_history(history_lines, rows, &mut bytes);
                 bytes.extend(self.tracker.restore_hidden());
                 bytes.extend_from_slice(dump.as_bytes());
                 // The engine does not know all that a pen can do.
@@ -327,13 +328,13 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         above
     }
 
-    /// Appends them, and scrolls them out.
-    fn write_history(&self, lines: usize, out: &mut Vec<u8>) {
+    /// Appends them, and scrolls them out of a terminal of so many rows.
+    fn write_history(&self, lines: usize, rows: usize, out: &mut Vec<u8>) {
         let history = self.history(lines);
         if !history.is_empty() {
             out.extend_from_slice(history.strip_suffix(b"\r\n").unwrap_or(&history));
             out.extend_from_slice(b"\x1b[m");
-            out.extend(b"\r\n".repeat(self.size.rows()));
+            out.extend(b"\r\n".repeat(rows));
             out.extend_from_slice(b"\x1b[H");
         }
     }

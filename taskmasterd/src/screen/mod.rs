@@ -29,7 +29,7 @@ pub use lines::harmless;
 use live::Live;
 use model::{Engine, ScreenModel, Size};
 
-use crate::limits::SNAPSHOT_COLOURS_LEN_MAX;
+use crate::limits::{SCREEN_ROWS_MAX, SNAPSHOT_COLOURS_LEN_MAX};
 
 /// What a terminal attached to a process shows, with bytes kept in memory of the kind `B`.
 pub struct Screen<B> {
@@ -108,10 +108,15 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
         (self.live, self.resized) = (None, false);
     }
 
-    /// What makes a terminal show the screen, after up to `history_lines` lines that came before it.
+    /// What makes a terminal of the same size show the screen, after up to `history_lines` lines that came before it.
     pub fn snapshot(&mut self, history_lines: usize) -> Snapshot {
+        self.snapshot_for(history_lines, self.size.rows())
+    }
+
+    /// The same for a terminal of so many rows.
+    fn snapshot_for(&mut self, history_lines: usize, rows: usize) -> Snapshot {
         match self.live() {
-            Some(live) => live.snapshot(history_lines),
+            Some(live) => live.snapshot(history_lines, rows),
             None => Snapshot {
                 bytes: shared::tracker::Tracker::fresh(),
                 incomplete: false,
@@ -126,12 +131,16 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
         live.map_or_else(Snapshot::default, |live| live.plain_snapshot(history_lines))
     }
 
-    /// A snapshot of at most [`SNAPSHOT_COLOURS_LEN_MAX`] bytes of colours and attributes: a screen that has more, which
-    /// no text has, is shown without any, and without what came before it.
-    pub fn bounded_snapshot(&mut self, history_lines: usize) -> Snapshot {
+    /// A snapshot, for a terminal of so many rows (0 if nobody knows), of at most [`SNAPSHOT_COLOURS_LEN_MAX`] bytes of colours and
+    /// attributes: a screen that has more, which no text has, is shown without any, and without what came before it.
+    pub fn bounded_snapshot(&mut self, history_lines: usize, rows: u16) -> Snapshot {
+        let rows = match rows {
+            0 => self.size.rows(),
+            rows => rows.min(SCREEN_ROWS_MAX).into(),
+        };
         match self.live().filter(|live| has_too_many_colours(live)) {
             Some(live) => live.text_snapshot(),
-            None => self.snapshot(history_lines),
+            None => self.snapshot_for(history_lines, rows),
         }
     }
 

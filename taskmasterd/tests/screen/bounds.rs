@@ -27,7 +27,7 @@ fn painted(rows: u16) -> String {
 #[track_caller]
 fn assert_shown_without_colours(before: &str, after: &str) {
     let mut screen = fed(ROWS, COLS, before.as_bytes(), 64 * 1024);
-    let picture = screen.bounded_snapshot(0);
+    let picture = screen.bounded_snapshot(0, ROWS);
     assert!(picture.bytes.len() < SNAPSHOT_COLOURS_LEN_MAX);
     let (mut truth, mut shown) = (Referee::new(ROWS, COLS), Referee::new(ROWS, COLS));
     truth.feed(before.as_bytes()).feed(after.as_bytes());
@@ -55,7 +55,7 @@ fn colours_within_the_limit_are_shown() {
     for before in [painted(20), format!("\x1b[?1049h{}", painted(20))] {
         let mut screen = fed(ROWS, COLS, before.as_bytes(), 64 * 1024);
         let all = screen.snapshot(0);
-        assert_eq!(screen.bounded_snapshot(0), all);
+        assert_eq!(screen.bounded_snapshot(0, ROWS), all);
         assert_eq!(screen.bounded_plain_snapshot(0), screen.plain_snapshot(0));
     }
 }
@@ -66,5 +66,5 @@ fn the_hidden_screen_counts() {
     let before = format!("{}\x1b[?1049h\x1b[2;2Hhere", painted(ROWS));
     let mut screen = fed(ROWS, COLS, before.as_bytes(), 64 * 1024);
     assert!(screen.snapshot(0).bytes.len() > SNAPSHOT_COLOURS_LEN_MAX);
-    assert!(screen.bounded_snapshot(0).bytes.len() < SNAPSHOT_COLOURS_LEN_MAX / 100);
+    assert!(screen.bounded_snapshot(0, ROWS).bytes.len() < SNAPSHOT_COLOURS_LEN_MAX / 100);
 }

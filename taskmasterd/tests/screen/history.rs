@@ -114,6 +114,31 @@ fn history_has_lines_and_nothing_that_was_drawn() {
     );
 }
 
+/// A terminal with more rows than the process's, or with fewer, has the same lines above the screen.
+#[test]
+fn history_scrolls_out_of_a_terminal_of_any_height() {
+    let mut stream: String = (0..50).map(|line| format!("line {line}\r\n")).collect();
+    stream += "\x1b[3;3Hhere";
+    let mut screen = fed(ROWS, COLS, stream.as_bytes(), 4096);
+    assert!(screen.is_drawn());
+    let want: Vec<String> = (26..41).map(|line| format!("line {line}")).collect();
+    for rows in [ROWS / 2, ROWS, ROWS + 1, 3 * ROWS] {
+        let mut shown = Referee::new(rows, COLS);
+        shown.feed(&screen.bounded_snapshot(15, rows).bytes);
+        let above = shown.history().into_iter();
+        let above: Vec<String> = above
+            .map(|row| {
+                row.split('|')
+                    .next()
+                    .unwrap_or_default()
+                    .trim_end()
+                    .to_owned()
+            })
+            .collect();
+        assert!(above.starts_with(&want), "{rows} rows: {above:?}");
+    }
+}
+
 /// Where the screen is addressed, lines are above it if they went out at its top, and not if they were overwritten,
 /// cleared or deleted there.
 #[test]
