@@ -227,7 +227,7 @@ impl Canvas {
 
     /// What the terminal may have to say to what it was told since it was taken over.
     pub(super) fn answers(&self) -> Answers {
-        self.speech.answers()
+        self.speech.answers(Instant::now())
     }
 
     /// Whether no more should be put here for now.

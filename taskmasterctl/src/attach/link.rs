@@ -4,6 +4,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::unistd::Pid;
 use shared::frame::{Decoder, Frame, FrameError, HEAD_LEN};
 
 use super::backlog::Backlog;
@@ -51,6 +54,12 @@ impl Link {
             early,
             buffer: vec![0; READ_LEN].into(),
         })
+    }
+
+    /// Who is at the other end.
+    pub(super) fn daemon(&self) -> Option<Pid> {
+        let peer = getsockopt(&self.stream, PeerCredentials).ok()?;
+        Some(Pid::from_raw(peer.pid()))
     }
 
     /// Sends a frame, now or as soon as it goes.

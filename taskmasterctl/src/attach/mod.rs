@@ -63,7 +63,8 @@ detached by somebody else 1, when the daemon is gone 7.
 
 Where the input is no terminal it is typed as it is, and its end detaches as soon
 as the daemon has taken all of it; output that came until then is printed. To wait
-for an answer, leave the input open. A terminal that is painted on and not typed on
+for an answer, or with --once for the end of the process, leave the input open. A
+process that does not run is waited for. A terminal that is painted on and not typed on
 is asked nothing. Where the output is no terminal it gets the bytes that come, and
 nothing of what was on the screen, unless --history asks for it. The process's
 terminal then keeps the size it has.
@@ -226,6 +227,10 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) 
         ..
     } = session;
     let lost = lost + link.untaken();
+    if let (End::Lost(Lost::Closed), Some(daemon)) = (&end, link.daemon()) {
+        // It hangs up before anybody hears of its death.
+        seat.mourn(daemon);
+    }
     drop(link);
     let left = seat.leave();
     drop(signals);

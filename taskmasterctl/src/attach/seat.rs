@@ -17,7 +17,7 @@ use shared::frame::Size;
 use super::canvas::Canvas;
 use super::guardian::{Duty, Guardian};
 use super::signals::{self, Signals};
-use super::speech::Answers;
+use super::speech::{ANSWER_PATIENCE, Answers};
 use super::tty;
 
 /// What a terminal answers at once, after all that it was told before.
@@ -26,8 +26,6 @@ const FENCE: &[u8] = b"\x1b[5n";
 const FENCE_ANSWER: &[u8] = b"\x1b[0n";
 /// How long mouse reports that are on their way may take.
 const FENCE_LEAST: Duration = Duration::from_millis(30);
-/// How long the answer may take, on a line to the other end of the world.
-const FENCE_MOST: Duration = Duration::from_secs(1);
 
 /// What is typed on.
 #[derive(Debug)]
@@ -62,8 +60,8 @@ pub(super) struct Seat {
     keyboard: Keyboard,
     pub(super) canvas: Canvas,
     taken: Option<Taken>,
-    /// Who waits for us.
-    caller: Pid,
+    /// Who waits for us, as far as is known.
+    caller: Option<Pid>,
 }
 
 impl Seat {
@@ -81,7 +79,7 @@ impl Seat {
             keyboard,
             canvas,
             taken: None,
-            caller: getppid(),
+            caller: Some(getppid()),
         })
     }
 
@@ -151,6 +149,11 @@ impl Seat {
         Ok(tcsetattr(tty, SetArg::TCSANOW, &taken.raw)?)
     }
 
+    /// This process is about to die. If it is our caller, nobody waits for us.
+    pub(super) fn mourn(&mut self, pid: Pid) {
+        self.caller = self.caller.filter(|&caller| caller != pid);
+    }
+
     /// Takes it over again, after somebody else may have changed it.
     pub(super) fn enter_again(&self) {
         if let (Keyboard::Terminal(tty), Some(taken)) = (&self.keyboard, &self.taken) {
@@ -180,7 +183,7 @@ impl Seat {
         let own = self.canvas.tty();
         let ours = own.is_some_and(|own| tty::are_one(own, &*tty));
         // Once our caller is dead his shell does not wait for us: it may read the answer already.
-        let asks = left && ours && getppid() == self.caller;
+        let asks = left && ours && self.caller == Some(getppid());
         match answers {
             Answers::Some if asks => fence(tty, Some(FENCE_ANSWER)),
             // The answer to the process would be taken for the one to us.
@@ -246,7 +249,11 @@ fn fence(tty: &mut File, answer: Option<&[u8]>) {
     }
     let (mut heard, mut answered) = (Vec::new(), false);
     loop {
-        let limit = if answered { FENCE_LEAST } else { FENCE_MOST };
+        let limit = if answered {
+            FENCE_LEAST
+        } else {
+            ANSWER_PATIENCE
+        };
         let left = limit.saturating_sub(start.elapsed());
         let mut fds = [PollFd::new(tty.as_fd(), PollFlags::POLLIN)];
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
@@ -294,7 +301,7 @@ mod tests {
             keyboard: Keyboard::Terminal(tty::open_again(&pty.slave).unwrap()),
             canvas: Canvas::terminal(tty::open_again(&pty.slave).unwrap()),
             taken: None,
-            caller: getppid(),
+            caller: Some(getppid()),
         };
         // The guardian is this very program, which has no such mode here, and ends.
         seat.enter().unwrap();

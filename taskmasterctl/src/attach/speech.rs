@@ -1,6 +1,7 @@
 //! What of the process's output makes a terminal say something: questions, and modes in which it reports.
 
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use shared::tracker::{Control, Parser, Piece};
 
@@ -13,9 +14,12 @@ pub(super) enum Answers {
     #[default]
     None,
     Some,
-    /// Among others that all is well (`CSI 0 n`).
+    /// Among others that all is well (`CSI 0 n`), and soon.
     Well,
 }
+
+/// How long a terminal may take to answer, on a line to the other end of the world.
+pub(super) const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Listens for what a terminal answers.
 #[derive(Debug, Default)]
@@ -23,14 +27,20 @@ pub(super) struct Speech {
     parser: Parser,
     last: u8,
     answers: Answers,
+    /// When it was last asked whether all is well.
+    asked_at: Option<Instant>,
 }
 
 impl Speech {
     /// Takes in what a terminal is told.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        let answers = &mut self.answers;
+        let (answers, asked_at) = (&mut self.answers, &mut self.asked_at);
         self.parser.advance(bytes, |piece| {
-            *answers = answers_to(&piece).max(*answers);
+            let answer = answers_to(&piece);
+            *answers = answer.max(*answers);
+            if answer == Answers::Well {
+                *asked_at = Some(Instant::now());
+            }
             ControlFlow::Continue(())
         });
         // Device strings are no pieces; most of them ask.
@@ -44,9 +54,13 @@ impl Speech {
         self.last = bytes.last().copied().unwrap_or(self.last);
     }
 
-    /// What the terminal may have to say by now.
-    pub(super) fn answers(&self) -> Answers {
-        self.answers
+    /// What the terminal may have to say at that time: an answer that is overdue does not come any more.
+    pub(super) fn answers(&self, now: Instant) -> Answers {
+        let is_awaited = |at| now.saturating_duration_since(at) < ANSWER_PATIENCE;
+        match self.answers {
+            Answers::Well if !self.asked_at.is_some_and(is_awaited) => Answers::Some,
+            answers => answers,
+        }
     }
 }
 
@@ -133,7 +147,8 @@ mod tests {
     fn answers(bytes: &[u8], chunk: usize) -> Answers {
         let mut speech = Speech::default();
         bytes.chunks(chunk).for_each(|part| speech.feed(part));
-        speech.answers()
+        assert!(speech.answers(Instant::now() + ANSWER_PATIENCE) < Answers::Well);
+        speech.answers(Instant::now())
     }
 
     #[test]
