@@ -223,6 +223,9 @@ pub(crate) fn help(job: &mut Job<'_>, args: &[&str]) -> Exit {
 }
 
 /// What `quit` does where there is no shell to leave.
-pub(crate) fn nothing(_job: &mut Job<'_>, _args: &[&str]) -> Exit {
-    Exit::OK
+pub(crate) fn quit(job: &mut Job<'_>, args: &[&str]) -> Exit {
+    match job.bare(args) {
+        Ok(()) => Exit::OK,
+        Err(exit) => exit,
+    }
 }

@@ -170,11 +170,12 @@ fn obey(session: &Session, line: &str, confirm: impl FnOnce(&str) -> Option<bool
         Err(unclosed) => return After::Next(verbs::refuse(session, &unclosed)),
     };
     if let Some(line) = Line::read(&words) {
-        if line.verb.name == "quit" {
+        // With more words it is misused, or help is wanted.
+        let bare = line.is_bare();
+        if bare && line.verb.name == "quit" {
             return After::Quit;
         }
-        // With more words it is misused, or help is wanted.
-        let question = line.verb.confirm.filter(|_| line.is_bare());
+        let question = line.verb.confirm.filter(|_| bare);
         match question.map_or(Some(true), confirm) {
             Some(true) => {}
             Some(false) => return After::Next(Exit::OK),

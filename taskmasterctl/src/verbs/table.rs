@@ -18,7 +18,7 @@ const PLAIN: Verb = Verb {
     valued: &[],
     completes: Completes::Nothing,
     confirm: None,
-    run: deeds::nothing,
+    run: deeds::quit,
 };
 
 /// Every command, in the order of the manual.
@@ -317,6 +317,7 @@ pub(crate) static VERBS: &[Verb] = &[
         aliases: &["exit"],
         meaning: "leave the shell",
         usage: &[("quit", "Exit the taskmaster shell; so do exit and Ctrl-D")],
+        run: deeds::quit,
         ..PLAIN
     },
 ];

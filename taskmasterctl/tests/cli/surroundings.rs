@@ -313,6 +313,26 @@ fn the_shell_parts_words_at_blanks_and_keeps_what_is_quoted() {
     assert_eq!((said.as_str(), code), ("", 1));
 }
 
+// quit with a word more was taken for quit, and a code behind exit was dropped in silence.
+#[test]
+fn quit_takes_no_arguments_in_the_shell_and_alone() {
+    let daemon = Fake::result(json!({"version": "9", "protocol": 1}));
+    let (text, said, code) = piped(&daemon, b"quit 3\nexit --help\nversion\nquit\nversion\n");
+    let lines: Vec<_> = text.lines().map(|line| line.split("  ").next()).collect();
+    let want = ["Error: quit accepts no arguments", "quit", "exit", "9"];
+    assert_eq!(lines, want.map(Some));
+    assert_eq!((said.as_str(), code), ("", 1));
+    let (text, code) = daemon.run("exit a b");
+    assert!(
+        text.starts_with("Error: exit accepts no arguments\n"),
+        "{text}"
+    );
+    assert_eq!(code, 1);
+    for line in ["quit", "exit --json"] {
+        assert_eq!(daemon.run(line), (String::new(), 0), "{line}");
+    }
+}
+
 #[test]
 fn a_pipe_may_hold_anything() {
     let daemon = Fake::result(json!({"version": "9", "protocol": 1}));
