@@ -17,7 +17,7 @@ use crate::core::{Input, Ticket};
 use crate::files::reason;
 use crate::limits::{
     ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, CLIENTS_MAX, CLIENTS_PER_UID_MAX, CLIENTS_RESERVED,
-    REFUSED_TOLD_MS, REQUESTS_PER_TURN,
+    REQUESTS_PER_TURN,
 };
 
 use super::attach::End;
@@ -80,7 +80,7 @@ impl Reactor {
             let refusal = Response::new(Value::Null, Err(error));
             // If the socket does not take it, the end of the connection says it too.
             let _ = serde_json::to_writer(&mut stream, &refusal).map(|()| stream.write(b"\n"));
-            return self.refuse(peer, reason);
+            return self.news.refuse(peer, reason);
         }
         let interest = Interest::READABLE;
         match self.sources.add(&mut stream, interest, Source::Client) {
@@ -113,24 +113,6 @@ impl Reactor {
             return Err((code::BUSY, "too many connections"));
         }
         Ok(())
-    }
-
-    /// Told of once a minute: whoever is refused may come again a thousand times a second.
-    fn refuse(&mut self, peer: Peer, reason: &str) {
-        self.refused += 1;
-        if self
-            .refused_told_at
-            .is_some_and(|at| self.now.since(at) < REFUSED_TOLD_MS)
-        {
-            return;
-        }
-        let reason = format!(
-            "uid {}, pid {}: {reason} ({} since this was last told)",
-            peer.uid, peer.pid, self.refused
-        );
-        self.tell(EventKind::Refused { reason }, peer.cause());
-        self.refused = 0;
-        self.refused_told_at = Some(self.now);
     }
 
     pub(super) fn client_ready(&mut self, token: Token, gone: bool, ended: bool) {

@@ -14,6 +14,7 @@ mod outlets;
 mod output;
 mod perform;
 mod reap;
+mod refused;
 mod reload;
 pub mod signals;
 mod socket;
@@ -92,9 +93,6 @@ pub struct Reactor {
     clients: BTreeMap<Token, Client>,
     /// Clients with something to send.
     dirty: BTreeSet<Token>,
-    /// Connections refused since it was last told.
-    refused: u64,
-    refused_told_at: Option<Mono>,
     /// Let go of when descriptors have run out, so that one more client can be heard.
     spare: Option<OwnedFd>,
     children: HashMap<i32, Incarnation>,
@@ -162,8 +160,6 @@ impl Reactor {
             listener,
             clients: BTreeMap::new(),
             dirty: BTreeSet::new(),
-            refused: 0,
-            refused_told_at: None,
             spare: spare(),
             children: HashMap::new(),
             outlets: HashMap::new(),

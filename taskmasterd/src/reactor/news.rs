@@ -5,9 +5,12 @@ use std::path::Path;
 use shared::event::{Cause, Event, EventKind, Severity};
 
 use crate::config::model;
+use crate::control::peer::Peer;
 use crate::core::{Mono, Pid, Process, ProcessId, Supervisor};
 use crate::sinks::eventlog::EventLog;
 use crate::sinks::syslog::{self, Syslog};
+
+use super::refused::Refused;
 
 /// Who wrote a line.
 pub(super) struct Speaker {
@@ -34,6 +37,7 @@ pub(super) struct News {
     syslog: Option<Syslog>,
     /// For programs whose output goes to syslog, where events do not.
     output: Option<Syslog>,
+    refused: Refused,
     seq: u64,
 }
 
@@ -43,18 +47,23 @@ impl News {
             log,
             syslog: syslog.map(connect),
             output: None,
+            refused: Refused::default(),
             seq: 0,
         }
     }
 
     /// Tells all sinks; nothing waits for any of them.
     pub(super) fn tell(&mut self, now: Mono, unix_ms: u64, kind: EventKind, cause: Cause) {
+        let is_last = matches!(kind, EventKind::DaemonStopped { .. });
+        if is_last && let Some((kind, cause)) = self.refused.take() {
+            self.tell(now, unix_ms, kind, cause);
+        }
         let event = new_event(unix_ms, kind, cause);
         if let Some(syslog) = &mut self.syslog {
             syslog.send(now, event.kind.severity(), &event.text());
         }
         // The last line of all tells that it is the last; what is missing, itself maybe, stands before it.
-        if matches!(event.kind, EventKind::DaemonStopped { .. }) {
+        if is_last {
             self.tell_refusal(unix_ms);
             let lost = self.syslogs().map(Syslog::take_lost).sum();
             self.tell_dropped(unix_ms, lost);
@@ -67,6 +76,11 @@ impl News {
         self.seq += 1;
         event.seq = self.seq;
         self.log.push(&event);
+    }
+
+    /// Takes in a client that was refused; it is told of when it is time.
+    pub(super) fn refuse(&mut self, peer: Peer, reason: &'static str) {
+        self.refused.add(peer, reason);
     }
 
     fn syslogs(&mut self) -> impl Iterator<Item = &mut Syslog> {
@@ -108,6 +122,9 @@ impl News {
     /// At the end of a turn: what was gathered is written, and what was lost is told.
     pub(super) fn flush(&mut self, now: Mono, unix_ms: u64) {
         self.tell_refusal(unix_ms);
+        if let Some((kind, cause)) = self.refused.take_due(now) {
+            self.tell(now, unix_ms, kind, cause);
+        }
         let messages = self.syslogs().filter_map(Syslog::take_dropped).sum();
         self.tell_dropped(unix_ms, messages);
         if let Some(text) = self.log.flush(now) {
@@ -115,9 +132,10 @@ impl News {
         }
     }
 
-    /// When event lines that wait are tried again.
+    /// When event lines that wait are tried again, or refused clients told of.
     pub(super) fn deadline(&self) -> Option<Mono> {
-        self.log.deadline()
+        let deadlines = [self.log.deadline(), self.refused.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     pub(super) fn reopen(&mut self) -> Result<(), String> {
