@@ -105,7 +105,7 @@ pub const FOLLOW_QUEUE_LEN_MAX: usize = 256 * 1024;
 pub const ACCEPTS_PER_TURN: usize = 32;
 /// Requests of one client carried out in one turn.
 pub const REQUESTS_PER_TURN: usize = 16;
-/// How often refused connections are told of, in milliseconds.
+/// How often refused connections are told of, and that none can be accepted, in milliseconds.
 pub const REFUSED_TOLD_MS: u64 = 60_000;
 /// Output queued for one attached client, in bytes; beyond it the client is shown the screen instead.
 pub const ATTACH_QUEUE_LEN_MAX: usize = 256 * 1024;

@@ -1,6 +1,6 @@
 //! Clients: let in, listened to, answered, and seen off.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use mio::net::UnixStream;
 use mio::{Interest, Token};
@@ -17,7 +17,7 @@ use crate::core::{Input, Ticket};
 use crate::files::reason;
 use crate::limits::{
     ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, CLIENTS_MAX, CLIENTS_PER_UID_MAX, CLIENTS_RESERVED,
-    REQUESTS_PER_TURN,
+    REFUSED_TOLD_MS, REQUESTS_PER_TURN,
 };
 
 use super::attach::End;
@@ -65,12 +65,21 @@ impl Reactor {
                     Some(_) | None if self.spare.take().is_some() => {}
                     Some(_) | None => {
                         self.debts.accept_at = Some(self.now.after(ACCEPT_RETRY_MS));
-                        return;
+                        return self.tell_none_accepted(&error);
                     }
                 },
             }
         }
         self.debts.accept = true;
+    }
+
+    /// Told of once a minute: it is tried ten times a second.
+    fn tell_none_accepted(&mut self, error: &io::Error) {
+        if self.debts.tell_accept_at <= self.now {
+            self.debts.tell_accept_at = self.now.after(REFUSED_TOLD_MS);
+            let text = format!("cannot accept clients: {}", reason(error));
+            self.tell(EventKind::Trouble { text }, Cause::Policy);
+        }
     }
 
     fn let_in(&mut self, mut stream: UnixStream) {

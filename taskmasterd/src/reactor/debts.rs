@@ -28,6 +28,8 @@ pub(super) struct Debts {
     pub(super) accept: bool,
     /// When to try that again, after descriptors ran out: nothing announces them.
     pub(super) accept_at: Option<Mono>,
+    /// When it may be told again that they ran out.
+    pub(super) tell_accept_at: Mono,
     /// The helper's answer to read.
     pub(super) helper: Option<Token>,
 }
