@@ -128,6 +128,10 @@ impl LogWriter {
             self.look_at = now.after(LOG_RETRY_MS);
             self.leave_deleted(now, out);
         }
+        // Of what is emptied nothing is kept, so that it stays until there is something newer.
+        if self.keep == 0 {
+            self.rotate_if_full(now, out);
+        }
         let (taken, problem) = self.attempt(bytes);
         self.written += taken as u64;
         self.lose(bytes.len() - taken);
@@ -135,7 +139,9 @@ impl LogWriter {
             None => self.recover(now, out),
             Some(reason) => self.fail(now, reason, out),
         }
-        self.rotate_if_full(now, out);
+        if self.keep > 0 {
+            self.rotate_if_full(now, out);
+        }
     }
 
     /// The last `n` bytes of the file, at most 64 KiB, and whether there are others before them.

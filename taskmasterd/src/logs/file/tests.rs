@@ -183,7 +183,8 @@ fn no_more_files_are_kept_than_asked_for() {
         }
         let kept = (1..10).filter(|&n| numbered(&path, n).exists()).count();
         assert_eq!(kept, keep as usize);
-        assert_eq!(fs::read(&path).unwrap(), b"");
+        let last: &[u8] = if keep == 0 { b"1009" } else { b"" };
+        assert_eq!(fs::read(&path).unwrap(), last);
         if keep > 0 {
             assert_eq!(
                 fs::read(numbered(&path, keep)).unwrap(),
@@ -235,6 +236,25 @@ fn two_streams_with_one_path_rotate_it_once() {
         bytes.chunks(4).filter(|line| line == b"out\n").count(),
         200 / 4
     );
+}
+
+// The write that filled it was gone with the rest, and an error message at the end was nowhere.
+#[test]
+fn a_file_that_is_emptied_keeps_the_last_that_was_written() {
+    let dir = Dir::new("emptied");
+    let settings = settings(dir.path("log"), Some(10), 0);
+    let mut log = LogWriter::new(&settings, Box::new(OwnFiles));
+    for (bytes, want) in [
+        ("12345", "12345"),
+        ("6789 and more", "123456789 and more"),
+        ("next", "next"),
+        (" and last", "next and last"),
+        ("again", "again"),
+    ] {
+        assert_eq!(put(&mut log, 0, bytes.as_bytes()), []);
+        assert_eq!(fs::read_to_string(dir.path("log")).unwrap(), want);
+    }
+    assert!(!dir.path("log.1").exists());
 }
 
 /// A small file system of its own, gone with the test.
