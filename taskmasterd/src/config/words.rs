@@ -80,6 +80,7 @@ pub(super) fn operator(words: &[Word]) -> Option<&str> {
                 || text.contains("$(")
                 || text.contains('`')
                 || has_variable(text)
+                || is_in_home(text)
                 || (text.len() > 1 && text.ends_with(';'))
         })
 }
@@ -90,6 +91,11 @@ fn has_variable(text: &str) -> bool {
     text.split('$')
         .skip(1)
         .any(|rest| rest.starts_with(is_name))
+}
+
+/// Whether a shell would put a home directory in.
+fn is_in_home(text: &str) -> bool {
+    text == "~" || text.starts_with("~/")
 }
 
 /// `text` as one word of a shell; plain where that is safe.
@@ -144,6 +150,9 @@ mod tests {
         assert_eq!(found("cd /x; ls").as_deref(), Some("/x;"));
         assert_eq!(found("$HOME/x -v").as_deref(), Some("$HOME/x"));
         assert_eq!(found("x --port=${PORT}").as_deref(), Some("--port=${PORT}"));
+        assert_eq!(found("~/bin/x -v").as_deref(), Some("~/bin/x"));
+        assert_eq!(found("ls ~").as_deref(), Some("~"));
+        assert_eq!(found(r#"'~/x' \~ a~/b x~ ~5 --to=~/x"#), None);
         assert_eq!(found(r#"sh -c "a $HOME" '$b' \$c $ a$ $5 $$"#), None);
         assert_eq!(found("sh -c 'a | b'"), None);
         assert_eq!(found("get http://x/?a=1&b=2"), None);

@@ -227,6 +227,10 @@ fn what_is_allowed_but_odd_is_a_warning() {
             "programs: {a: {cmd: '$HOME/x ${Y}'}}".to_owned(),
             ":1:16: a.cmd: $HOME/x is not run by a shell; write sh -c '...'",
         ),
+        (
+            "programs: {a: {cmd: ~/bin/x}}".to_owned(),
+            ":1:16: a.cmd: ~/bin/x is not run by a shell; write sh -c '...'",
+        ),
     ] {
         let warnings = good(&text).warnings;
         assert!(
