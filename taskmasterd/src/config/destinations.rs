@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -86,5 +87,11 @@ fn no_workingdir(program: &Program) -> Option<String> {
 }
 
 fn missing(directory: &Path) -> String {
-    format!("the directory {} is missing; make it", directory.display())
+    let is_for_shell = |name: &[u8]| name.starts_with(b"~") || name.contains(&b'$');
+    let mut names = directory.iter().map(OsStrExt::as_bytes);
+    let advice = match names.any(is_for_shell) {
+        true => "write the whole path, as neither ~ nor $ is expanded",
+        false => "make it",
+    };
+    format!("the directory {} is missing; {advice}", directory.display())
 }

@@ -270,6 +270,8 @@ fn root_is_not_led_astray_by_the_loader() {
     assert!(load(&path, &root).is_ok());
 }
 
+const NOT_EXPANDED: &str = "write the whole path, as neither ~ nor $ is expanded";
+
 // A text can be right and its logs impossible; that is seen by a look, and nothing is made by looking.
 #[test]
 fn logs_that_cannot_be_written_are_warned_of() {
@@ -290,6 +292,10 @@ fn logs_that_cannot_be_written_are_warned_of() {
         (
             "none/x",
             &format!("the directory {dir}/none is missing; make it"),
+        ),
+        (
+            "~/x",
+            &format!("the directory {dir}/~ is missing; {NOT_EXPANDED}"),
         ),
         ("file/x", "what it is in is no directory; name another path"),
     ] {
@@ -320,9 +326,18 @@ fn a_directory_to_start_in_that_is_none_is_warned_of() {
     files.write("file", "");
     fs::create_dir(files.0.join("there")).expect("a directory can be made");
     std::os::unix::fs::symlink("there", files.0.join("link")).expect("a link can be made");
-    let said = |path: &str| obstacles(&good(&web(&format!("workingdir: {path}"))));
+    let said = |path: &str| obstacles(&good(&web(&format!("workingdir: '{path}'"))));
     for (name, what) in [
         ("none", "the directory {} is missing; make it"),
+        ("a~b", "the directory {} is missing; make it"),
+        (
+            "~joe/$X",
+            &format!("the directory {{}} is missing; {NOT_EXPANDED}"),
+        ),
+        (
+            "${HOME}/x",
+            &format!("the directory {{}} is missing; {NOT_EXPANDED}"),
+        ),
         ("file", "{} is no directory; name another"),
         ("file/x", "{} is no directory; name another"),
     ] {
