@@ -274,7 +274,8 @@ fn glob_matches(glob: &[u8], text: &[u8]) -> bool {
     glob[g..].iter().all(|&c| c == b'*')
 }
 
-/// The candidate most like `wrong`, for "did you mean": at most a third of its letters differ, and one does not.
+/// The candidate most like `wrong`, for "did you mean". One letter may differ and one more for every four, in the
+/// longer of the two, but not all.
 pub fn did_you_mean<'a>(
     wrong: &str,
     candidates: impl IntoIterator<Item = &'a str>,
