@@ -10,7 +10,9 @@
 //! 2. [`core`] is the supervisor. `process` has the state table, `rows` a function for each of its rows, `policy`
 //!    what follows a death; `supervisor` is the set of all processes, with `commands`, `reload` and `shutdown`;
 //!    `waiters` holds the answers that are not due yet, `order` whose turn it is. Facts come in as
-//!    [`core::Input`]s with the time, wishes go out as [`core::Effect`]s.
+//!    [`core::Input`]s with the time, wishes go out as [`core::Effect`]s. It was meant to have 1,200 lines and has
+//!    2,000, without comments: one process is a third of them, the rest is what concerns many at once, as the plan
+//!    of a reload, answers that wait for several, the selection of names, and the order of a shutdown.
 //! 3. [`reactor`] is the shell around it: one thread, one poll. Its turn is a page; `perform` makes wishes into
 //!    deeds, `reap` buries the dead, `output` reads what processes write and `outlets` puts it where it belongs,
 //!    `clients` serves the control socket, `reload` has the configuration read by a helper. At the terminals of
