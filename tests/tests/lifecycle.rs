@@ -338,6 +338,18 @@ fn starttime_zero_is_running_at_once_and_respawns_are_held_back() {
         assert!(ms_between(&pair[0], &pair[1]) >= 249, "{starts:?}");
     }
     assert_ne!(daemon.status("p").state, State::Fatal);
+    assert_eq!(only(&daemon.rpc().restart(&["p"])), Verdict::Started);
+}
+
+// It is RUNNING before its exec has succeeded or failed, but whoever waits for it hears which.
+#[test]
+fn with_starttime_zero_a_start_is_answered_when_the_exec_is_over() {
+    let program = |cmd| json!({"cmd": cmd, "starttime": 0, "autostart": false});
+    let programs = json!({"p": program("/nonexistent/program"), "q": program("cat")});
+    let daemon = Daemon::start(Sandbox::new(), programs);
+    let said = daemon.ctl().run(&["start", "p", "q"]);
+    assert_eq!(said.out, "p: ERROR (no such file)\nq: started\n");
+    assert_eq!(said.code, Some(1));
 }
 
 #[test]

@@ -77,6 +77,8 @@ pub enum Input {
         pid: Pid,
         failure: Failure,
     },
+    /// The exec of the new process is over: it has become its program, unless it was said to have failed.
+    Executed { id: ProcessId, pid: Pid },
     /// Answer to [`Effect::Signal`]: it was sent, or the kernel refused to, with its reason.
     Signalled {
         id: ProcessId,

@@ -117,6 +117,17 @@ pub(super) enum Fate {
     Remove,
 }
 
+/// How the present incarnation fares with becoming its program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Exec {
+    /// Not known yet.
+    Underway,
+    /// It is its program, or has stayed up for long enough to be taken for it.
+    Done,
+    /// Why it never became it; its death follows.
+    Failed(Failure),
+}
+
 /// The columns of the table.
 #[derive(Clone, Debug)]
 pub(super) enum Happening {
@@ -168,8 +179,7 @@ pub struct Process {
     pub ended: Option<Mono>,
     /// How it ended.
     pub exit: Option<Exit>,
-    /// Why the present incarnation never became its program; its death follows.
-    pub(super) exec_failure: Option<Failure>,
+    pub(super) exec: Exec,
     /// The latest restarts, as many as `restart_limit` asks about.
     pub(super) restarts: VecDeque<Mono>,
     /// Restarts since it was last started by hand or by a reload, for `on-failure:N`.
@@ -193,7 +203,7 @@ impl Process {
             failure: None,
             ended: None,
             exit: None,
-            exec_failure: None,
+            exec: Exec::Underway,
             restarts: VecDeque::new(),
             restarts_by_policy: 0,
         }
@@ -211,7 +221,12 @@ impl Process {
 
     /// Whether the present incarnation has failed to become its program; its death follows.
     pub fn never_ran(&self) -> bool {
-        self.exec_failure.is_some()
+        matches!(self.exec, Exec::Failed(_))
+    }
+
+    /// Whether the present incarnation is its program, as far as is known.
+    pub(super) fn has_begun(&self) -> bool {
+        self.exec == Exec::Done
     }
 
     /// When it was started, while it is alive.
@@ -238,7 +253,7 @@ impl Process {
         match self.state {
             State::Queued { at } => Some(at),
             // What never became its program will not be trusted, however late its death is noticed.
-            State::Starting { trusted_at, .. } => self.exec_failure.is_none().then_some(trusted_at),
+            State::Starting { trusted_at, .. } => (!self.never_ran()).then_some(trusted_at),
             State::Backoff { retry_at } => Some(retry_at),
             State::Stopping { kill_at, .. } => Some(kill_at),
             State::Exited { again_at } => again_at,
@@ -277,7 +292,22 @@ impl Process {
 
     /// Notes that the present incarnation never became its program.
     pub(super) fn exec_failed(&mut self, failure: Failure) {
-        self.exec_failure = Some(failure);
+        self.exec = Exec::Failed(failure);
+    }
+
+    /// Notes that its exec is over: it has become its program where nobody said otherwise.
+    pub(super) fn executed(&mut self) {
+        if self.exec == Exec::Underway {
+            self.exec = Exec::Done;
+        }
+    }
+
+    /// Why it never became its program, where it did not.
+    pub(super) fn take_exec_failure(&mut self) -> Option<Failure> {
+        match std::mem::replace(&mut self.exec, Exec::Done) {
+            Exec::Failed(failure) => Some(failure),
+            Exec::Underway | Exec::Done => None,
+        }
     }
 
     /// Forgets past failures, as somebody new has decided that it is to run.

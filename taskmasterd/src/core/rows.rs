@@ -3,7 +3,7 @@
 use shared::event::EventKind;
 
 use super::policy::too_quick;
-use super::process::{Context, Happening, Process, Rest, SIGKILL, State, Then};
+use super::process::{Context, Exec, Happening, Process, Rest, SIGKILL, State, Then};
 use super::{Aim, Effect, Mono, Pid};
 use crate::limits::RESOURCE_RETRY_MS;
 
@@ -102,17 +102,16 @@ impl Process {
             Happening::Stop => self.ask_to_end(pid, since, Then::Stay, ctx),
             Happening::Restart => self.ask_to_end(pid, since, Then::Respawn, ctx),
             // It had stayed up for long enough, only its deadline was not looked at yet.
-            Happening::Exited(exit) if trusted_at <= ctx.now && self.exec_failure.is_none() => {
+            Happening::Exited(exit) if trusted_at <= ctx.now && !self.never_ran() => {
                 self.state = self.trust(pid, since, ctx);
                 self.from_running(Happening::Exited(exit), ctx)
             }
-            Happening::Exited(exit) if ctx.leaving && self.exec_failure.is_none() => {
+            Happening::Exited(exit) if ctx.leaving && !self.never_ran() => {
                 self.end(pid, since, exit, ctx)
             }
             Happening::Exited(exit) => {
                 let failure = self
-                    .exec_failure
-                    .take()
+                    .take_exec_failure()
                     .unwrap_or_else(|| too_quick(exit, ctx.now.since(since)));
                 self.fail(failure, ctx)
             }
@@ -132,7 +131,7 @@ impl Process {
             Happening::Stop => self.ask_to_end(pid, since, Then::Stay, ctx),
             Happening::Restart => self.ask_to_end(pid, since, Then::Respawn, ctx),
             // With starttime 0 it counts as running before the exec has failed; it never ran all the same.
-            Happening::Exited(exit) => match self.exec_failure.take() {
+            Happening::Exited(exit) => match self.take_exec_failure() {
                 Some(failure) => self.fail(failure, ctx),
                 None => self.end(pid, since, exit, ctx),
             },
@@ -232,7 +231,7 @@ impl Process {
 
     fn spawn(&mut self, ctx: &mut Context<'_>) -> State {
         self.starts += 1;
-        self.exec_failure = None;
+        self.exec = Exec::Underway;
         ctx.out.push(Effect::Spawn { id: ctx.id });
         State::Spawning
     }
@@ -241,6 +240,7 @@ impl Process {
         // With starttime 0 the exec may still fail; what failed before is forgotten when it has not.
         if self.spec.starttime_ms > 0 {
             self.failures = 0;
+            self.exec = Exec::Done;
         }
         self.failure = None;
         let after_ms = self.spec.starttime_ms;

@@ -59,10 +59,9 @@ impl Supervisor {
                 self.step(now, id, Happening::SpawnFailed(failure), &policy, out)
             }
             Input::ExecFailed { id, pid, failure } => {
-                if self.has_pid(id, pid) {
-                    self.touch(id, out, |process, _| process.exec_failed(failure));
-                }
+                self.heard_of_exec(id, pid, out, |process| process.exec_failed(failure));
             }
+            Input::Executed { id, pid } => self.heard_of_exec(id, pid, out, Process::executed),
             Input::Signalled {
                 id,
                 pid,
@@ -72,6 +71,8 @@ impl Supervisor {
             } => self.signalled((id, pid), signal, cause, refused, out),
             Input::Exited { id, pid, exit } => {
                 if self.has_pid(id, pid) {
+                    // Whoever waits for what ran and has ended hears that it ran.
+                    self.heard_of_exec(id, pid, out, Process::executed);
                     self.step(now, id, Happening::Exited(exit), &policy, out);
                 }
             }
@@ -119,6 +120,19 @@ impl Supervisor {
     fn has_pid(&self, id: ProcessId, pid: Pid) -> bool {
         let process = self.processes.get(&id);
         process.is_some_and(|process| process.pid() == Some(pid))
+    }
+
+    /// Notes how the exec of the present incarnation went; that of one before is of no interest.
+    fn heard_of_exec(
+        &mut self,
+        id: ProcessId,
+        pid: Pid,
+        out: &mut Vec<Effect>,
+        note: impl FnOnce(&mut Process),
+    ) {
+        if self.has_pid(id, pid) {
+            self.touch(id, out, |process, _| note(process));
+        }
     }
 
     /// Whether a shutdown is under way.

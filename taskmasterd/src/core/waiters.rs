@@ -19,7 +19,7 @@ const EISDIR: i32 = 21;
 /// What a command wants of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Goal {
-    /// It is RUNNING, or a start has failed.
+    /// It is RUNNING and has become its program, or a start has failed.
     Up,
     /// It is down.
     Down,
@@ -241,19 +241,16 @@ type Decision = Option<(Verdict, Option<String>)>;
 
 /// What the state of a process means for who wants `goal` of it.
 fn verdict(goal: Goal, process: Option<&Process>) -> Decision {
-    let Some(process) = process else {
-        return Some((
-            if goal == Goal::Up {
-                Verdict::Superseded
-            } else {
-                Verdict::Stopped
-            },
-            None,
-        ));
-    };
     let plain = |verdict| Some((verdict, None));
+    let Some(process) = process else {
+        return plain(if goal == Goal::Up {
+            Verdict::Superseded
+        } else {
+            Verdict::Stopped
+        });
+    };
     match (goal, &process.state) {
-        (Goal::Up, State::Running { .. }) => plain(Verdict::Started),
+        (Goal::Up, State::Running { .. }) if process.has_begun() => plain(Verdict::Started),
         (Goal::Up, State::Backoff { .. } | State::Exited { .. } | State::Fatal) => {
             Some(why_not_up(process))
         }
@@ -269,6 +266,8 @@ fn verdict(goal: Goal, process: Option<&Process>) -> Decision {
             State::Queued { .. }
             | State::Spawning
             | State::Starting { .. }
+            // With starttime 0, before its exec has succeeded or its death has followed.
+            | State::Running { .. }
             | State::Stopping {
                 then: Then::Respawn,
                 ..

@@ -154,6 +154,10 @@ impl Reactor {
             becoming: exec_status,
         };
         let exec_status = self.sources.add_fd(&status_fd, source).ok();
+        if exec_status.is_none() {
+            // Nothing more will be heard of its exec.
+            self.inbox.push_back(Input::Executed { id, pid });
+        }
         self.children.insert(
             pid.0,
             Incarnation {

@@ -140,6 +140,7 @@ impl Reactor {
                     if let Some(incarnation) = self.children.get_mut(&pid) {
                         incarnation.exec_status = None;
                         let id = incarnation.id;
+                        self.inbox.push_back(Input::Executed { id, pid: Pid(pid) });
                         self.readmit(id);
                     }
                 }

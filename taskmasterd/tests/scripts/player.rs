@@ -10,6 +10,7 @@
 //! | `gone client=2` | the client goes away |
 //! | `exit NAME code=1`, `exit NAME signal=SEGV` | the process ends |
 //! | `exec-fails NAME ENOENT` | it could not become its program; its end must be ordered too; `stage=chdir` |
+//! | `exec-done NAME` | it has become its program: what a start waits for with starttime 0 |
 //! | `spawn-fails NAME EAGAIN` | the next time it is spawned, that fails |
 //! | `signal-fails NAME EPERM` | the next signal that somebody sends it by command is refused |
 //! | `wait 2s`, `at 2s` | time passes; what is due on the way happens at its exact time |
@@ -112,6 +113,11 @@ impl Player {
             }
             "exit" => self.exit(words)?,
             "exec-fails" => self.exec_fails(words)?,
+            "exec-done" => {
+                let (id, process) = self.process(words.first().ok_or("whose exec?")?)?;
+                let pid = process.pid().ok_or("it does not run")?;
+                self.tell(Input::Executed { id, pid })?;
+            }
             "spawn-fails" => {
                 let [name, errno] = words else {
                     return Err("spawn-fails NAME ERRNO".into());

@@ -274,7 +274,7 @@ fn moved(
             let never_ran = os
                 .children
                 .get(&pid)
-                .is_some_and(|child| child.exec_failure_told);
+                .is_some_and(|child| child.exec_told && child.exec_failure.is_some());
             hold(!never_ran, || {
                 format!("S9: {} never became its program", process.name)
             })?;

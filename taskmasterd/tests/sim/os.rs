@@ -29,8 +29,15 @@ pub(crate) struct Child {
     pub(crate) death_told: bool,
     /// Why it could not become its program.
     pub(crate) exec_failure: Option<Failure>,
-    /// Whether the daemon has read of it.
-    pub(crate) exec_failure_told: bool,
+    /// Whether the daemon has read how its exec went.
+    pub(crate) exec_told: bool,
+}
+
+impl Child {
+    /// Whether it is its program, and the daemon does not know yet.
+    fn has_begun(&self) -> bool {
+        self.exec_failure.is_none() && !self.exec_told && !self.dead
+    }
 }
 
 #[derive(Default)]
@@ -66,7 +73,7 @@ impl Os {
             dead: false,
             death_told: false,
             exec_failure: None,
-            exec_failure_told: false,
+            exec_told: false,
         };
         if !self.calm {
             make_difficult(&mut child, now, starttime_ms, rng);
@@ -130,7 +137,9 @@ impl Os {
     pub(crate) fn next(&self) -> Option<Mono> {
         let alive = self.children.values().filter(|child| !child.dead);
         let deaths = alive.map(|child| child.dies_at).filter(|&at| at != NEVER);
-        deaths.chain(self.notice_at).min()
+        let executed = self.children.values().filter(|child| child.has_begun());
+        let executed = executed.map(|child| child.born);
+        deaths.chain(executed).chain(self.notice_at).min()
     }
 
     /// All that are dead and not reaped: one SIGCHLD for however many.
@@ -141,13 +150,17 @@ impl Os {
             .collect()
     }
 
-    /// Failures of exec that the daemon can read of now.
-    pub(crate) fn take_exec_failures(&mut self) -> Vec<(Pid, ProcessId, Failure)> {
+    /// What the daemon can read now of how exec went. Of one that is dead it may never read that it went well.
+    pub(crate) fn take_exec_news(
+        &mut self,
+        rng: &mut Rng,
+    ) -> Vec<(Pid, ProcessId, Option<Failure>)> {
         let mut found = Vec::new();
         for (&pid, child) in &mut self.children {
-            if let (Some(failure), false) = (&child.exec_failure, child.exec_failure_told) {
-                child.exec_failure_told = true;
-                found.push((pid, child.owner, failure.clone()));
+            let lost = child.dead && child.exec_failure.is_none() && rng.percent(50);
+            if !child.exec_told && !lost {
+                child.exec_told = true;
+                found.push((pid, child.owner, child.exec_failure.clone()));
             }
         }
         found

@@ -1,5 +1,6 @@
-//! What must be true when everything has come to rest, and when the daemon leaves.
+//! What must be true when everything has come to rest, when the daemon leaves, and when it answers.
 
+use shared::api::{Outcomes, Verdict};
 use taskmasterd::core::{State, Supervisor, Then};
 
 use crate::check::{Books, Check, hold};
@@ -58,6 +59,24 @@ pub(crate) fn left(left: usize, os: &Os) -> Check {
             "S17: {left} were left, they said, and it is {}",
             os.left().count()
         )
+    })
+}
+
+/// What is answered as started has become its program, also where it is RUNNING at once. Of several processes the
+/// first may have gone on since.
+pub(crate) fn started(outcomes: &Outcomes, core: &Supervisor, os: &Os) -> Check {
+    let [outcome] = &outcomes.results[..] else {
+        return Ok(());
+    };
+    let mut processes = core.processes().map(|(_, process)| process);
+    let process = processes.find(|process| process.shown() == outcome.name);
+    let (Verdict::Started, Some(process)) = (outcome.result, process) else {
+        return Ok(());
+    };
+    let child = process.pid().and_then(|pid| os.children.get(&pid));
+    let failed = child.is_some_and(|child| child.exec_failure.is_some());
+    hold(!failed || process.spec.starttime_ms > 0, || {
+        format!("S9: {} is no program and was started", process.name)
     })
 }
 

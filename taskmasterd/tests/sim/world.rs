@@ -127,14 +127,14 @@ impl World {
         }
     }
 
-    /// What a turn of the reactor takes in: exec failures, deaths, deadlines.
+    /// What a turn of the reactor takes in: how exec went, deaths, deadlines.
     fn take_in(&mut self) -> Check {
         self.os.advance(self.now, &mut self.rng);
         if self.rng.percent(50) {
-            self.tell_exec_failures()?;
+            self.tell_exec_news()?;
         }
         if self.os.notice_at.is_some_and(|at| at <= self.now) {
-            self.tell_exec_failures()?;
+            self.tell_exec_news()?;
             let mut dead = self.os.take_dead();
             while !dead.is_empty() {
                 let next = self.rng.below(dead.len() as u64) as usize;
@@ -158,9 +158,13 @@ impl World {
         Err(format!("S20: {most} timeouts, and still one is due"))
     }
 
-    fn tell_exec_failures(&mut self) -> Check {
-        for (pid, id, failure) in self.os.take_exec_failures() {
-            self.tell(Input::ExecFailed { id, pid, failure })?;
+    /// As the reactor reads it: the failure, where there is one, and the end.
+    fn tell_exec_news(&mut self) -> Check {
+        for (pid, id, failure) in self.os.take_exec_news(&mut self.rng) {
+            if let Some(failure) = failure {
+                self.tell(Input::ExecFailed { id, pid, failure })?;
+            }
+            self.tell(Input::Executed { id, pid })?;
         }
         Ok(())
     }
@@ -320,8 +324,10 @@ impl World {
                 if !self.waiting.remove(&ticket) {
                     return Err(format!("S18: an answer to {ticket:?}, who does not wait"));
                 }
-                if let Answer::Down(done) = answer {
-                    rest::left(done.left, &self.os)?;
+                match answer {
+                    Answer::Down(done) => rest::left(done.left, &self.os)?,
+                    Answer::Outcomes(outcomes) => rest::started(&outcomes, &self.core, &self.os)?,
+                    Answer::Reloaded(_) | Answer::ShuttingDown => {}
                 }
             }
             Effect::Leave if self.left => return Err("S17: the daemon leaves twice".into()),
