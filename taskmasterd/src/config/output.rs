@@ -73,9 +73,7 @@ fn refuse_word(text: &str, stream: &str) -> values::Parsed<()> {
         "stdout" | "stderr" => "write stderr: stdout to have both in one place".into(),
         _ => return Ok(()),
     };
-    Err(format!(
-        "\"{text}\" is no file; {advice}, or write ./{text} for a file of that name"
-    ))
+    Err(values::no_file(text, &advice))
 }
 
 fn read_map(keys: &mut Keys<'_>, key: &str, node: &Node) -> Output {

@@ -137,9 +137,7 @@ fn event_log(node: &Node, cwd: &Path) -> values::Parsed<PathBuf> {
         "syslog" => "write syslog: true for syslog",
         _ => return values::path(node, cwd),
     };
-    Err(format!(
-        "\"{text}\" is no file; {advice}, or write ./{text} for a file of that name"
-    ))
+    Err(values::no_file(text, advice))
 }
 
 fn facility(node: &Node) -> values::Parsed<String> {

@@ -150,6 +150,11 @@ pub(super) fn path(node: &Node, base: &Path) -> Parsed<PathBuf> {
     Ok(base.join(path))
 }
 
+/// What is said of a word that stands for a place, where a path is wanted; `advice` is what to write instead.
+pub(super) fn no_file(word: &str, advice: &str) -> String {
+    format!("\"{word}\" is no file; {advice}, or write ./{word} for a file of that name")
+}
+
 /// `host:port`, an IPv6 address in brackets.
 pub(super) fn address(node: &Node) -> Parsed<String> {
     let text = node.text().unwrap_or_default();
