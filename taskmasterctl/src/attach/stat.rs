@@ -35,19 +35,17 @@ impl Stat {
 /// our session it is our own.
 pub(super) fn group_of_shell() -> Pid {
     let (own, session) = (getpgrp(), getsid(None));
-    let mut ancestor = getppid();
-    while getsid(Some(ancestor)) == session
-        && let Ok(group) = getpgid(Some(ancestor))
-    {
-        if group != own {
-            return group;
-        }
-        match Stat::of(&ancestor.to_string()) {
-            Some(stat) => ancestor = stat.parent,
-            None => return own,
-        }
-    }
-    own
+    let in_session = |ancestor: &Pid| getsid(Some(*ancestor)) == session;
+    let mut groups = ancestors()
+        .take_while(in_session)
+        .map_while(|ancestor| getpgid(Some(ancestor)).ok());
+    groups.find(|&group| group != own).unwrap_or(own)
+}
+
+/// Who started us, who started him, and so on.
+fn ancestors() -> impl Iterator<Item = Pid> {
+    let parent = |process: &Pid| Stat::of(&process.to_string()).map(|stat| stat.parent);
+    std::iter::successors(Some(getppid()), parent)
 }
 
 /// Whether we sit at a terminal.
@@ -62,8 +60,7 @@ pub(super) fn sits_with_us(pid: i32) -> bool {
 }
 
 fn has_started_us(pid: i32) -> bool {
-    let parent = |process: &Pid| Stat::of(&process.to_string()).map(|stat| stat.parent);
-    std::iter::successors(Some(getppid()), parent).any(|ancestor| ancestor.as_raw() == pid)
+    ancestors().any(|ancestor| ancestor.as_raw() == pid)
 }
 
 fn terminal_of(process: &str) -> i32 {
