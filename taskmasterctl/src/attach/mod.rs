@@ -64,10 +64,10 @@ detached by somebody else 1, when the daemon is gone 7.
 Where the input is no terminal it is typed as it is, and its end detaches as soon
 as the daemon has taken all of it; output that came until then is printed. To wait
 for an answer, or with --once for the end of the process, leave the input open. A
-process that does not run is waited for. A terminal that is painted on and not typed on
-is asked nothing. Where the output is no terminal it gets the bytes that come, and
-nothing of what was on the screen, unless --history asks for it. The process's
-terminal then keeps the size it has.
+process that does not run is waited for. A terminal that is painted on and not
+typed on is asked nothing. Where the output is no terminal it gets the bytes that
+come, and nothing of what was on the screen, unless --history asks for it. The
+process's terminal then keeps the size it has.
 
 With --filter full-screen programs are right on arrival only: what moves the cursor
 to another line does not pass.

@@ -131,8 +131,9 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
         live.map_or_else(Snapshot::default, |live| live.plain_snapshot(history_lines))
     }
 
-    /// A snapshot, for a terminal of so many rows (0 if nobody knows), of at most [`SNAPSHOT_COLOURS_LEN_MAX`] bytes of colours and
-    /// attributes: a screen that has more, which no text has, is shown without any, and without what came before it.
+    /// A snapshot, for a terminal of so many rows (0 if nobody knows), of at most [`SNAPSHOT_COLOURS_LEN_MAX`] bytes of
+    /// colours and attributes: a screen that has more, which no text has, is shown without any, and without what came
+    /// before it.
     pub fn bounded_snapshot(&mut self, history_lines: usize, rows: u16) -> Snapshot {
         let rows = match rows {
             0 => self.size.rows(),
