@@ -2,8 +2,9 @@
 
 use shared::event::EventKind;
 use shared::state::Exit;
+use shared::text::count;
 
-use super::process::{Context, Process, State};
+use super::process::{Context, Process, Rest, State};
 use super::{Failure, Mono, Pid};
 use crate::config::model::Autorestart;
 use crate::limits::{RESOURCE_RETRY_MS, RESPAWN_FLOOR_MS};
@@ -88,13 +89,43 @@ impl Process {
         }
     }
 
-    /// Other rules hold while it waits to start again: what they do not want does not come.
-    pub(super) fn reconsider(&mut self) {
-        let waits = matches!(self.state, State::Exited { again_at: Some(_) });
-        let expected = self.exit.is_some_and(|exit| self.expects(exit));
-        if waits && !self.restarts_after(expected) {
-            self.state = State::Exited { again_at: None };
+    /// Other rules hold while it waits to start: what they do not want does not come, and nothing comes later, or
+    /// sooner, than they say.
+    pub(super) fn reconsider(&mut self, now: Mono) {
+        match &mut self.state {
+            State::Starting {
+                since, trusted_at, ..
+            } => *trusted_at = since.after(self.spec.starttime_ms),
+            // Brought by a reload, and still waiting for what that one removed.
+            State::Queued { at } if *at > now && !self.spec.autostart => {
+                self.state = State::Stopped(Rest::NotStarted);
+            }
+            State::Exited { again_at: Some(_) } => {
+                let expected = self.exit.is_some_and(|exit| self.expects(exit));
+                let wanted = self.restarts_after(expected);
+                let again_at = self.ended.map(|ended| ended.after(self.least_delay_ms()));
+                self.state = State::Exited {
+                    again_at: again_at.filter(|_| wanted),
+                };
+            }
+            State::Stopped(_)
+            | State::Queued { .. }
+            | State::Spawning
+            | State::Running { .. }
+            | State::Backoff { .. }
+            | State::Stopping { .. }
+            | State::Exited { again_at: None }
+            | State::Fatal => {}
         }
+    }
+
+    /// How long after its end it starts again at the earliest.
+    fn least_delay_ms(&self) -> u64 {
+        let floor = match self.spec.starttime_ms {
+            0 => RESPAWN_FLOOR_MS,
+            _ => 0,
+        };
+        floor.max(self.spec.restart_delay_ms)
     }
 
     fn expects(&self, exit: Exit) -> bool {
@@ -118,7 +149,8 @@ impl Process {
         if let Autorestart::OnFailure(most) = self.spec.autorestart {
             if self.restarts_by_policy >= most {
                 return Err(format!(
-                    "it failed again after {most} restarts (autorestart: on-failure:{most})"
+                    "it failed again after {} (autorestart: on-failure:{most})",
+                    count(u64::from(most), "restart", "restarts")
                 ));
             }
             self.restarts_by_policy += 1;
@@ -129,8 +161,8 @@ impl Process {
             if self.restarts.len() as u64 >= u64::from(limit.burst) {
                 let within = shared::text::duration(limit.interval_ms);
                 return Err(format!(
-                    "more than {} restarts within {within} (restart_limit)",
-                    limit.burst
+                    "more than {} within {within} (restart_limit)",
+                    count(u64::from(limit.burst), "restart", "restarts")
                 ));
             }
             self.restarts.push_back(now);

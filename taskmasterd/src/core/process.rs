@@ -8,15 +8,16 @@
 //! | Stopped Fatal | Queued | - | Queued | never | never | never | never |
 //! | Exited | Queued | Stopped, if a restart was due | Queued | never | never | never | spawn, if due |
 //! | Queued | - | Stopped | - | never | never | never | spawn |
-//! | Spawning | never | never | never | Starting (Running if starttime 0) | Backoff or Fatal | never | never |
-//! | Starting | - | signal, Stopping | Stopping, then Queued | never | never | Backoff or Fatal | Running |
+//! | Spawning | never | never | never | Starting | Backoff or Fatal | never | never |
+//! | Starting | - | signal, Stopping | Stopping, then Queued | never | never | Backoff or Fatal | Running, once its exec is done |
 //! | Running | - | signal, Stopping | Stopping, then Queued | never | never | Exited or Fatal | never |
 //! | Backoff | Queued | Stopped | Queued | never | never | never | spawn |
 //! | Stopping | then := Respawn | then := Stay | then := Respawn | never | never | Stopped or Queued | SIGKILL, again every stoptime |
 //!
 //! Queued is Starting in waiting: its deadline is at once, and the supervisor carries out a few deadlines at a
-//! time, so that a thousand starts do not keep a client waiting. An exit that is to be followed by a restart
-//! is Exited with a deadline, at once or later.
+//! time, so that a thousand starts do not keep a client waiting. Starting has its deadline from when the exec is
+//! known to be done; what is not its program yet is never Running, with a starttime of 0 neither. An exit that is to
+//! be followed by a restart is Exited with a deadline, at once or later.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ pub enum State {
     },
     /// The reactor was asked for a process; its answer comes before anything else.
     Spawning,
-    /// Alive, for less than `starttime`.
+    /// Alive, for less than `starttime` or not its program yet.
     Starting {
         /// Its pid.
         pid: Pid,
@@ -52,7 +53,7 @@ pub enum State {
         /// When it will have stayed up for long enough.
         trusted_at: Mono,
     },
-    /// Alive, for long enough.
+    /// Its program, and alive for long enough.
     Running {
         /// Its pid.
         pid: Pid,
@@ -122,7 +123,7 @@ pub(super) enum Fate {
 pub(super) enum Exec {
     /// Not known yet.
     Underway,
-    /// It is its program, or has stayed up for long enough to be taken for it.
+    /// It is its program.
     Done,
     /// Why it never became it; its death follows.
     Failed(Failure),
@@ -224,11 +225,6 @@ impl Process {
         matches!(self.exec, Exec::Failed(_))
     }
 
-    /// Whether the present incarnation is its program, as far as is known.
-    pub(super) fn has_begun(&self) -> bool {
-        self.exec == Exec::Done
-    }
-
     /// When it was started, while it is alive.
     pub fn since(&self) -> Option<Mono> {
         self.alive().map(|(_, since)| since)
@@ -252,8 +248,8 @@ impl Process {
     pub fn deadline(&self) -> Option<Mono> {
         match self.state {
             State::Queued { at } => Some(at),
-            // What never became its program will not be trusted, however late its death is noticed.
-            State::Starting { trusted_at, .. } => (!self.never_ran()).then_some(trusted_at),
+            // What is not its program will not be trusted, however long that takes.
+            State::Starting { trusted_at, .. } => (self.exec == Exec::Done).then_some(trusted_at),
             State::Backoff { retry_at } => Some(retry_at),
             State::Stopping { kill_at, .. } => Some(kill_at),
             State::Exited { again_at } => again_at,

@@ -1,8 +1,9 @@
 //! A new configuration comes into force: what is the same is not touched.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use shared::api::{Change, Plan};
+use shared::api::{Change, Plan, ProgramChange};
 use shared::event::{Cause, EventKind};
 use shared::name::ProcessName;
 
@@ -57,7 +58,7 @@ impl Supervisor {
             let programs = plan
                 .programs
                 .iter()
-                .filter(|program| program.change == change);
+                .filter(|program| self.comes_to(program) == change);
             programs.map(|program| program.program.clone()).collect()
         };
         let kind = EventKind::Reloaded {
@@ -91,6 +92,20 @@ impl Supervisor {
         let processes = &self.processes;
         self.waiters
             .add(ticket, pending, |id| processes.get(&id), out);
+    }
+
+    /// What a change of the plan comes to: where nothing lives and nothing starts, nothing is restarted.
+    fn comes_to(&self, planned: &ProgramChange) -> Change {
+        let copies = self.ids.get(&*planned.program).into_iter();
+        let mut processes = copies
+            .flat_map(BTreeMap::values)
+            .filter_map(|id| self.processes.get(id));
+        let at_rest = planned.starts.is_empty() && processes.all(|process| process.pid().is_none());
+        if planned.change == Change::Restarted && at_rest {
+            Change::Changed
+        } else {
+            planned.change
+        }
     }
 
     /// Notes who is on the way out: a program that a reload adds waits for what it removes, which may be itself by
@@ -232,22 +247,20 @@ impl Supervisor {
             (Fate::Replace(_), _, _) | (Fate::Keep, true, true) => {
                 process.fate = Fate::Replace(Arc::clone(spec))
             }
-            (Fate::Keep, _, false) => self.change_live(id, spec, out),
+            (Fate::Keep, _, false) => self.change_live(now, id, spec, out),
         }
     }
 
     /// Keys that take effect without a restart.
-    fn change_live(&mut self, id: ProcessId, spec: &Arc<Program>, out: &mut Vec<Effect>) {
+    fn change_live(
+        &mut self,
+        now: Mono,
+        id: ProcessId,
+        spec: &Arc<Program>,
+        out: &mut Vec<Effect>,
+    ) {
         self.exchange(id, Arc::clone(spec), out);
-        self.touch(id, out, |process, _| {
-            if let State::Starting {
-                since, trusted_at, ..
-            } = &mut process.state
-            {
-                *trusted_at = since.after(process.spec.starttime_ms);
-            }
-            process.reconsider();
-        });
+        self.touch(id, out, |process, _| process.reconsider(now));
     }
 
     /// A process without a pid.
@@ -262,7 +275,7 @@ impl Supervisor {
             return;
         };
         let start = process.starts_anew(spec);
-        self.change_live(id, spec, out);
+        self.change_live(now, id, spec, out);
         if start {
             self.step(now, id, Happening::Start, &Cause::Policy, out);
         }

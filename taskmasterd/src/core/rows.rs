@@ -70,13 +70,10 @@ impl Process {
                     process: self.shown(),
                     pid: pid.0,
                 });
-                match self.spec.starttime_ms {
-                    0 => self.trust(pid, ctx.now, ctx),
-                    ms => State::Starting {
-                        pid,
-                        since: ctx.now,
-                        trusted_at: ctx.now.after(ms),
-                    },
+                State::Starting {
+                    pid,
+                    since: ctx.now,
+                    trusted_at: ctx.now.after(self.spec.starttime_ms),
                 }
             }
             Happening::SpawnFailed(failure) => self.fail(failure, ctx),
@@ -101,11 +98,6 @@ impl Process {
             Happening::Start => self.state.clone(),
             Happening::Stop => self.ask_to_end(pid, since, Then::Stay, ctx),
             Happening::Restart => self.ask_to_end(pid, since, Then::Respawn, ctx),
-            // It had stayed up for long enough, only its deadline was not looked at yet.
-            Happening::Exited(exit) if trusted_at <= ctx.now && !self.never_ran() => {
-                self.state = self.trust(pid, since, ctx);
-                self.from_running(Happening::Exited(exit), ctx)
-            }
             Happening::Exited(exit) if ctx.leaving && !self.never_ran() => {
                 self.end(pid, since, exit, ctx)
             }
@@ -130,11 +122,7 @@ impl Process {
             Happening::Start => self.state.clone(),
             Happening::Stop => self.ask_to_end(pid, since, Then::Stay, ctx),
             Happening::Restart => self.ask_to_end(pid, since, Then::Respawn, ctx),
-            // With starttime 0 it counts as running before the exec has failed; it never ran all the same.
-            Happening::Exited(exit) => match self.take_exec_failure() {
-                Some(failure) => self.fail(failure, ctx),
-                None => self.end(pid, since, exit, ctx),
-            },
+            Happening::Exited(exit) => self.end(pid, since, exit, ctx),
             Happening::Spawned(_) | Happening::SpawnFailed(_) | Happening::Timeout => {
                 self.never(&happening, ctx)
             }
@@ -237,11 +225,7 @@ impl Process {
     }
 
     fn trust(&mut self, pid: Pid, since: Mono, ctx: &mut Context<'_>) -> State {
-        // With starttime 0 the exec may still fail; what failed before is forgotten when it has not.
-        if self.spec.starttime_ms > 0 {
-            self.failures = 0;
-            self.exec = Exec::Done;
-        }
+        self.failures = 0;
         self.failure = None;
         let after_ms = self.spec.starttime_ms;
         ctx.tell(EventKind::Running {

@@ -9,7 +9,7 @@ use shared::event::Cause;
 use shared::name::{ProcessName, ProgramName};
 
 use super::order::{Agenda, Appointment};
-use super::process::{Context, Fate, Happening, Process};
+use super::process::{Context, Fate, Happening, Process, State};
 use super::shutdown::Phase;
 use super::waiters::Waiters;
 use super::{Effect, Input, Mono, Pid, ProcessId};
@@ -71,8 +71,12 @@ impl Supervisor {
             } => self.signalled((id, pid), signal, cause, refused, out),
             Input::Exited { id, pid, exit } => {
                 if self.has_pid(id, pid) {
-                    // Whoever waits for what ran and has ended hears that it ran.
+                    // What is dead before one heard of its exec, and of no failure, is taken to have run: a pipe
+                    // that ends looks the same, whether the exec or the death closed it.
                     self.heard_of_exec(id, pid, out, Process::executed);
+                    if self.is_trusted(now, id) {
+                        self.step(now, id, Happening::Timeout, &policy, out);
+                    }
                     self.step(now, id, Happening::Exited(exit), &policy, out);
                 }
             }
@@ -133,6 +137,15 @@ impl Supervisor {
         if self.has_pid(id, pid) {
             self.touch(id, out, |process, _| note(process));
         }
+    }
+
+    /// Whether a process that starts has stayed up for long enough, only its deadline was not looked at yet.
+    fn is_trusted(&self, now: Mono, id: ProcessId) -> bool {
+        let process = self.processes.get(&id);
+        process.is_some_and(|process| {
+            let starting = matches!(process.state, State::Starting { .. });
+            starting && process.deadline().is_some_and(|at| at <= now)
+        })
     }
 
     /// Whether a shutdown is under way.

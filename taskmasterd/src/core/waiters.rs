@@ -19,7 +19,7 @@ const EISDIR: i32 = 21;
 /// What a command wants of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Goal {
-    /// It is RUNNING and has become its program, or a start has failed.
+    /// It is RUNNING, or a start has failed.
     Up,
     /// It is down.
     Down,
@@ -250,7 +250,7 @@ fn verdict(goal: Goal, process: Option<&Process>) -> Decision {
         });
     };
     match (goal, &process.state) {
-        (Goal::Up, State::Running { .. }) if process.has_begun() => plain(Verdict::Started),
+        (Goal::Up, State::Running { .. }) => plain(Verdict::Started),
         (Goal::Up, State::Backoff { .. } | State::Exited { .. } | State::Fatal) => {
             Some(why_not_up(process))
         }
@@ -266,8 +266,6 @@ fn verdict(goal: Goal, process: Option<&Process>) -> Decision {
             State::Queued { .. }
             | State::Spawning
             | State::Starting { .. }
-            // With starttime 0, before its exec has succeeded or its death has followed.
-            | State::Running { .. }
             | State::Stopping {
                 then: Then::Respawn,
                 ..

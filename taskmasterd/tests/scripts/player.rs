@@ -9,8 +9,9 @@
 //! | `start NAME ...`, `stop`, `restart`, `signal USR1 NAME ...` | each by a client of its own, from 1 on, or by `client=2` |
 //! | `gone client=2` | the client goes away |
 //! | `exit NAME code=1`, `exit NAME signal=SEGV` | the process ends |
+//! | `exec-slow NAME` | from now on what is spawned of it is not its program before one of the next two |
 //! | `exec-fails NAME ENOENT` | it could not become its program; its end must be ordered too; `stage=chdir` |
-//! | `exec-done NAME` | it has become its program: what a start waits for with starttime 0 |
+//! | `exec-done NAME` | it has become its program |
 //! | `spawn-fails NAME EAGAIN` | the next time it is spawned, that fails |
 //! | `signal-fails NAME EPERM` | the next signal that somebody sends it by command is refused |
 //! | `wait 2s`, `at 2s` | time passes; what is due on the way happens at its exact time |
@@ -20,7 +21,7 @@
 //! Orders joined by `; ` reach the core before it looks at its deadlines; otherwise what is due at once happens
 //! after each line. Pids count up from 101.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use shared::event::Cause;
@@ -47,6 +48,8 @@ pub(crate) struct Player {
     unlucky: BTreeMap<ProcessId, Failure>,
     /// Processes that may not be sent the next signal, and why.
     untouchable: BTreeMap<ProcessId, Failure>,
+    /// Processes whose exec is over only when the script says so.
+    slow: BTreeSet<ProcessId>,
     output: Vec<String>,
 }
 
@@ -61,6 +64,7 @@ impl Player {
             names: BTreeMap::new(),
             unlucky: BTreeMap::new(),
             untouchable: BTreeMap::new(),
+            slow: BTreeSet::new(),
             output: Vec::new(),
         }
     }
@@ -112,6 +116,10 @@ impl Player {
                 self.tell(Input::ClientGone { ticket })?;
             }
             "exit" => self.exit(words)?,
+            "exec-slow" => {
+                let (id, _) = self.process(words.first().ok_or("whose exec?")?)?;
+                self.slow.insert(id);
+            }
             "exec-fails" => self.exec_fails(words)?,
             "exec-done" => {
                 let (id, process) = self.process(words.first().ok_or("whose exec?")?)?;
@@ -256,7 +264,9 @@ impl Player {
             let core = self.core.as_mut().ok_or("boot first")?;
             core.handle(self.now, fact, &mut effects);
             self.learn_names();
-            let answers: Vec<Input> = effects.iter().filter_map(|e| self.perform(e)).collect();
+            let mut answers: Vec<Input> = effects.iter().filter_map(|e| self.perform(e)).collect();
+            let executed: Vec<Input> = answers.iter().filter_map(|a| self.executed(a)).collect();
+            answers.extend(executed);
             answers
                 .into_iter()
                 .rev()
@@ -323,6 +333,16 @@ impl Player {
         };
         self.say(&line);
         answer
+    }
+
+    /// What is spawned has become its program right after, unless the script has a say in it.
+    fn executed(&self, answer: &Input) -> Option<Input> {
+        match *answer {
+            Input::Spawned { id, pid } if !self.slow.contains(&id) => {
+                Some(Input::Executed { id, pid })
+            }
+            _ => None,
+        }
     }
 
     fn say(&mut self, line: &str) {

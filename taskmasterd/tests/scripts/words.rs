@@ -137,12 +137,9 @@ pub(crate) fn signal_name(number: i32) -> String {
     name.strip_prefix("SIG").unwrap_or(&name).into()
 }
 
-/// The event as the log tells it. What a reload changes is the plan's business and has its own tests.
+/// The event as the log tells it.
 pub(crate) fn event(kind: &EventKind, cause: &Cause) -> String {
-    let text = match kind {
-        EventKind::Reloaded { .. } => "configuration reloaded".into(),
-        other => other.to_string(),
-    };
+    let text = kind.to_string();
     match cause {
         Cause::Boot | Cause::Policy => text,
         Cause::Peer { pid, .. } => format!("{text} (client {pid})"),

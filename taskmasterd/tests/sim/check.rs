@@ -271,14 +271,12 @@ fn moved(
             hold(change.now.since(since) >= starttime, || {
                 format!("S9: {} is RUNNING too early", process.name)
             })?;
-            let never_ran = os
-                .children
-                .get(&pid)
-                .is_some_and(|child| child.exec_told && child.exec_failure.is_some());
-            hold(!never_ran, || {
-                format!("S9: {} never became its program", process.name)
-            })?;
-            hold(process.failures == 0 || starttime == 0, || {
+            let child = os.children.get(&pid);
+            hold(
+                child.is_none_or(|child| child.is_its_program(change.now)),
+                || format!("S9: {} is not its program", process.name),
+            )?;
+            hold(process.failures == 0, || {
                 format!("S10: {} is RUNNING with failures", process.name)
             })
         }

@@ -27,6 +27,8 @@ pub(crate) struct Child {
     pub(crate) dead: bool,
     /// Whether the daemon was told of its death; it is reaped right after.
     pub(crate) death_told: bool,
+    /// When it becomes its program, or fails to.
+    exec_at: Mono,
     /// Why it could not become its program.
     pub(crate) exec_failure: Option<Failure>,
     /// Whether the daemon has read how its exec went.
@@ -34,9 +36,9 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Whether it is its program, and the daemon does not know yet.
-    fn has_begun(&self) -> bool {
-        self.exec_failure.is_none() && !self.exec_told && !self.dead
+    /// Whether it is its program at `now`, as far as the daemon can know.
+    pub(crate) fn is_its_program(&self, now: Mono) -> bool {
+        self.exec_failure.is_none() && (self.exec_at <= now || self.dead)
     }
 }
 
@@ -72,6 +74,7 @@ impl Os {
             sigkills: 0,
             dead: false,
             death_told: false,
+            exec_at: now,
             exec_failure: None,
             exec_told: false,
         };
@@ -137,8 +140,8 @@ impl Os {
     pub(crate) fn next(&self) -> Option<Mono> {
         let alive = self.children.values().filter(|child| !child.dead);
         let deaths = alive.map(|child| child.dies_at).filter(|&at| at != NEVER);
-        let executed = self.children.values().filter(|child| child.has_begun());
-        let executed = executed.map(|child| child.born);
+        let untold = self.children.values().filter(|child| !child.exec_told);
+        let executed = untold.map(|child| child.exec_at.min(child.dies_at));
         deaths.chain(executed).chain(self.notice_at).min()
     }
 
@@ -153,12 +156,14 @@ impl Os {
     /// What the daemon can read now of how exec went. Of one that is dead it may never read that it went well.
     pub(crate) fn take_exec_news(
         &mut self,
+        now: Mono,
         rng: &mut Rng,
     ) -> Vec<(Pid, ProcessId, Option<Failure>)> {
         let mut found = Vec::new();
         for (&pid, child) in &mut self.children {
             let lost = child.dead && child.exec_failure.is_none() && rng.percent(50);
-            if !child.exec_told && !lost {
+            let over = child.exec_at <= now || child.dead;
+            if !child.exec_told && over && !lost {
                 child.exec_told = true;
                 found.push((pid, child.owner, child.exec_failure.clone()));
             }
@@ -203,10 +208,14 @@ fn make_difficult(child: &mut Child, now: Mono, starttime_ms: u64, rng: &mut Rng
     if rng.percent(10) {
         child.unkillable_until = now.after(rng.pick(&[100, 5000, 60_000]));
     }
+    // A slow disk.
+    if rng.percent(10) {
+        child.exec_at = now.after(rng.pick(&[1, 200, 7000]));
+    }
     if rng.percent(10) {
         let stage = rng.pick(&["exec", "exec", "chdir", "setresuid"]);
         child.exec_failure = Some(failure(stage, rng.pick(&[2, 13, 20, 11, 12])));
-        child.dies_at = now.after(rng.pick(&[0, 1, 3000]));
+        child.dies_at = child.exec_at.after(rng.pick(&[0, 1, 3000]));
         child.exit = Exit::Code(127);
     }
 }

@@ -62,8 +62,7 @@ pub(crate) fn left(left: usize, os: &Os) -> Check {
     })
 }
 
-/// What is answered as started has become its program, also where it is RUNNING at once. Of several processes the
-/// first may have gone on since.
+/// What is answered as started has become its program. Of several processes the first may have gone on since.
 pub(crate) fn started(outcomes: &Outcomes, core: &Supervisor, os: &Os) -> Check {
     let [outcome] = &outcomes.results[..] else {
         return Ok(());
@@ -75,7 +74,7 @@ pub(crate) fn started(outcomes: &Outcomes, core: &Supervisor, os: &Os) -> Check 
     };
     let child = process.pid().and_then(|pid| os.children.get(&pid));
     let failed = child.is_some_and(|child| child.exec_failure.is_some());
-    hold(!failed || process.spec.starttime_ms > 0, || {
+    hold(!failed, || {
         format!("S9: {} is no program and was started", process.name)
     })
 }

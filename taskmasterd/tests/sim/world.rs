@@ -160,7 +160,7 @@ impl World {
 
     /// As the reactor reads it: the failure, where there is one, and the end.
     fn tell_exec_news(&mut self) -> Check {
-        for (pid, id, failure) in self.os.take_exec_news(&mut self.rng) {
+        for (pid, id, failure) in self.os.take_exec_news(self.now, &mut self.rng) {
             if let Some(failure) = failure {
                 self.tell(Input::ExecFailed { id, pid, failure })?;
             }
