@@ -2,7 +2,8 @@
 //!
 //! Pure: time comes in as a parameter. Every byte of every read is looked at, because a key may stand behind
 //! typed-ahead text or be cut in two. One press detaches after [`WINDOW`]; a second within it sends the key to
-//! the process instead. In a bracketed paste the key is text, but three within [`HURRY`] detach wherever they stand.
+//! the process instead. In a bracketed paste the key is text, but three within [`HURRY`] detach wherever they stand;
+//! nobody presses Escape in it, and however late the rest of its end comes, it is its end.
 //!
 //! An ESC, and `ESC [`, go through at once: they may be the Escape key, which must not wait. What can only be the
 //! beginning of a longer sequence waits for its rest, for [`PATIENCE`] at most.
@@ -95,7 +96,7 @@ impl Scanner {
         if waited >= PATIENCE {
             self.let_through(out);
         }
-        if waited >= MEMORY {
+        if waited >= MEMORY && !self.pasting {
             self.forget();
         }
         match &self.press {
@@ -352,6 +353,19 @@ mod tests {
                 paste,
                 "cut at {at}"
             );
+        }
+    }
+
+    // Whatever the line between us and the keyboard holds back; the process has what there is all the same.
+    #[test]
+    fn the_end_of_a_paste_may_come_in_pieces_and_late() {
+        let (text, end) = ("\x1b[200~abc", "\x1b[201~");
+        for at in 1..end.len() {
+            let (begun, rest) = (format!("{text}{}", &end[..at]), &end[at..]);
+            assert_eq!(stays(&[(0, &begun)]), begun, "cut at {at}");
+            let reads = [(0, &*begun), (60_000, rest), (61_000, "\x1d")];
+            let want = (format!("{text}{end}"), 61_200);
+            assert_eq!(detaches(&reads), want, "cut at {at}");
         }
     }
 
