@@ -78,7 +78,8 @@ pub(crate) fn attach(job: &mut Job<'_>, args: &[&str]) -> Exit {
     if job.json {
         return job.misused("what attach shows is no JSON; see status and screen");
     }
-    let usual_key = std::env::var(options::KEY_VARIABLE).ok();
+    let usual_key = std::env::var_os(options::KEY_VARIABLE);
+    let usual_key = usual_key.map(|key| key.to_string_lossy().into_owned());
     let options = match options::read(args, usual_key.as_deref()) {
         Ok(options) => options,
         Err(complaint) => return job.misused(&complaint),

@@ -1,5 +1,8 @@
 //! Commands that are none, and how that is said.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use crate::fake;
 
 // Who asked for JSON reads nothing else, whatever he did wrong.
@@ -44,5 +47,20 @@ fn an_unknown_command_is_told_with_a_near_one_if_there_is_one() {
     for word in ["", "#", "frobnicate"] {
         let want = (format!("*** Unknown syntax: {word}\n"), String::new());
         assert_eq!(said(word), want);
+    }
+}
+
+// Whoever set a key meant one; with the usual one he would not know how to leave.
+#[test]
+fn a_key_of_the_environment_that_is_none_is_told() {
+    let place = fake::Place::new();
+    for (key, shown) in [(&b"=foo"[..], "=foo"), (b"\xff", "\u{fffd}")] {
+        let mut command = fake::ctl(&place);
+        command.env("TASKMASTER_DETACH_KEY", OsStr::from_bytes(key));
+        let output = command.args(["attach", "p"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let want = format!("Error: TASKMASTER_DETACH_KEY: {shown} is not a key that detaches");
+        assert!(said.starts_with(&want), "{said}");
+        assert_eq!(output.status.code(), Some(1));
     }
 }
