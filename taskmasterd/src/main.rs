@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     }
     match options::parse() {
         Ok(Order::Say(text)) => say::answer(&text),
-        Ok(Order::Check(path)) => check(&path),
+        Ok(Order::Check { config, socket }) => check(&config, socket),
         Ok(Order::Run(options)) => run(options),
         Err(problem) => {
             complain(format_args!(
@@ -83,9 +83,10 @@ fn help(path: Option<PathBuf>) -> ExitCode {
 }
 
 /// `--check`: what each program will run as, or everything that is wrong.
-fn check(path: &Path) -> ExitCode {
+fn check(path: &Path, socket: Option<PathBuf>) -> ExitCode {
     match read(path) {
-        Ok(config) => {
+        Ok(mut config) => {
+            config.socket.path = Some(socket_path(socket, &config));
             for warning in config.warnings.iter().chain(&obstacles(&config)) {
                 complain(format_args!("warning: {warning}"));
             }

@@ -49,7 +49,10 @@ pub(crate) enum Order {
     /// Print this.
     Say(String),
     /// Check the configuration.
-    Check(PathBuf),
+    Check {
+        config: PathBuf,
+        socket: Option<PathBuf>,
+    },
     /// Supervise.
     Run(Options),
 }
@@ -106,7 +109,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Order, String> {
     }
     let config = config.map_or_else(usual_config, Ok);
     match mode {
-        _ if check.is_some() => config.map(Order::Check),
+        _ if check.is_some() => config.map(|config| Order::Check { config, socket }),
         Mode::Demo => Ok(Order::Run(Options {
             mode,
             config: PathBuf::new(),
@@ -181,7 +184,7 @@ mod tests {
         assert_eq!(options.socket, Some("/y.sock".into()));
         assert!(matches!(
             parsed(&["--check", "-c", "x"]),
-            Ok(Order::Check(_))
+            Ok(Order::Check { .. })
         ));
         assert!(matches!(parsed(&["--help"]), Ok(Order::Say(_))));
     }

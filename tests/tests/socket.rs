@@ -47,6 +47,40 @@ fn a_socket_that_was_removed_comes_back_on_sigusr2() {
     daemon.wait_log(&["made", "sock", "again"]);
 }
 
+// The same answer to the same question as that of the daemon it is asked for.
+#[test]
+fn a_check_shows_the_socket_that_the_daemon_would_have() {
+    let sandbox = Sandbox::new();
+    let named = json!({"socket": "/named/sock", "programs": {}}).to_string();
+    let [named, unnamed] = [("named", &*named), ("unnamed", "programs: {}\n")]
+        .map(|(name, text)| sandbox.write(name, text));
+    let shown = |file: &Path, option: &[&str], variable: &str| {
+        let mut command = Command::new(bins::taskmasterd());
+        command.arg("--check").arg("-c").arg(file).args(option);
+        command.env("TASKMASTER_SOCKET", variable);
+        let output = command.output().expect("taskmasterd starts");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        said.lines().next().unwrap_or_default().to_owned()
+    };
+    let option = ["-s", "unix:///option/sock"];
+    let usual = shared::paths::default_socket(
+        nix::unistd::geteuid().as_raw(),
+        std::env::var("XDG_RUNTIME_DIR").ok().as_deref(),
+    );
+    let usual = usual.to_str().expect("UTF-8");
+    for (file, option, variable, want) in [
+        (&named, &option[..], "/variable/sock", "/option/sock"),
+        (&named, &[], "/variable/sock", "/named/sock"),
+        (&unnamed, &option, "", "/option/sock"),
+        (&unnamed, &[], "/variable/sock", "/variable/sock"),
+        (&unnamed, &[], "", usual),
+    ] {
+        let want = format!("socket: {want}, mode 0600");
+        assert_eq!(shown(file, option, variable), want);
+    }
+}
+
 // As the client takes it, and shows it: one variable is for both.
 #[test]
 fn a_socket_can_be_named_as_the_client_shows_it() {
