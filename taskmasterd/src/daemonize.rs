@@ -40,8 +40,8 @@ fn try_launch() -> io::Result<ExitCode> {
     sys::close_others_on_exec()?;
     let mut daemon = Command::new("/proc/self/exe")
         .arg0(own_name)
-        .args(arguments)
         .arg(format!("--{DAEMONIZED}"))
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;

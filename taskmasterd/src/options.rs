@@ -65,7 +65,8 @@ pub(crate) struct Options {
     pub(crate) socket: Option<PathBuf>,
 }
 
-/// The option with which the daemon runs itself in the background; no option a user would write.
+/// The option with which the daemon runs itself in the background; no option a user would write. It stands before
+/// his, of which `--` may be the last.
 pub(crate) const DAEMONIZED: &str = "internal-daemonized";
 
 /// Reads the command line.
@@ -100,7 +101,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Order, String> {
     let mode = match modes[..] {
         [] => Mode::Foreground,
         [(_, mode)] => mode,
-        [(_, Mode::Daemonize), (_, Mode::Daemonized)] => Mode::Daemonized,
+        [(_, Mode::Daemonized), (_, Mode::Daemonize)] => Mode::Daemonized,
         [(one, _), (other, _), ..] if one == other => return Err(only_once(one)),
         [(one, _), (other, _), ..] => return Err(format!("{one} and {other} do not go together")),
     };

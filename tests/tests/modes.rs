@@ -241,14 +241,12 @@ fn in_the_background_nothing_of_the_callers_stays_open() {
 fn in_the_background_a_bad_file_is_the_callers_error() {
     let sandbox = Sandbox::new();
     let file = sandbox.write("tm.yaml", "programs:\n  p:\n    cmd: a\n    umask: 9\n");
-    let run = |file: &Path| {
+    let missing = sandbox.path("missing.yaml");
+    for (file, end) in [(&file, None), (&missing, None), (&missing, Some("--"))] {
         let mut command = Command::new(bins::taskmasterd());
-        command.arg("-c").arg(file).arg("--daemonize");
+        command.arg("-c").arg(file).arg("--daemonize").args(end);
         command.stdin(Stdio::null());
-        command.output().expect("taskmasterd starts")
-    };
-    for file in [file, sandbox.path("missing.yaml")] {
-        let output = run(&file);
+        let output = command.output().expect("taskmasterd starts");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(&file.display().to_string()), "{said}");
