@@ -316,7 +316,8 @@ pub(crate) static VERBS: &[Verb] = &[
         name: "quit",
         aliases: &["exit"],
         meaning: "leave the shell",
-        usage: &[("quit", "Exit the taskmaster shell; so do exit and Ctrl-D")],
+        usage: &[("quit", "Exit the taskmaster shell, as Ctrl-D does")],
+        note: "exit is another word for quit.",
         run: deeds::quit,
         ..PLAIN
     },

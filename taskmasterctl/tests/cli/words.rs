@@ -61,6 +61,13 @@ fn help_lists_every_command() {
         fake::run(&place, "help start"),
         fake::run(&place, "start -h")
     );
+    // Another word for a command does not explain itself by itself.
+    let (quit, exit) = (
+        fake::run(&place, "help quit"),
+        fake::run(&place, "help exit"),
+    );
+    assert_eq!(exit.0, quit.0.replacen("quit", "exit", 1));
+    assert!(exit.0.ends_with("\nexit is another word for quit.\n"));
     let want = ("*** No help on nosuch\n".into(), 1);
     assert_eq!(fake::run(&place, "help nosuch"), want);
     assert!(fake::run(&place, "-V").0.starts_with("taskmasterctl "));
