@@ -196,14 +196,10 @@ pub(crate) fn shutdown(job: &mut Job<'_>, args: &[&str]) -> Exit {
 }
 
 pub(crate) fn help(job: &mut Job<'_>, args: &[&str]) -> Exit {
-    let Some(&topic) = args.first() else {
-        if job.json {
-            let all = VERBS.iter().map(Verb::as_json).collect();
-            print::json(&all, term::is_terminal(), &mut job.page);
-        } else {
-            job.page.bytes(verbs::commands().as_bytes());
-        }
-        return Exit::OK;
+    let topic = match *args {
+        [] => return help_on_all(job),
+        [topic] => topic,
+        [_, _, ..] => return job.misused(&format!("{} accepts one command", job.word)),
     };
     match verbs::find(topic) {
         Some(verb) if job.json => {
@@ -220,6 +216,16 @@ pub(crate) fn help(job: &mut Job<'_>, args: &[&str]) -> Exit {
             Exit::FAILED
         }
     }
+}
+
+fn help_on_all(job: &mut Job<'_>) -> Exit {
+    if job.json {
+        let all = VERBS.iter().map(Verb::as_json).collect();
+        print::json(&all, term::is_terminal(), &mut job.page);
+    } else {
+        job.page.bytes(verbs::commands().as_bytes());
+    }
+    Exit::OK
 }
 
 /// What `quit` does where there is no shell to leave.

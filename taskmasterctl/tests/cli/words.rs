@@ -70,6 +70,11 @@ fn help_lists_every_command() {
     assert!(exit.0.ends_with("\nexit is another word for quit.\n"));
     let want = ("*** No help on nosuch\n".into(), 1);
     assert_eq!(fake::run(&place, "help nosuch"), want);
+    for word in ["help", "?"] {
+        let (text, code) = fake::run(&place, &format!("{word} start stop"));
+        let want = format!("Error: {word} accepts one command\n{word} ");
+        assert!(text.starts_with(&want) && code == 1, "{text}");
+    }
     assert!(fake::run(&place, "-V").0.starts_with("taskmasterctl "));
     assert_eq!(fake::run(&place, "--frob").1, 2);
 }
