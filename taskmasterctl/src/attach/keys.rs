@@ -162,11 +162,11 @@ impl Scanner {
                     self.forget();
                     return Then::Stay;
                 }
-                Some(Touch::Released) => {
+                Some(Touch::Released) if !self.pasting => {
                     self.forget();
                     return Then::Stay;
                 }
-                Some(Touch::Repeated) | None => {}
+                Some(Touch::Repeated | Touch::Released) | None => {}
             },
         }
         self.drop_sequence(out);
@@ -347,6 +347,8 @@ mod tests {
             detaches(&[(0, paste), (2000, "\x1d")]),
             (paste.into(), 2200)
         );
+        let spelled = "\x1b[200~\x1b[93;5:1u\x1b[93;5:2u\x1b[93;5:3u\x1b[201~";
+        assert_eq!(stays(&[(0, spelled)]), spelled);
         for at in 1..paste.len() {
             assert_eq!(
                 stays(&[(0, &paste[..at]), (1, &paste[at..])]),
