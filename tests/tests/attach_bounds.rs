@@ -40,6 +40,40 @@ fn a_client_that_does_not_read_holds_nothing_up_and_is_shown_the_end() {
     });
 }
 
+#[test]
+fn what_a_client_is_shown_and_what_it_is_told_to_have_missed_is_all_there_was() {
+    const LEN: u64 = 3_000_000;
+    let orders = "stty raw -echo; printf ready; while read len; do yes | head -c $len; done";
+    let program = json!({"cmd": ["sh", "-c", orders], "autostart": false});
+    let daemon = Daemon::start(Sandbox::new(), json!({"p": program}));
+    let (mut slow, mut quick) = (Seat::take(&daemon, "p"), Seat::take(&daemon, "p"));
+    daemon.rpc().start(&["p"]);
+    slow.wait_output("ready");
+    quick.wait_output("ready");
+    let mut skipped = 0;
+    for _ in 0..4 {
+        quick.type_in(&format!("{LEN}\n"));
+        let mut read_all = |seat: &mut Seat| {
+            let mut seen = 0;
+            seat.until("all of the flood", |frame| {
+                seen += match frame {
+                    Frame::Output(bytes) => bytes.len() as u64,
+                    Frame::Skipped(len) => {
+                        skipped += len;
+                        *len
+                    }
+                    _ => 0,
+                };
+                assert!(seen <= LEN, "{seen} bytes of {LEN}");
+                seen == LEN
+            });
+        };
+        read_all(&mut quick);
+        read_all(&mut slow);
+    }
+    assert!(skipped > 0);
+}
+
 // The last word is the one that counts; it comes however much was dropped before it.
 #[test]
 fn a_client_that_does_not_keep_up_is_told_why_it_is_detached() {

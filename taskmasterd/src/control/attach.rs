@@ -222,7 +222,8 @@ impl Attachment {
         } else if self.outgoing.weight() + len > ATTACH_QUEUE_LEN_MAX {
             self.fall_behind(now, len);
         } else {
-            self.outgoing.put(Wire::clone(wire), Kind::Shown);
+            self.outgoing
+                .put(Wire::clone(wire), Kind::Shown, len as u64);
         }
     }
 
@@ -238,7 +239,7 @@ impl Attachment {
             skipped: 0,
             not_before,
         });
-        behind.skipped += dropped.len + len as u64;
+        behind.skipped += dropped.output + len as u64;
     }
 
     /// The output that was queued last asks this, and this client is the one to answer.
@@ -257,14 +258,15 @@ impl Attachment {
             self.fall_behind(now, 0);
         }
         if self.behind.is_none() {
-            self.outgoing.put(Wire::new(frame.to_bytes()), Kind::Word);
+            self.outgoing
+                .put(Wire::new(frame.to_bytes()), Kind::Word, 0);
         }
     }
 
     /// Queues what paints the screen, all of it: it has a limit of its own, and was waited for until there was room.
     pub fn paint(&mut self, picture: Vec<u8>) {
         let frames = Frame::Snapshot(picture).to_bytes();
-        self.outgoing.put(Wire::new(frames), Kind::Shown);
+        self.outgoing.put(Wire::new(frames), Kind::Shown, 0);
     }
 
     /// Tells a watcher that it may not type; who goes on trying is not told each time.
@@ -305,11 +307,14 @@ impl Attachment {
         }
     }
 
-    /// It is shown the screen now. Says how much it has missed, if it was behind.
-    pub fn catch_up(&mut self, now: Mono) -> Option<u64> {
+    /// It is shown the screen now. If it was behind it is told first how much of the output it has missed.
+    pub fn catch_up(&mut self, now: Mono) {
         self.wants_screen = false;
         self.painted_at = Some(now);
-        self.behind.take().map(|behind| behind.skipped)
+        if let Some(Behind { skipped, .. }) = self.behind.take() {
+            let word = Wire::new(Frame::Skipped(skipped).to_bytes());
+            self.outgoing.put(word, Kind::Word, skipped);
+        }
     }
 
     /// How much is queued, in bytes.
@@ -340,6 +345,13 @@ mod tests {
         Attachment::new(ProcessId(1), "p".into(), &params, 0, Vec::new())
     }
 
+    fn queued(client: &mut Attachment) -> Vec<Frame> {
+        let bytes = client.take_unsent();
+        let (mut rest, mut decoder) = (&bytes[..], Decoder::default());
+        let frames = std::iter::from_fn(|| decoder.next(&mut rest).unwrap());
+        frames.collect()
+    }
+
     fn output(len: usize) -> Wire {
         Wire::new(Frame::Output(vec![b'x'; len]).to_bytes())
     }
@@ -352,10 +364,27 @@ mod tests {
             assert!(client.queued() <= ATTACH_QUEUE_LEN_MAX + 64 * 1024);
         }
         assert!(client.is_behind());
-        // The heads of the frames that were dropped count too: they were never sent either.
-        let missed = 60_000 * 1000 + 5 * 4;
-        assert_eq!(client.catch_up(Mono(0)), Some(missed));
+        client.catch_up(Mono(0));
         assert!(!client.is_behind());
+        assert_eq!(queued(&mut client), [Frame::Skipped(60_000 * 1000)]);
+    }
+
+    // The word that so much was left out may itself not get through, nor the picture behind it.
+    #[test]
+    fn who_falls_behind_twice_is_told_of_all_that_is_missing() {
+        let mut client = attachment();
+        for _ in 0..3 {
+            client.show(&output(1000), 1000, Mono(0));
+            client.fall_behind(Mono(0), 500);
+            client.show(&output(50), 50, Mono(0));
+            client.catch_up(Mono(0));
+            client.paint(vec![b'x'; 5000]);
+            client.tell(&Frame::Leader(true), Mono(0));
+        }
+        let [skipped, ..] = &queued(&mut client)[..] else {
+            panic!("nothing is queued")
+        };
+        assert_eq!(*skipped, Frame::Skipped(3 * 1550));
     }
 
     // A frame of one byte costs more than that.
@@ -379,7 +408,8 @@ mod tests {
         client.want_screen();
         client.want_screen();
         assert_eq!(client.screen_due_at(), Some(Mono(0)));
-        assert_eq!(client.catch_up(Mono(7)), None);
+        client.catch_up(Mono(7));
+        assert_eq!(client.queued(), 0, "it has missed nothing");
         client.paint(vec![b'x'; SCREEN_QUEUE_LEN_MAX + 1]);
         assert_eq!(client.screen_due_at(), None);
         client.want_screen();

@@ -59,6 +59,8 @@ pub(super) struct Outgoing {
 struct Queued {
     wire: Wire,
     kind: Kind,
+    /// How much of the process's output it is, or says to have been left out.
+    output: u64,
     /// What is asked in it, where this client is the one to answer.
     asked: Vec<Query>,
 }
@@ -75,7 +77,8 @@ pub(super) enum Kind {
 /// What was dropped.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Dropped {
-    pub(super) len: u64,
+    /// How much of the process's output, with what it was to say of such.
+    pub(super) output: u64,
     /// Whether there was more than output among it.
     pub(super) words: bool,
     /// The questions in it, which the client will never see.
@@ -83,10 +86,14 @@ pub(super) struct Dropped {
 }
 
 impl Outgoing {
-    pub(super) fn put(&mut self, wire: Wire, kind: Kind) {
+    pub(super) fn put(&mut self, wire: Wire, kind: Kind, output: u64) {
         self.len += wire.len();
-        let asked = Vec::new();
-        self.frames.push_back(Queued { wire, kind, asked });
+        self.frames.push_back(Queued {
+            wire,
+            kind,
+            output,
+            asked: Vec::new(),
+        });
     }
 
     /// The last frame asks this; if it has been written, there is nothing to be dropped.
@@ -108,15 +115,15 @@ impl Outgoing {
 
     /// Drops all but a frame whose beginning is out already.
     pub(super) fn drop_queue(&mut self) -> Dropped {
-        let before = self.len;
         let begun = usize::from(self.written > 0);
         let dropped = self.frames.split_off(begun.min(self.frames.len()));
         let words = dropped.iter().any(|frame| frame.kind == Kind::Word);
+        let output = dropped.iter().map(|frame| frame.output).sum();
         let asked = dropped.into_iter().flat_map(|frame| frame.asked).collect();
         let first = self.frames.front();
         self.len = first.map_or(0, |frame| frame.wire.len() - self.written);
         Dropped {
-            len: (before - self.len) as u64,
+            output,
             words,
             asked,
         }

@@ -253,9 +253,7 @@ impl Reactor {
         let Some(attachment) = self.attachment(token) else {
             return;
         };
-        if let Some(skipped) = attachment.catch_up(now) {
-            attachment.tell(&Frame::Skipped(skipped), now);
-        }
+        attachment.catch_up(now);
         let runs = self.has_pid(id);
         // What the dead have left is seen before their end is told, what the living show after their birth is.
         if !runs {
