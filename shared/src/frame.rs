@@ -339,6 +339,7 @@ mod tests {
                 retry_in_ms: Some(2000),
                 gone: false,
                 reason: Some("couldn't exec cat: EACCES".into()),
+                starts: 1,
             }),
             Frame::Restarted(Restarted {
                 pid: 4711,
@@ -401,8 +402,10 @@ mod tests {
             retry_in_ms: None,
             gone: true,
             reason: None,
+            starts: 1,
         });
-        let text = br#"{"exit":{"code":3},"state":"EXITED","retry_in_ms":null,"gone":true}"#;
+        let text =
+            br#"{"exit":{"code":3},"state":"EXITED","retry_in_ms":null,"gone":true,"starts":1}"#;
         assert_eq!(&exited.to_bytes()[HEAD_LEN..], text);
     }
 

@@ -62,6 +62,7 @@ pub fn running() -> Attached {
         exit: None,
         retry_in_ms: None,
         reason: None,
+        starts: 1,
         leader: true,
         others: 0,
     }

@@ -16,6 +16,7 @@ fn exited(exit: Exit, state: State, retry_in_ms: Option<u64>) -> Frame {
         retry_in_ms,
         gone: false,
         reason: None,
+        starts: 1,
     })
 }
 

@@ -49,6 +49,7 @@ fn ended(state: State, retry_in_ms: Option<u64>) -> Frame {
         retry_in_ms,
         gone: false,
         reason: None,
+        starts: 1,
     })
 }
 

@@ -30,7 +30,15 @@ fn what_cannot_be_started_is_not_told_to_have_ended() {
     let term = &mut sitting.term;
     term.wait_for("[bad is STOPPED; waiting for a start; Ctrl-] detaches]");
     daemon.rpc().start(&["bad"]);
-    term.wait_for("[cannot start bad: can't find command '/nonexistent/x'; it is FATAL]");
+    let line = "[cannot start bad: can't find command '/nonexistent/x'; it is FATAL]";
+    term.wait_for(line);
+    sitting.wait_code(7);
+    // Who waits for another start hears of that one, though nothing looks different afterwards.
+    let mut sitting = Sitting::at(&daemon, &["bad"]);
+    let term = &mut sitting.term;
+    term.wait_for("waiting for a start; ");
+    daemon.rpc().start(&["bad"]);
+    term.wait_for(line);
     sitting.wait_code(7);
 }
 
@@ -75,6 +83,7 @@ fn what_is_said_beside_redirected_output_begins_at_the_left() {
         retry_in_ms: Some(2000),
         gone: false,
         reason: None,
+        starts: 1,
     }));
     visitor.send(&Frame::Restarted(Restarted {
         pid: 12,

@@ -153,3 +153,24 @@ fn who_missed_the_end_sees_the_last_words_before_it_is_told() {
     assert!(seen.iter().any(|frame| matches!(frame, Frame::Skipped(_))));
     assert!(shown.text().ends_with("the last words"), "{}", shown.text());
 }
+
+// With --once that end is what the client waits for.
+#[test]
+fn who_missed_an_end_and_a_beginning_is_told_of_the_first_end_and_the_last_beginning() {
+    let orders = "n=$(cat n); echo $((n + 1)) >n; yes | head -c 4000000; \
+        [ $n -lt 4 ] || exec sleep 1000; exit $n";
+    let sandbox = Sandbox::new();
+    sandbox.write("n", b"1");
+    let keys = json!({"cmd": ["sh", "-c", orders], "workingdir": sandbox.dir(), "autostart": false,
+        "starttime": 0, "autorestart": "always", "stdout": "discard"});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    let mut seat = Seat::take(&daemon, "p");
+    daemon.rpc().start(&["p"]);
+    eventually("the fourth process", LATER, || {
+        let process = daemon.status("p");
+        check(process.starts == 4, || format!("{process:?}"))
+    });
+    let pid = daemon.pid("p");
+    assert_eq!(seat.wait_exited().exit, Some(Exit::Code(1)));
+    assert_eq!(seat.wait_restarted(), pid);
+}

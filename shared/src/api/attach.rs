@@ -116,6 +116,9 @@ pub struct Attached {
     /// Why it could not be started, in supervisor's words, where it could not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// How often it was started.
+    #[serde(default)]
+    pub starts: u64,
     /// Whether the size of its terminal is now ours.
     pub leader: bool,
     /// How many others are attached.
@@ -161,6 +164,9 @@ pub struct Exited {
     /// Why it could not be started, in supervisor's words, where it could not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// How often it was started: what is told twice is no news.
+    #[serde(default)]
+    pub starts: u64,
 }
 
 /// The payload of the frame RESTARTED.

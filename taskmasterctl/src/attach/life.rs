@@ -29,6 +29,7 @@ pub(super) struct Life {
     state: State,
     /// While it runs.
     pid: Option<i32>,
+    starts: u64,
     once: bool,
     /// How it stood on arrival.
     found: Exited,
@@ -45,6 +46,7 @@ impl Life {
             name: escape(&attached.name),
             state: attached.state,
             pid: attached.pid,
+            starts: attached.starts,
             once,
             found: Exited {
                 exit: attached.exit,
@@ -52,6 +54,7 @@ impl Life {
                 retry_in_ms: attached.retry_in_ms,
                 gone: false,
                 reason: attached.reason.clone(),
+                starts: attached.starts,
             },
             opening: None,
             hint: key.map_or(String::new(), |key| format!("; {key} detaches")),
@@ -70,9 +73,11 @@ impl Life {
     /// which nothing has changed, is how it came to that.
     pub(super) fn exited(&mut self, news: &Exited) -> Next {
         let before = std::mem::replace(&mut self.state, news.state);
+        let tried = std::mem::replace(&mut self.starts, news.starts) != news.starts;
+        let moved = before != news.state || (tried && is_final(news));
         // Of one that ended at once the beginning may not have been told.
-        let ran = self.pid.take().is_some() || (before != news.state && has_run(news));
-        let changed = ran || news.gone || before != news.state;
+        let ran = self.pid.take().is_some() || (moved && has_run(news));
+        let changed = ran || news.gone || moved;
         if !changed {
             let line = self.standing(news);
             return match self.opening.as_ref() == Some(&line) {
@@ -205,6 +210,7 @@ mod tests {
             exit: None,
             retry_in_ms: None,
             reason: None,
+            starts: 1,
             leader: true,
             others: 0,
         }
@@ -221,6 +227,7 @@ mod tests {
             retry_in_ms,
             gone: false,
             reason: None,
+            starts: 1,
         }
     }
 
@@ -417,5 +424,30 @@ mod tests {
         let next = life.exited(&failed(State::Fatal, None));
         let line = "[cannot start worker:0: can't find it; it is FATAL]";
         assert_eq!(left(next), (line.into(), 7));
+    }
+
+    // Somebody started it elsewhere.
+    #[test]
+    fn what_was_given_up_and_fails_again_is_told_of_again() {
+        let failed = |starts| Exited {
+            reason: Some("can't find it".into()),
+            starts,
+            ..news(None, State::Fatal, None)
+        };
+        let mut waiting = life(State::Fatal, false);
+        waiting.opening();
+        let next = waiting.exited(&failed(1));
+        assert!(matches!(next, Next::Amend(_)), "{next:?}");
+        let line = "[cannot start worker:0: can't find it; it is FATAL]";
+        assert_eq!(left(waiting.exited(&failed(2))), (line.into(), 7));
+        let ended = Exited {
+            starts: 2,
+            ..news(Some(Ending::Code(3)), State::Fatal, None)
+        };
+        let line = "[worker:0 exited with status 3 and is FATAL]";
+        assert_eq!(
+            left(life(State::Fatal, false).exited(&ended)),
+            (line.into(), 3)
+        );
     }
 }

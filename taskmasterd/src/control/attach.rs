@@ -11,11 +11,11 @@ use std::io::{self, ErrorKind, Read};
 use mio::net::UnixStream;
 use shared::api::AttachParams;
 use shared::frame::{Decoder, Frame, FrameError, Size};
-use shared::state::State;
 use shared::tracker::Query;
 
 use super::outgoing::{Kind, Outgoing, Wire};
 use super::reports::Reports;
+use super::told::{End, Knowledge, StateNews, Told, Word};
 use crate::core::{Mono, ProcessId};
 use crate::limits::{
     ATTACH_PACE_LEN, ATTACH_QUEUE_LEN_MAX, READ_ONLY_TOLD_MS, RESYNC_INTERVAL_MS,
@@ -30,9 +30,6 @@ pub enum Role {
     /// Look on and type.
     Typist,
 }
-
-/// The state of a process as a client was last told it: its pid, if it has one, and its state.
-pub type Told = (Option<i32>, State);
 
 /// One attached client.
 #[derive(Debug)]
@@ -58,7 +55,7 @@ pub struct Attachment {
     /// Since when it is attached, in milliseconds since 1970.
     pub since: u64,
     /// What it knows of the process.
-    pub told: Option<Told>,
+    pub knowledge: Knowledge,
     /// Whether it knows that it leads.
     pub leads_told: Option<bool>,
     decoder: Decoder,
@@ -131,7 +128,7 @@ impl Attachment {
             term: params.term.clone(),
             history: params.history,
             since,
-            told: None,
+            knowledge: Knowledge::default(),
             leads_told: None,
             decoder: Decoder::default(),
             incoming: early,
@@ -232,7 +229,8 @@ impl Attachment {
         let dropped = self.outgoing.drop_queue();
         self.unanswered.extend(dropped.asked);
         if dropped.words {
-            (self.told, self.leads_told) = (None, None);
+            self.knowledge.lose(dropped.end);
+            self.leads_told = None;
         }
         let not_before = now.after(RESYNC_INTERVAL_MS);
         let behind = self.behind.get_or_insert(Behind {
@@ -260,6 +258,31 @@ impl Attachment {
         if self.behind.is_none() {
             self.outgoing
                 .put(Wire::new(frame.to_bytes()), Kind::Word, 0);
+        }
+    }
+
+    /// Whether it needs not be told that this is the state.
+    pub fn knows(&self, told: Told) -> bool {
+        self.knowledge.is(told, self.is_behind())
+    }
+
+    /// Tells how it stands with the process.
+    pub fn tell_state(&mut self, news: StateNews, now: Mono) {
+        for word in self.knowledge.take_in(news, self.is_behind(), now) {
+            match word {
+                Word::End(end) => self.tell_end(end, now),
+                Word::Beginning(frame) => self.tell(&frame, now),
+            }
+        }
+    }
+
+    fn tell_end(&mut self, (at, wire): End, now: Mono) {
+        if self.behind.is_none() && self.outgoing.weight() > ATTACH_QUEUE_LEN_MAX {
+            self.fall_behind(now, 0);
+        }
+        match self.behind {
+            None => self.outgoing.put(wire, Kind::End(at), 0),
+            Some(_) => self.knowledge.lose(Some((at, wire))),
         }
     }
 
@@ -339,6 +362,8 @@ impl Attachment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::api::{Exited, Tty};
+    use shared::state::{Exit, State};
 
     fn attachment() -> Attachment {
         let params = AttachParams::new("p".parse().unwrap());
@@ -432,6 +457,94 @@ mod tests {
         client.fall_behind(Mono(0), 0);
         assert!(client.queued() > ATTACH_PACE_LEN, "it is on its way");
         assert!(!client.is_slow());
+    }
+
+    /// Tells that it runs with that pid, or has ended with that status.
+    fn tell(client: &mut Attachment, starts: u64, news: Result<i32, i32>) {
+        let state = match news {
+            Ok(_) => State::Running,
+            Err(_) => State::Exited,
+        };
+        let news = StateNews {
+            told: Told {
+                pid: news.ok(),
+                state,
+                starts,
+            },
+            rises: false,
+            tty: Tty::Full,
+            ended: Exited {
+                exit: news.err().map(Exit::Code),
+                state,
+                retry_in_ms: None,
+                gone: false,
+                reason: None,
+                starts,
+            },
+            ended_at: Some(Mono(starts)),
+        };
+        client.tell_state(news, Mono(0));
+    }
+
+    /// What it is told: of a beginning the pid, of an end the status.
+    fn heard(client: &mut Attachment) -> Vec<Result<i32, i32>> {
+        let frames = queued(client).into_iter();
+        let heard = frames.filter_map(|frame| match frame {
+            Frame::Restarted(restarted) => Some(Ok(restarted.pid)),
+            Frame::Exited(Exited {
+                exit: Some(Exit::Code(code)),
+                ..
+            }) => Some(Err(code)),
+            _ => None,
+        });
+        heard.collect()
+    }
+
+    #[test]
+    fn who_has_missed_an_end_is_told_of_the_first_and_of_how_it_stands() {
+        // Dropped on the way, or never queued.
+        for early in [true, false] {
+            let mut client = attachment();
+            tell(&mut client, 1, Ok(11));
+            assert_eq!(heard(&mut client), [Ok(11)]);
+            if early {
+                tell(&mut client, 1, Err(1));
+            }
+            client.fall_behind(Mono(0), 0);
+            for (starts, news) in [(1, Err(1)), (2, Ok(12)), (2, Err(2))] {
+                tell(&mut client, starts, news);
+            }
+            client.catch_up(Mono(0));
+            tell(&mut client, 2, Err(2));
+            assert_eq!(heard(&mut client), [Err(1), Err(2)]);
+        }
+    }
+
+    #[test]
+    fn who_has_missed_an_end_and_a_beginning_is_told_of_both() {
+        let mut client = attachment();
+        tell(&mut client, 1, Ok(11));
+        client.fall_behind(Mono(0), 0);
+        tell(&mut client, 1, Err(1));
+        tell(&mut client, 2, Ok(12));
+        client.catch_up(Mono(0));
+        tell(&mut client, 2, Ok(12));
+        // It falls behind again before it has read that.
+        client.fall_behind(Mono(0), 0);
+        client.catch_up(Mono(0));
+        tell(&mut client, 2, Ok(12));
+        assert_eq!(heard(&mut client), [Err(1), Ok(12)]);
+    }
+
+    #[test]
+    fn who_has_missed_the_last_end_is_told_of_it_once() {
+        let mut client = attachment();
+        tell(&mut client, 1, Ok(11));
+        client.fall_behind(Mono(0), 0);
+        tell(&mut client, 1, Err(1));
+        client.catch_up(Mono(0));
+        tell(&mut client, 1, Err(1));
+        assert_eq!(heard(&mut client), [Err(1)]);
     }
 
     #[test]

@@ -8,3 +8,4 @@ pub mod methods;
 pub mod outgoing;
 pub mod peer;
 pub mod reports;
+pub mod told;

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use mio::net::UnixStream;
 use shared::tracker::Query;
 
+use crate::core::Mono;
 use crate::limits::FRAME_QUEUED_LEN;
 
 /// Answers on their way to a client, as bytes.
@@ -72,6 +73,8 @@ pub(super) enum Kind {
     Shown,
     /// It has to be said again.
     Word,
+    /// The same: it tells of the end that was then.
+    End(Mono),
 }
 
 /// What was dropped.
@@ -81,6 +84,8 @@ pub(super) struct Dropped {
     pub(super) output: u64,
     /// Whether there was more than output among it.
     pub(super) words: bool,
+    /// The first of the ends that it told of.
+    pub(super) end: Option<(Mono, Wire)>,
     /// The questions in it, which the client will never see.
     pub(super) asked: Vec<Query>,
 }
@@ -117,7 +122,11 @@ impl Outgoing {
     pub(super) fn drop_queue(&mut self) -> Dropped {
         let begun = usize::from(self.written > 0);
         let dropped = self.frames.split_off(begun.min(self.frames.len()));
-        let words = dropped.iter().any(|frame| frame.kind == Kind::Word);
+        let words = dropped.iter().any(|frame| frame.kind != Kind::Shown);
+        let end = dropped.iter().find_map(|frame| match frame.kind {
+            Kind::End(at) => Some((at, Wire::clone(&frame.wire))),
+            Kind::Shown | Kind::Word => None,
+        });
         let output = dropped.iter().map(|frame| frame.output).sum();
         let asked = dropped.into_iter().flat_map(|frame| frame.asked).collect();
         let first = self.frames.front();
@@ -125,6 +134,7 @@ impl Outgoing {
         Dropped {
             output,
             words,
+            end,
             asked,
         }
     }

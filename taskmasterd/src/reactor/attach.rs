@@ -9,9 +9,10 @@ use shared::frame::Frame;
 use shared::rpc::{RpcError, code};
 use shared::state::{Exit, State};
 
-use crate::control::attach::{Attachment, ReadEnd, Role, Told};
+use crate::control::attach::{Attachment, ReadEnd, Role};
 use crate::control::methods::to_value;
 use crate::control::peer::Peer;
+use crate::control::told::Told;
 use crate::core::{Process, ProcessId};
 use crate::limits::{REQUESTS_PER_TURN, VIEWERS_MAX};
 
@@ -96,6 +97,7 @@ impl Reactor {
             exit: process.exit,
             retry_in_ms: process.next_start().map(|at| at.since(self.now)),
             reason: start_failure(process),
+            starts: process.starts,
             leader: self.leads(id, token),
             others: u32::try_from(others).unwrap_or(u32::MAX),
         })
@@ -150,7 +152,7 @@ impl Reactor {
         let leads = self.leads(id, token);
         if let Some(attachment) = self.attachment(token) {
             // The answer said it already.
-            attachment.told = told;
+            attachment.knowledge.told = told;
             // It comes with the first screen, and later ones find it there.
             attachment.history = 0;
             attachment.leads_told = Some(leads);
@@ -321,6 +323,7 @@ impl Reactor {
             retry_in_ms: None,
             gone: true,
             reason: None,
+            starts: 0,
         });
         for &token in viewers {
             self.dismiss(token, std::slice::from_ref(&gone), end);
@@ -364,7 +367,11 @@ pub(super) fn no_such_process() -> RpcError {
 }
 
 pub(super) fn told(process: &Process) -> Told {
-    (process.pid().map(|pid| pid.0), process.shown_state())
+    Told {
+        pid: process.pid().map(|pid| pid.0),
+        state: process.shown_state(),
+        starts: process.starts,
+    }
 }
 
 /// Why a process could not be started, if that is why it does not run: the kernel has a number for it. What began and

@@ -2,7 +2,7 @@
 //! they are, for those who ask.
 
 use mio::Token;
-use shared::api::{Exited, Restarted, Status, Stream, Viewer};
+use shared::api::{Exited, Status, Stream, Viewer};
 use shared::frame::Frame;
 use shared::state::State;
 
@@ -10,6 +10,7 @@ use crate::child::pty;
 use crate::config::model::Tty;
 use crate::control::attach::{Attachment, Role};
 use crate::control::outgoing::Wire;
+use crate::control::told::{StateNews, Told};
 use crate::core::{Mono, Process, ProcessId};
 use crate::limits::{REDRAW_INTERVAL_MS, SCREENS_PER_TURN, TAIL_LEN_MAX};
 use crate::screen::harmless;
@@ -327,46 +328,41 @@ impl Reactor {
         let Some(process) = self.core.process(id) else {
             return;
         };
-        let now = self.now;
-        let was = self.attached(token).and_then(|attachment| attachment.told);
-        let (pid, state) = told(process);
-        let is_known = was.is_some_and(|(was, _)| was == pid);
-        // What may yet fail to become its program has not begun.
-        let began = is_known || self.is_its_program(process);
-        let is = (pid.filter(|_| began), state);
-        // So it is with nearly all output.
-        if was == Some(is) {
-            return;
-        }
-        let retry_in_ms = process.next_start().map(|at| at.since(now));
-        let tty = process.spec.launch.tty;
-        let ended = Frame::Exited(Exited {
-            exit: process.exit,
-            state: is.1,
-            retry_in_ms,
-            gone: false,
-            reason: start_failure(process),
-        });
-        let Some(attachment) = self.attachment(token) else {
+        let Some(attachment) = self.attached(token) else {
             return;
         };
-        if attachment.is_behind() {
+        let (now, is) = (self.now, told(process));
+        // What may yet fail to become its program has not begun.
+        let is_known = attachment
+            .knowledge
+            .told
+            .is_some_and(|was| was.pid == is.pid);
+        let began = is_known || self.is_its_program(process);
+        let told = Told {
+            pid: is.pid.filter(|_| began),
+            ..is
+        };
+        // So it is with nearly all output.
+        if attachment.knows(told) {
             return;
         }
-        attachment.told = Some(is);
-        let had_pid = was.is_some_and(|(pid, _)| pid.is_some());
-        match is.0 {
-            Some(pid) if was.is_some_and(|(was, _)| was == Some(pid)) => {}
-            Some(pid) => {
-                if had_pid {
-                    attachment.tell(&ended, now);
-                }
-                attachment.tell(&Frame::Restarted(Restarted { pid, tty }), now);
-            }
-            // On its way up; what comes of it is told next.
-            None if (state == State::Starting || pid.is_some()) && !had_pid => {}
-            None => attachment.tell(&ended, now),
+        let news = StateNews {
+            told,
+            rises: is.state == State::Starting || is.pid.is_some(),
+            tty: process.spec.launch.tty,
+            ended: Exited {
+                exit: process.exit,
+                state: is.state,
+                retry_in_ms: process.next_start().map(|at| at.since(now)),
+                gone: false,
+                reason: start_failure(process),
+                starts: process.starts,
+            },
+            ended_at: process.ended,
+        };
+        if let Some(attachment) = self.attachment(token) {
+            attachment.tell_state(news, now);
+            self.dirty.insert(token);
         }
-        self.dirty.insert(token);
     }
 }

@@ -217,6 +217,7 @@ fn attach() -> Value {
             exit: None,
             retry_in_ms: None,
             reason: Some(String::new()),
+            starts: 1,
             leader: true,
             others: 0,
         },
@@ -273,6 +274,7 @@ fn frames() -> Vec<Frame> {
             retry_in_ms: None,
             gone: false,
             reason: Some(String::new()),
+            starts: 1,
         }),
         Frame::Restarted(api::Restarted {
             pid: 1,
