@@ -79,21 +79,21 @@ pub(super) const PRIVATE: [(u16, Mode); 19] = [
 /// The modes that decide where text goes: an emulator of the screen knows them as well.
 pub(super) const LAYOUT: [Mode; 4] = [Mode::Origin, Mode::AutoWrap, Mode::Insert, Mode::NewLine];
 
-/// Of each of these, a terminal has at most one: the last that was set.
-const RIVALS: [&[Mode]; 2] = [
-    &[
-        Mode::MousePress,
-        Mode::Mouse,
-        Mode::MouseHighlight,
-        Mode::MouseDrag,
-        Mode::MouseMove,
-    ],
-    &[
-        Mode::MouseUtf8,
-        Mode::MouseSgr,
-        Mode::MouseUrxvt,
-        Mode::MousePixels,
-    ],
+/// Of these a terminal has at most one, the last that was set. To reset any of them resets it.
+const MOUSE: [Mode; 5] = [
+    Mode::MousePress,
+    Mode::Mouse,
+    Mode::MouseHighlight,
+    Mode::MouseDrag,
+    Mode::MouseMove,
+];
+
+/// Of these, too; but to reset another one does nothing.
+const COORDINATES: [Mode; 4] = [
+    Mode::MouseUtf8,
+    Mode::MouseSgr,
+    Mode::MouseUrxvt,
+    Mode::MousePixels,
 ];
 
 impl Modes {
@@ -103,8 +103,14 @@ impl Modes {
     }
 
     pub(super) fn put(&mut self, mode: Mode, on: bool) {
-        let rivals = RIVALS.iter().find(|rivals| on && rivals.contains(&mode));
-        for rival in rivals.copied().unwrap_or_default() {
+        let rivals = if MOUSE.contains(&mode) {
+            &MOUSE[..]
+        } else if on && COORDINATES.contains(&mode) {
+            &COORDINATES[..]
+        } else {
+            &[]
+        };
+        for rival in rivals {
             self.0 &= !(1 << *rival as u32);
         }
         let bit = 1 << mode as u32;
