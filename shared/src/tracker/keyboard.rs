@@ -58,8 +58,12 @@ impl Keyboard {
         match (control.mark, control.last) {
             (b'>', b'u') => stack.push(flags),
             (b'<', b'u') => {
-                let popped = control.number(0).max(1).min(u16::from(stack.len));
-                stack.len -= popped as u8;
+                let popped = control.number(0).max(1);
+                if popped > u16::from(stack.len) {
+                    // Nothing is left that they could go back to.
+                    stack.base = 0;
+                }
+                stack.len = u16::from(stack.len).saturating_sub(popped) as u8;
             }
             (b'=', b'u') => {
                 let top = stack.top();
