@@ -123,7 +123,7 @@ impl Screen {
                 self.state = match c {
                     '[' => State::Csi(String::new()),
                     ']' | 'P' | '_' | '^' => State::Command(false),
-                    '(' | ')' | '#' => State::Charset,
+                    '(' | ')' | '#' | '%' => State::Charset,
                     _ => State::Text,
                 };
                 match c {

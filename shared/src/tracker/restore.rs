@@ -5,12 +5,15 @@ use super::{Keyboard, Side, Tracker};
 
 /// Puts back whatever a program may have changed, the screens, the keyboard, the title, the terminal's own colours, tab
 /// stops, margins and where rows are counted from apart: wrapping, dark and light, the cursor, the keys, the mouse,
-/// reports, insertion, character sets, the pen, the cursor's shape. It moves nothing.
+/// reports, insertion, a locked keyboard, echo, UTF-8, character sets, the pen, the cursor's shape. It moves nothing.
+///
+/// Terminals differ in what is usual for wrapping backwards (45), the backspace key (67), the wheel (1007) and the
+/// width of clusters (2027): these stay as they are. So do 132 columns (3), whose end clears the screen.
 const SETTLE: &str = concat!(
     "\x1b[?7h\x1b[?25h\x1b[?1l\x1b>\x1b[?5l",
     "\x1b[?9l\x1b[?1000l\x1b[?1001l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?1015l\x1b[?1016l",
     "\x1b[?1004l\x1b[?2004l\x1b[?2026l\x1b[?2031l\x1b[?2048l",
-    "\x1b[4l\x1b[20l\x1b(B\x1b)B\x0f\x1b[m\x1b[?12l\x1b[0 q",
+    "\x1b[2l\x1b[4l\x1b[12h\x1b[20l\x1b%G\x1b(B\x1b)B\x0f\x1b[m\x1b[?12l\x1b[0 q",
 );
 
 /// Puts the window's title aside, for [`Tracker::leave`] to put back.

@@ -180,6 +180,24 @@ fn leaving_takes_margins_back() {
     assert!(shown(&Tracker::fresh()).contains("^[?69l"));
 }
 
+/// Nobody keeps track of these. What terminals differ in is not among them, nor what clears the screen.
+#[test]
+fn leaving_unlocks_the_keyboard_ends_echo_and_returns_to_utf_8() {
+    let ways = [
+        tracker(b"\x1b%@\x1b[2h\x1b[12l").leave(),
+        Tracker::leave_unknown(),
+        Tracker::fresh(),
+    ];
+    for way in ways.map(|bytes| shown(&bytes)) {
+        for code in ["^%G", "^[2l", "^[12h"] {
+            assert!(way.contains(code), "{code} in {way}");
+        }
+        for code in ["^[?3l", "^[?45l", "^[?67l", "^[?1007l", "^[?2027l"] {
+            assert!(!way.contains(code), "{code} in {way}");
+        }
+    }
+}
+
 /// Not those that were only asked for.
 #[test]
 fn leaving_takes_back_the_colours_that_were_set() {
