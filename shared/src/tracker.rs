@@ -12,6 +12,7 @@ mod parser;
 mod pen;
 mod plain;
 mod restore;
+mod sets;
 mod speech;
 
 use std::ops::ControlFlow;
@@ -22,6 +23,7 @@ pub use modes::{Mode, Modes};
 pub use parser::{CONTROL_LEN_MAX, Control, Parser, Piece, STRING_LEN_MAX};
 pub use pen::{Pen, Pens};
 pub use restore::PUT_TITLE;
+pub use sets::Sets;
 
 /// The longest title kept, in bytes.
 pub const TITLE_LEN_MAX: usize = 256;
@@ -71,10 +73,6 @@ struct State {
     cursor_shape: u16,
     /// What was said about blinking (`CSI ? 12 h`) since.
     blinking: Option<bool>,
-    /// Whether G0 and G1 hold line drawing.
-    drawing: [bool; 2],
-    /// Whether G1 is in use (SO).
-    shifted: bool,
     /// The first and last row of the scroll region, if one is set; 0 is the last there is.
     region: Option<(u16, u16)>,
     /// Whether tab stops may be anywhere.
@@ -140,8 +138,7 @@ impl Tracker {
             && state.region.is_none_or(is_all)
             && !state.custom_tabs
             && !state.margins
-            && !state.shifted
-            && state.drawing == [false; 2]
+            && state.pens.sets() == Sets::default()
             && modes::LAYOUT.iter().all(layout)
     }
 
@@ -158,6 +155,11 @@ impl Tracker {
     /// The colours and attributes in force.
     pub fn pen(&self) -> Pen {
         self.state.pens.now()
+    }
+
+    /// The character sets saved with the cursor of the primary and the alternate screen.
+    pub fn saved_sets(&self) -> [Sets; 2] {
+        self.state.pens.saved_sets()
     }
 
     /// The title, without what is no text.
@@ -177,19 +179,12 @@ impl State {
         self.pens.follow(&piece);
         match piece {
             Piece::Text(_) => {}
-            Piece::Char(byte) => self.char(byte),
+            Piece::Char(byte) => self.addressed |= byte == 0x0e,
             Piece::Escape(intermediate, last) => self.escape(intermediate, last),
             Piece::Command(body) => self.command(body),
             Piece::Control(control) => return self.control(&control),
         }
         None
-    }
-
-    fn char(&mut self, byte: u8) {
-        if let 0x0e | 0x0f = byte {
-            self.shifted = byte == 0x0e;
-            self.addressed |= self.shifted;
-        }
     }
 
     fn escape(&mut self, intermediate: u8, last: u8) {
@@ -211,11 +206,7 @@ impl State {
                 self.custom_tabs = true;
                 self.addressed = true;
             }
-            (b'(' | b')', _) => {
-                let drawing = last == b'0';
-                self.drawing[usize::from(intermediate == b')')] = drawing;
-                self.addressed |= drawing;
-            }
+            (b'(' | b')', _) => self.addressed |= last == b'0',
             _ => self.addressed = true,
         }
     }
@@ -337,7 +328,6 @@ impl State {
             self.modes.put(mode, false);
         }
         (self.region, self.margins) = (None, false);
-        (self.drawing, self.shifted) = ([false; 2], false);
         self.addressed = true;
     }
 }

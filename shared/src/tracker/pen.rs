@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::parser::{Control, Piece, number};
+use super::sets::Sets;
 
 /// A colour. Those that have codes of their own and the first sixteen of the table are the same here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -158,11 +159,13 @@ impl fmt::Display for Pen {
     }
 }
 
-/// The pen in force, and those saved with the cursor, of the primary and the alternate screen.
+/// The pen in force and the character sets it writes with, and those saved with the cursor, of the primary and the
+/// alternate screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pens {
     now: Pen,
-    saved: [Pen; 2],
+    sets: Sets,
+    saved: [(Pen, Sets); 2],
     alternate: bool,
 }
 
@@ -172,12 +175,26 @@ impl Pens {
         self.now
     }
 
+    /// The character sets in force.
+    pub fn sets(&self) -> Sets {
+        self.sets
+    }
+
+    /// Those saved with the cursor of the primary and the alternate screen.
+    pub fn saved_sets(&self) -> [Sets; 2] {
+        self.saved.map(|(_, sets)| sets)
+    }
+
     /// Follows what a program writes.
     pub fn follow(&mut self, piece: &Piece<'_>) {
         match piece {
             Piece::Escape(0, b'7') => self.save(),
             Piece::Escape(0, b'8') => self.restore(),
             Piece::Escape(0, b'c') => *self = Self::default(),
+            Piece::Escape(intermediate @ (b'(' | b')'), last) => {
+                self.sets.designate(*intermediate, *last);
+            }
+            Piece::Char(byte @ (0x0e | 0x0f)) => self.sets.shift(*byte),
             Piece::Control(control) => self.control(control),
             Piece::Text(_) | Piece::Char(_) | Piece::Escape(..) | Piece::Command(_) => {}
         }
@@ -189,7 +206,7 @@ impl Pens {
             (0, 0, b's') => self.save(),
             (0, 0, b'u') => self.restore(),
             (0, b'!', b'p') => {
-                self.now = Pen::default();
+                (self.now, self.sets) = Default::default();
                 self.save();
             }
             (b'?', 0, b'h') => control.numbers().for_each(|number| self.set(number)),
@@ -213,11 +230,11 @@ impl Pens {
     }
 
     fn save(&mut self) {
-        self.saved[usize::from(self.alternate)] = self.now;
+        self.saved[usize::from(self.alternate)] = (self.now, self.sets);
     }
 
     fn restore(&mut self) {
-        self.now = self.saved[usize::from(self.alternate)];
+        (self.now, self.sets) = self.saved[usize::from(self.alternate)];
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sequences that put a terminal into a program's state, and back.
 
 use super::modes::{LAYOUT, Mode, Modes, PRIVATE};
-use super::{Keyboard, Side, Tracker};
+use super::{Keyboard, Sets, Side, Tracker};
 
 /// Puts back whatever a program may have changed, the screens, the keyboard, the title, the terminal's own colours, tab
 /// stops, margins and where rows are counted from apart: wrapping, dark and light, the cursor, the keys, the mouse,
@@ -50,13 +50,8 @@ impl Tracker {
             let bottom = bottom.map(|bottom| bottom.to_string()).unwrap_or_default();
             out.extend_from_slice(format!("\x1b[{top};{bottom}r").as_bytes());
         }
-        for (intermediate, drawing) in ["(", ")"].iter().zip(state.drawing) {
-            if drawing {
-                out.extend_from_slice(format!("\x1b{intermediate}0").as_bytes());
-            }
-        }
-        if state.shifted {
-            out.push(0x0e);
+        if state.pens.sets() != Sets::default() {
+            out.extend_from_slice(state.pens.sets().to_string().as_bytes());
         }
         for (mode, code) in [(Mode::Insert, "4"), (Mode::NewLine, "20")] {
             if self.has(mode) {

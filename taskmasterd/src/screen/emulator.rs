@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use avt::parser::{EdScope, Function};
 use avt::{Cell, Color, Line, Observation, Observer, Operation, Pen, Screen, ScreenKind, Terminal};
-use shared::tracker::{Control, Parser, Piece};
+use shared::tracker::{Control, Parser, Piece, Sets};
 
 use super::model::{ScreenModel, Size};
 use crate::limits::RING_LEN;
@@ -33,8 +33,8 @@ impl ScreenModel for Emulator {
             .resize_with(size.cols(), size.rows(), &mut self.above);
     }
 
-    fn dump(&self) -> String {
-        Translation::of(&self.terminal)
+    fn dump(&self, saved: [Sets; 2]) -> String {
+        Translation::of(&self.terminal, saved)
     }
 
     fn above(&self, rows: usize) -> String {
@@ -248,15 +248,21 @@ struct Translation<'a> {
     terminal: &'a Terminal,
     out: String,
     part: Part,
+    /// What avt does not save with the cursor of the screen that is being written.
+    sets: Sets,
+    /// The same of the alternate one.
+    alternate_sets: Sets,
 }
 
 impl<'a> Translation<'a> {
-    fn of(terminal: &'a Terminal) -> String {
+    fn of(terminal: &'a Terminal, [sets, alternate_sets]: [Sets; 2]) -> String {
         let dump = terminal.dump();
         let mut translation = Self {
             terminal,
             out: String::with_capacity(dump.len()),
             part: Part::Rest,
+            sets,
+            alternate_sets,
         };
         translation.paint(terminal.primary_screen());
         let mut rest = after_rows(dump.as_bytes());
@@ -280,6 +286,16 @@ impl<'a> Translation<'a> {
             }
         }
         self.out += "\x1b[?7h";
+        if self.sets != Sets::default() {
+            // Of a cursor that was saved in the corner avt says nothing.
+            self.out += "\x1b[H";
+            self.save_cursor();
+        }
+    }
+
+    fn save_cursor(&mut self) {
+        let (sets, none) = (self.sets, Sets::default());
+        write!(self.out, "{sets}\x1b7{none}").expect("a string takes all");
     }
 
     /// Breaks where the rows of the alternate screen follow.
@@ -289,6 +305,7 @@ impl<'a> Translation<'a> {
             _ if self.part == Part::Hidden => {}
             Piece::Text(bytes) => self.out.push_str(&String::from_utf8_lossy(bytes)),
             Piece::Char(byte) => self.out.push(byte.into()),
+            Piece::Escape(0, b'7') => self.save_cursor(),
             Piece::Escape(0, last) => self.out.extend(['\x1b', last.into()]),
             Piece::Escape(intermediate, last) => {
                 self.out.extend(['\x1b', intermediate.into(), last.into()]);
@@ -324,6 +341,9 @@ impl<'a> Translation<'a> {
             (0, 5, b'W') => self.out.push_str("\x1b[3g"),
             (0, _, b'W') => self.out.push_str("\x1bH"),
             (0, _, b'm') => self.pen(control),
+            (0, _, b'u') => {
+                write!(self.out, "\x1b[u{}", Sets::default()).expect("a string takes all")
+            }
             _ => self.verbatim(control),
         }
     }
@@ -332,8 +352,13 @@ impl<'a> Translation<'a> {
     /// what was saved, and what belongs to the saved one alone is undone on the other side.
     fn enter_alternate(&mut self) {
         self.part = Part::Entrance;
-        self.out
-            .push_str("\x1b8\x1b[?1049h\x1b[?6l\x1b[?7h\x1b[0m\x1b[H\x1b[J");
+        self.sets = self.alternate_sets;
+        let none = Sets::default();
+        write!(
+            self.out,
+            "\x1b8\x1b[?1049h\x1b[?6l\x1b[?7h\x1b[0m{none}\x1b[H\x1b[J"
+        )
+        .expect("a string takes all");
     }
 
     /// For avt bold and faint exclude each other; for others one has to be taken back before the other. Colons are

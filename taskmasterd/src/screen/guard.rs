@@ -83,6 +83,7 @@ impl Guard {
 impl Clean {
     /// Takes over what is good of a piece; none if the credit is used up.
     fn piece(&mut self, piece: Piece<'_>) -> Option<()> {
+        let sets = self.pens.sets();
         self.pens.follow(&piece);
         match piece {
             Piece::Text(bytes) => self.text(bytes)?,
@@ -90,6 +91,10 @@ impl Clean {
             Piece::Escape(intermediate, last) => self.escape(intermediate, last)?,
             Piece::Control(control) => self.control(&control)?,
             Piece::Command(_) => {}
+        }
+        if self.pens.sets() != sets {
+            // The engine does not save them with the cursor: it is told whenever they change.
+            write!(self.text, "{}", self.pens.sets()).expect("a string takes all");
         }
         Some(())
     }
@@ -153,7 +158,6 @@ impl Clean {
                 self.spend(2 * self.size.cells())?;
             }
             (b'#', b'8') => self.spend(DRAW_WORK * self.size.cells())?,
-            (b'(' | b')', _) => {}
             _ => return Some(()),
         }
         let intermediate = (intermediate != 0).then_some(char::from(intermediate));

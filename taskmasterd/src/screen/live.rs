@@ -284,7 +284,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         let View::Drawn(drawing) = &self.view else {
             return None;
         };
-        let dump = guarded(|| drawing.model.dump());
+        let dump = guarded(|| drawing.model.dump(self.tracker.saved_sets()));
         if dump.is_err() {
             self.view = View::Lost;
         }

@@ -1,5 +1,7 @@
 //! What the screen asks of an engine that knows what a terminal shows.
 
+use shared::tracker::Sets;
+
 use crate::limits::{SCREEN_COLS_MAX, SCREEN_ROWS_MAX, SCREEN_SIZE_MIN};
 
 /// The size of a terminal, within what an engine takes.
@@ -47,8 +49,9 @@ pub trait ScreenModel {
     /// Gives the terminal another size.
     fn resize(&mut self, size: Size);
     /// What makes a fresh, empty terminal show the same and go on from there, the screen behind the alternate one
-    /// included; in 7-bit controls that every terminal understands.
-    fn dump(&self) -> String;
+    /// included; in 7-bit controls that every terminal understands. It saves these character sets with the cursors of the
+    /// primary and the alternate one.
+    fn dump(&self, saved: [Sets; 2]) -> String;
     /// The last rows that scrolled off above those shown, with colours, at most so many. Each has its line end, unless
     /// it went on in the next. `CSI 3 J` forgets them.
     fn above(&self, rows: usize) -> String;

@@ -14,7 +14,7 @@ const DISORDER: &[u8] = b"\x1b[?1h\x1b[?6h\x1b[?25l\x1b[?1003h\x1b[?1006h\x1b[?2
     \x1b[3g\x1b[3G\x1bH\x1b(0\x1b)0\x0e\x1b[1;4;7;31;42m\x1b[3 qjunk junk\r\nmore junk\x1b7\x1b[?7l\x1b]8;;http://left\x07";
 
 /// Name, before, after.
-const CASES: [(&str, &str, &str); 45] = [
+const CASES: [(&str, &str, &str); 51] = [
     ("text", "one\r\ntwo", " and three"),
     (
         "text on the whole screen",
@@ -73,6 +73,36 @@ const CASES: [(&str, &str, &str); 45] = [
     ("saved cursor, ANSI", "\x1b[3;7H\x1b[s\x1b[Hx", "\x1b[uhere"),
     ("line drawing", "\x1b(0\x1b[Hlqk", "mqj\x1b(Babc"),
     ("line drawing in G1", "\x1b)0\x1b[Ha\x0eq", "q\x0fq"),
+    (
+        "line drawing saved and restored",
+        "a\x1b(0\x1b7\x1b(Bqq\x1b8qq\x1b(B|z",
+        "q\x1b[s\x1b(0q\x1b[uq\x1b)0\x0e\x1b[?1048h\x0f\x1b)B\x1b[?1048lq",
+    ),
+    (
+        "line drawing saved",
+        "\x1b[2;2H\x1b(0\x1b7\x1b(Bqq",
+        "q\x1b8qq\x1b(Bq",
+    ),
+    (
+        "line drawing saved in the corner",
+        "\x1b(0\x1b7\x1b(Bqq\r\nqq",
+        "q\x1b8qq\x1b(Bq",
+    ),
+    (
+        "line drawing behind",
+        "\x1b[2;2H\x1b(0q\x1b[?1049h\x1b(B\x1b[4;4Hq",
+        "q\x1b[?1049lq\x1b(Bq",
+    ),
+    (
+        "line drawing saved on the alternate screen",
+        "q\x1b[?1049h\x1b(0\x1b[4;4H\x1b7\x1b(B\x1b[Hq",
+        "q\x1b8q",
+    ),
+    (
+        "line drawing saved, counted from elsewhere",
+        "\x1b[?6h\x1b[9;2H\x1b(0\x1b7\x1b(B\x1b[3;6r\x1b8\x1b(Bq",
+        "q\x1b8q",
+    ),
     (
         "tab stops",
         "\x1b[3g\x1b[1;5H\x1bH\x1b[1;9H\x1bH\x1b[2;1H",

@@ -1,5 +1,6 @@
 //! An engine that fails loses what it knew of the screen, and nothing else.
 
+use shared::tracker::Sets;
 use taskmasterd::screen::Screen;
 use taskmasterd::screen::model::{ScreenModel, Size};
 
@@ -25,7 +26,7 @@ impl ScreenModel for Fragile {
         self.check("panic at a resize");
     }
 
-    fn dump(&self) -> String {
+    fn dump(&self, _: [Sets; 2]) -> String {
         self.check("panic at a dump");
         "the dump".into()
     }
