@@ -68,6 +68,7 @@ struct State {
     side: Side,
     modes: Modes,
     pens: Pens,
+    coloured: bool,
     keyboard: Keyboard,
     /// The number of DECSCUSR.
     cursor_shape: u16,
@@ -157,6 +158,11 @@ impl Tracker {
         self.state.pens.now()
     }
 
+    /// Whether any colours or attributes were ever chosen, or taken back.
+    pub fn has_coloured(&self) -> bool {
+        self.state.coloured
+    }
+
     /// The character sets saved with the cursor of the primary and the alternate screen.
     pub fn saved_sets(&self) -> [Sets; 2] {
         self.state.pens.saved_sets()
@@ -198,6 +204,7 @@ impl State {
                     title,
                     titles: self.titles,
                     colors: self.colors,
+                    coloured: self.coloured,
                     addressed: true,
                     ..Self::default()
                 };
@@ -239,7 +246,7 @@ impl State {
         match (control.mark, control.intermediate, control.last) {
             (0, 0, b'c') if control.number(0) == 0 => return Some(Query::Attributes),
             (0, 0, b'n') => return self.status(control.number(0)),
-            (0, 0, b'm') => {}
+            (0, 0, b'm') => self.coloured = true,
             (0, 0, b'h' | b'l') => self.ansi_modes(control),
             (b'?', 0, b'h' | b'l') => self.private_modes(control),
             (b'<' | b'>' | b'=', 0, b'u') | (b'>', 0, b'm') => {

@@ -7,7 +7,7 @@ use shared::tracker::{Control, Parser, Pen, Piece};
 use super::rows::Place;
 
 /// Appends those of the rows of `bytes`, which begin at the left margin, to `out`, without anything but text, what
-/// moves within a line, and colours; `pen` is the one in force at the beginning.
+/// moves within a line, and colours; `pen` is the one in force at the beginning. Where `out` goes, none is.
 pub(super) fn write_lines(
     bytes: &[u8],
     rows: Range<usize>,
@@ -54,6 +54,13 @@ pub(super) fn write_rows(rows: &[String], (row, col): (usize, usize), out: &mut 
     }
 }
 
+/// Appends what takes up a pen where none is.
+pub(super) fn write_pen(pen: Pen, out: &mut Vec<u8>) {
+    if pen != Pen::default() {
+        out.extend_from_slice(pen.to_string().as_bytes());
+    }
+}
+
 struct Lines<'a> {
     /// Where we are, as long as that decides what is written.
     place: Place,
@@ -77,7 +84,7 @@ impl Lines<'_> {
     }
 
     fn begin(&mut self) {
-        self.out.extend_from_slice(self.pen.to_string().as_bytes());
+        write_pen(self.pen, self.out);
         // A line feed alone begins a row in the middle, or behind the end of one that is full: a blank gets there.
         if self.place.col > 0 {
             let right = self.place.col.min(self.place.cols - 1);

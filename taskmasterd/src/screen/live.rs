@@ -8,7 +8,7 @@ use shared::tracker::{Mode, Query, Side, Tracker};
 
 use super::Snapshot;
 use super::guard::Guard;
-use super::lines::{write_lines, write_rows};
+use super::lines::{write_lines, write_pen, write_rows};
 use super::marks::{Mark, Marks};
 use super::model::{Engine, ScreenModel, Size};
 use super::rows::count_rows;
@@ -204,18 +204,17 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
     }
 
     pub(super) fn plain_snapshot(&mut self, history_lines: usize) -> Snapshot {
-        let mut bytes = Vec::new();
+        // A file may have been left in any colour, if there are colours, and is to get none if there are none.
+        let none = self.tracker.has_coloured().then_some("\x1b[m");
+        let mut bytes = none.unwrap_or_default().as_bytes().to_vec();
         match self.view {
-            View::Lines => {
-                self.write_lines(history_lines, &mut bytes);
-            }
+            View::Lines => self.write_lines(history_lines, &mut bytes),
             View::Drawn(_) | View::Lost => {
-                bytes.append(&mut self.history(history_lines));
-                bytes.extend_from_slice(b"\x1b[m");
+                bytes = [self.history(history_lines), bytes].concat();
                 let seen = self.look(|model| (model.ansi(), model.cursor()));
                 let (rows, cursor) = seen.unwrap_or_default();
                 write_rows(&rows, cursor, &mut bytes);
-                bytes.extend_from_slice(self.tracker.pen().to_string().as_bytes());
+                write_pen(self.tracker.pen(), &mut bytes);
             }
         }
         bytes.extend_from_slice(self.tracker.pending());

@@ -62,6 +62,29 @@ fn a_sequence_in_the_middle_of_which_somebody_came_is_none_of_his_text() {
     assert!(seen.starts_with("  0 xy|"), "{seen}");
 }
 
+/// A file gets no sequence that nobody wrote. Where there are colours, it may have missed their end.
+#[test]
+fn what_has_no_colours_is_shown_without_a_word_of_them() {
+    let lines: String = (0..30).map(|line| format!("line {line}\r\n")).collect();
+    for history in [0, 5, 100] {
+        let picture = fed(10, 40, lines.as_bytes(), 7).plain_snapshot(history);
+        let picture = String::from_utf8(picture.bytes).unwrap();
+        assert!(picture.starts_with("line ") && lines.ends_with(&picture));
+    }
+    let drawn = format!("{lines}\x1b[3A\r\n");
+    let picture = fed(10, 40, drawn.as_bytes(), 7).plain_snapshot(5);
+    assert!(!picture.bytes.contains(&0x1b), "{picture:?}");
+    for drawn in ["", "\x1b[3A"] {
+        let coloured = format!("\x1b[31mred\x1b[m\r\n{lines}{drawn}");
+        let picture = fed(10, 40, coloured.as_bytes(), 7).plain_snapshot(0);
+        let mut shown = Referee::new(10, 40);
+        shown.feed(b"\x1b[31mmissed").feed(&picture.bytes);
+        let settings = Referee::new(10, 40).settings();
+        assert_eq!(shown.settings(), settings);
+        assert!(picture.bytes.starts_with(b"\x1b[m"), "{picture:?}");
+    }
+}
+
 #[test]
 fn history_comes_before() {
     let lines: String = (0..30).map(|line| format!("line {line}\r\n")).collect();
