@@ -21,6 +21,27 @@ fn on_arrival_it_is_told_why_it_is_down_and_until_when() {
     sitting.wait_code(0);
 }
 
+// Who waits is told what he waits for, and whether for anything.
+#[test]
+fn a_reload_that_moves_or_takes_back_a_restart_is_told() {
+    let flaky = |delay, autorestart| {
+        json!({"flaky": {"cmd": "sh -c 'exit 3'", "starttime": 0, "restart_delay": delay,
+            "autorestart": autorestart}})
+    };
+    let daemon = Daemon::start(Sandbox::new(), flaky("90s", "always"));
+    daemon.wait_state("flaky", State::Exited);
+    let mut sitting = Sitting::at(&daemon, &["flaky"]);
+    let term = &mut sitting.term;
+    let line = "[flaky is EXITED: exited with status 3; ";
+    term.wait_for(&format!("{line}next try in "));
+    daemon.reload(&flaky("15000500s", "always"));
+    term.wait_for(&format!("{line}next try in 15000"));
+    daemon.reload(&flaky("15000500s", "never"));
+    term.wait_for(&format!("{line}waiting for a start"));
+    term.send("\x1d");
+    sitting.wait_code(0);
+}
+
 // There was no process that could have exited with anything.
 #[test]
 fn what_cannot_be_started_is_not_told_to_have_ended() {

@@ -336,7 +336,7 @@ impl Attachment {
         self.painted_at = Some(now);
         if let Some(Behind { skipped, .. }) = self.behind.take() {
             let word = Wire::new(Frame::Skipped(skipped).to_bytes());
-            self.outgoing.put(word, Kind::Word, skipped);
+            self.outgoing.put(word, Kind::Shown, skipped);
         }
     }
 
@@ -412,6 +412,22 @@ mod tests {
         assert_eq!(*skipped, Frame::Skipped(3 * 1550));
     }
 
+    #[test]
+    fn who_misses_output_alone_is_told_of_no_beginning() {
+        let mut client = attachment();
+        tell(&mut client, 1, Ok(11));
+        client.leads_told = Some(true);
+        assert_eq!(heard(&mut client), [Ok(11)]);
+        for _ in 0..2 {
+            client.fall_behind(Mono(0), 1000);
+            tell(&mut client, 1, Ok(11));
+            client.catch_up(Mono(0));
+        }
+        assert!(client.knows(client.knowledge.told.unwrap()));
+        assert_eq!(client.leads_told, Some(true));
+        assert_eq!(queued(&mut client), [Frame::Skipped(2000)]);
+    }
+
     // A frame of one byte costs more than that.
     #[test]
     fn many_words_are_limited_as_much_output_is() {
@@ -470,6 +486,7 @@ mod tests {
                 pid: news.ok(),
                 state,
                 starts,
+                next_start: None,
             },
             rises: false,
             tty: Tty::Full,

@@ -69,7 +69,7 @@ struct Queued {
 /// What becomes of a frame that is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The screen will show it.
+    /// The screen will show it, or the next SKIPPED tell of it.
     Shown,
     /// It has to be said again.
     Word,

@@ -16,6 +16,8 @@ pub struct Told {
     pub state: State,
     /// How often it was started: it may fail twice in the same way.
     pub starts: u64,
+    /// When it is started again, if it is: a reload may think otherwise.
+    pub next_start: Option<Mono>,
 }
 
 /// How it stands with a process.
@@ -75,8 +77,10 @@ impl Knowledge {
         let frame = Frame::Exited(news.ended);
         let end = (news.ended_at.unwrap_or(now), Wire::new(frame.to_bytes()));
         if behind {
-            let has_ended = was.is_some() && was != news.told.pid;
-            self.lose(has_ended.then_some(end));
+            // That the same process runs on is no news.
+            if was != news.told.pid || was.is_none() {
+                self.lose(was.is_some().then_some(end));
+            }
             return Vec::new();
         }
         let is_again = std::mem::take(&mut self.in_vain);

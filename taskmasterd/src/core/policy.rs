@@ -6,7 +6,7 @@ use shared::text::count;
 
 use super::process::{Context, Process, Rest, State};
 use super::{Failure, Mono, Pid};
-use crate::config::model::Autorestart;
+use crate::config::model::{Autorestart, Program};
 use crate::limits::{RESOURCE_RETRY_MS, RESPAWN_FLOOR_MS};
 
 /// What supervisor says of a start that ended too early, word for word.
@@ -89,9 +89,9 @@ impl Process {
         }
     }
 
-    /// Other rules hold while it waits to start: what they do not want does not come, and nothing comes later, or
-    /// sooner, than they say.
-    pub(super) fn reconsider(&mut self, now: Mono) {
+    /// Other rules than `before` hold while it waits to start: what they do not want does not come, and what waits
+    /// for another delay comes when that is over.
+    pub(super) fn reconsider(&mut self, before: &Program, now: Mono) {
         match &mut self.state {
             State::Starting {
                 since, trusted_at, ..
@@ -100,12 +100,16 @@ impl Process {
             State::Queued { at } if *at > now && !self.spec.autostart => {
                 self.state = State::Stopped(Rest::NotStarted);
             }
-            State::Exited { again_at: Some(_) } => {
+            State::Exited { again_at: Some(at) } => {
+                let (at, delay_ms) = (*at, self.spec.restart_delay_ms);
+                let at = match self.ended {
+                    Some(ended) if before.restart_delay_ms != delay_ms => ended.after(delay_ms),
+                    Some(_) | None => at,
+                };
                 let expected = self.exit.is_some_and(|exit| self.expects(exit));
                 let wanted = self.restarts_after(expected);
-                let again_at = self.ended.map(|ended| ended.after(self.least_delay_ms()));
                 self.state = State::Exited {
-                    again_at: again_at.filter(|_| wanted),
+                    again_at: wanted.then_some(at),
                 };
             }
             State::Stopped(_)
@@ -117,15 +121,6 @@ impl Process {
             | State::Exited { again_at: None }
             | State::Fatal => {}
         }
-    }
-
-    /// How long after its end it starts again at the earliest.
-    fn least_delay_ms(&self) -> u64 {
-        let floor = match self.spec.starttime_ms {
-            0 => RESPAWN_FLOOR_MS,
-            _ => 0,
-        };
-        floor.max(self.spec.restart_delay_ms)
     }
 
     fn expects(&self, exit: Exit) -> bool {

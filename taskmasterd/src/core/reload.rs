@@ -72,10 +72,15 @@ impl Supervisor {
             cause: cause.clone(),
         });
         let ids: Vec<ProcessId> = self.processes.keys().copied().collect();
+        let fresh = |id| matches!(self.processes[id].state, State::Stopped(Rest::NotStarted));
+        let fresh: Vec<ProcessId> = ids.iter().filter(|id| fresh(id)).copied().collect();
         for &id in &ids {
             self.renew(now, id, &config, cause, out);
         }
         let vacant_at = self.note_leaving(now);
+        for id in fresh {
+            self.touch(id, out, |process, _| process.wait_until(vacant_at));
+        }
         self.adopt(config, now, vacant_at);
         self.start_heirs(now, out);
         let Some(ticket) = ticket else { return };
@@ -259,8 +264,12 @@ impl Supervisor {
         spec: &Arc<Program>,
         out: &mut Vec<Effect>,
     ) {
+        let Some(process) = self.processes.get(&id) else {
+            return;
+        };
+        let before = Arc::clone(&process.spec);
         self.exchange(id, Arc::clone(spec), out);
-        self.touch(id, out, |process, _| process.reconsider(now));
+        self.touch(id, out, |process, _| process.reconsider(&before, now));
     }
 
     /// A process without a pid.
@@ -300,6 +309,13 @@ impl Process {
             | State::Stopping { .. } => false,
         };
         at_rest && spec.autostart
+    }
+
+    /// What a reload starts for the first time waits as what it adds does.
+    fn wait_until(&mut self, vacant_at: Mono) {
+        if let State::Queued { at } = &mut self.state {
+            *at = vacant_at;
+        }
     }
 
     /// Whether a reload has it stopped to be replaced or removed.

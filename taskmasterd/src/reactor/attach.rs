@@ -317,16 +317,18 @@ impl Reactor {
 
     /// The process is no more: so are its attachments.
     pub(super) fn dismiss_viewers(&mut self, viewers: &[Token], exit: Option<Exit>, end: &End) {
-        let gone = Frame::Exited(Exited {
-            exit,
-            state: State::Stopped,
-            retry_in_ms: None,
-            gone: true,
-            reason: None,
-            starts: 0,
-        });
         for &token in viewers {
-            self.dismiss(token, std::slice::from_ref(&gone), end);
+            let attachment = self.attached(token);
+            let told = attachment.and_then(|attachment| attachment.knowledge.told);
+            let gone = Frame::Exited(Exited {
+                exit,
+                state: State::Stopped,
+                retry_in_ms: None,
+                gone: true,
+                reason: None,
+                starts: told.map_or(0, |told| told.starts),
+            });
+            self.dismiss(token, &[gone], end);
         }
     }
 
@@ -371,6 +373,7 @@ pub(super) fn told(process: &Process) -> Told {
         pid: process.pid().map(|pid| pid.0),
         state: process.shown_state(),
         starts: process.starts,
+        next_start: process.next_start(),
     }
 }
 
