@@ -252,13 +252,18 @@ impl Attachment {
 
     /// Queues a word of the daemon's own; one that is behind is told the state of things later.
     pub fn tell(&mut self, frame: &Frame, now: Mono) {
-        if self.behind.is_none() && self.outgoing.weight() > ATTACH_QUEUE_LEN_MAX {
-            self.fall_behind(now, 0);
-        }
-        if self.behind.is_none() {
+        if self.has_room(now) {
             self.outgoing
                 .put(Wire::new(frame.to_bytes()), Kind::Word, 0);
         }
+    }
+
+    /// Whether a word may be queued; if too much is, the client falls behind.
+    fn has_room(&mut self, now: Mono) -> bool {
+        if !self.is_behind() && self.outgoing.weight() > ATTACH_QUEUE_LEN_MAX {
+            self.fall_behind(now, 0);
+        }
+        !self.is_behind()
     }
 
     /// Whether it needs not be told that this is the state.
@@ -277,12 +282,10 @@ impl Attachment {
     }
 
     fn tell_end(&mut self, (at, wire): End, now: Mono) {
-        if self.behind.is_none() && self.outgoing.weight() > ATTACH_QUEUE_LEN_MAX {
-            self.fall_behind(now, 0);
-        }
-        match self.behind {
-            None => self.outgoing.put(wire, Kind::End(at), 0),
-            Some(_) => self.knowledge.lose(Some((at, wire))),
+        if self.has_room(now) {
+            self.outgoing.put(wire, Kind::End(at), 0);
+        } else {
+            self.knowledge.lose(Some((at, wire)));
         }
     }
 
