@@ -61,10 +61,17 @@ impl Reactor {
         let screen = &mut self.terminal(id)?.screen;
         let number = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
         let (rows, cols) = screen.size();
-        let (cursor_row, cursor_col) = screen.cursor();
+        let (text, styled, (cursor_row, cursor_col)) = screen.look(|model| {
+            let ansi = if params.ansi {
+                model.ansi()
+            } else {
+                Vec::new()
+            };
+            (model.text(), ansi, model.cursor())
+        });
         let lines = params.history as usize;
         let ansi = params.ansi.then(|| {
-            let rows = [screen.ansi_above(lines), screen.ansi()].concat();
+            let rows = [screen.ansi_above(lines), styled].concat();
             STANDARD.encode(rows.join("\n"))
         });
         to_value(&api::Screen {
@@ -75,7 +82,7 @@ impl Reactor {
             cursor_col: number(cursor_col),
             cursor_visible: screen.is_cursor_visible(),
             alternate: screen.is_alternate(),
-            text: screen.text(),
+            text,
             history: screen.text_above(lines),
             ansi,
         })

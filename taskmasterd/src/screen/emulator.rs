@@ -1,15 +1,13 @@
 //! The engine: avt, with its dump rewritten for terminals that are not avt.
 
-use std::collections::VecDeque;
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
-use avt::parser::{EdScope, Function};
-use avt::{Cell, Color, Line, Observation, Observer, Operation, Pen, Screen, ScreenKind, Terminal};
+use avt::{Cell, Color, Line, Pen, Screen, ScreenKind, Terminal};
 use shared::tracker::{Control, Parser, Piece, Sets};
 
+use super::above::Above;
 use super::model::{ScreenModel, Size};
-use crate::limits::RING_LEN;
 
 /// Makes an engine.
 pub fn emulator(size: Size) -> Box<dyn ScreenModel> {
@@ -26,11 +24,13 @@ struct Emulator {
 impl ScreenModel for Emulator {
     fn feed(&mut self, text: &str) {
         self.terminal.feed_with(text, &mut self.above);
+        self.above.settle();
     }
 
     fn resize(&mut self, size: Size) {
         self.terminal
             .resize_with(size.cols(), size.rows(), &mut self.above);
+        self.above.settle();
     }
 
     fn dump(&self, saved: [Sets; 2]) -> String {
@@ -38,9 +38,7 @@ impl ScreenModel for Emulator {
     }
 
     fn above(&self, rows: usize) -> String {
-        let above = &self.above.rows;
-        let shown = above.range(above.len().saturating_sub(rows)..);
-        shown.map(|row| &**row).collect()
+        self.above.last(rows)
     }
 
     fn text(&self) -> Vec<String> {
@@ -95,69 +93,15 @@ fn pen_len(pen: &Pen) -> usize {
     }
 }
 
-/// The rows that have scrolled off the primary screen.
-#[derive(Default)]
-struct Above {
-    /// The oldest first; each with its line end, unless it went on in the next row.
-    rows: VecDeque<Box<str>>,
-    /// What they take up, in bytes.
-    len: usize,
-    /// What avt gives up now has scrolled off. It gives up what is cleared or deleted at the top, too.
-    scrolls: bool,
-}
-
-impl Above {
-    fn push(&mut self, row: String) {
-        self.len += row.len() + size_of::<Box<str>>();
-        self.rows.push_back(row.into());
-        while self.len > RING_LEN
-            && let Some(row) = self.rows.pop_front()
-        {
-            self.len -= row.len() + size_of::<Box<str>>();
-        }
-    }
-}
-
-impl Observer for Above {
-    type Output = ();
-
-    fn before(&mut self, _: &mut Observation<'_>, operation: &Operation) {
-        self.scrolls = match operation {
-            Operation::Resize { .. } => true,
-            Operation::Function(function) => matches!(
-                function,
-                Function::Print(_)
-                    | Function::Rep(_)
-                    | Function::Lf
-                    | Function::Nel
-                    | Function::Su(_)
-            ),
-        };
-        if let Operation::Function(Function::Ed(EdScope::SavedLines)) = operation {
-            (self.rows, self.len) = Default::default();
-        }
-    }
-
-    fn evicted(&mut self, _: &mut Observation<'_>, line: &Line) {
-        if self.scrolls && line.is_wrapped() {
-            self.push(styled(line.cells()));
-        } else if self.scrolls {
-            self.push(styled(used(line)) + "\r\n");
-        }
-    }
-
-    fn end(&mut self, _: &mut Observation<'_>) {}
-}
-
 /// The cells of a row, without blanks at its end.
-fn used(line: &Line) -> &[Cell] {
+pub(super) fn used(line: &Line) -> &[Cell] {
     let blank = |cell: &&Cell| cell.char() == ' ' && cell.pen().is_default();
     let blanks = line.cells().iter().rev().take_while(blank).count();
     &line.cells()[..line.len() - blanks]
 }
 
 /// Cells with their colours.
-fn styled(cells: &[Cell]) -> String {
+pub(super) fn styled(cells: &[Cell]) -> String {
     let mut out = String::new();
     write_cells(cells, &mut out);
     out

@@ -12,7 +12,7 @@ use super::lines::{write_lines, write_pen, write_rows};
 use super::marks::{Mark, Marks};
 use super::model::{Engine, ScreenModel, Size};
 use super::rows::count_rows;
-use crate::limits::RING_LEN;
+use crate::limits::{RING_LEN, SCREEN_RESIZE_WORK};
 use crate::ring::Ring;
 
 /// How [`Tracker::restore`] enters the alternate screen.
@@ -151,14 +151,15 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         if size.rows() != self.size.rows() {
             self.tracker.forget_region();
         }
+        let work = self.size.work_to_become(size);
         self.size = size;
         let failed = match &mut self.view {
             View::Lines => false,
-            View::Drawn(drawing) => {
+            View::Drawn(drawing) if work <= SCREEN_RESIZE_WORK => {
                 drawing.guard.resize(size);
                 guarded(|| drawing.model.resize(size)).is_err()
             }
-            View::Lost => {
+            View::Drawn(_) | View::Lost => {
                 // The program is about to redraw: whoever looks on from here sees it all.
                 self.view = self.blank().map_or(View::Lost, View::Drawn);
                 false

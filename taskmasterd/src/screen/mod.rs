@@ -12,6 +12,7 @@
 //!
 //! A process without output costs nothing. Nothing here knows a clock or a file.
 
+mod above;
 pub mod emulator;
 mod guard;
 mod lines;
@@ -220,8 +221,8 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
         }
     }
 
-    /// Asks an engine that knows the screen; it may have to be made for the question.
-    fn look<T: Default>(&mut self, question: impl Fn(&dyn ScreenModel) -> T) -> T {
+    /// Asks an engine that knows the screen. It may have to be made for the question, so ask for all at once.
+    pub fn look<T: Default>(&mut self, question: impl Fn(&dyn ScreenModel) -> T) -> T {
         let answer = self.live().and_then(|live| live.look(question));
         answer.unwrap_or_default()
     }

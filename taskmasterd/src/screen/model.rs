@@ -4,6 +4,9 @@ use shared::tracker::Sets;
 
 use crate::limits::{SCREEN_COLS_MAX, SCREEN_ROWS_MAX, SCREEN_SIZE_MIN};
 
+/// To keep one cell that scrolls off is about as much work as touching this many.
+const SCROLL_OFF_WORK: u64 = 40;
+
 /// The size of a terminal, within what an engine takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
@@ -37,6 +40,16 @@ impl Size {
 
     pub(super) fn cells(self) -> u64 {
         u64::from(self.rows) * u64::from(self.cols)
+    }
+
+    /// What an engine may have to do for another size, in cells touched. Each cell may scroll off in colours of its own,
+    /// and for each new row that is made of an old one all that is left of that is moved.
+    pub(super) fn work_to_become(self, other: Size) -> u64 {
+        if self == other {
+            return 0;
+        }
+        let moves = self.cols / other.cols / 2;
+        self.cells() * (SCROLL_OFF_WORK + u64::from(moves))
     }
 }
 

@@ -114,6 +114,31 @@ fn an_engine_does_not_work_without_end() {
     }
 }
 
+/// To wrap half a million cells into two columns takes seconds and gigabytes. The program redraws anyway.
+#[test]
+fn an_engine_does_not_wrap_without_end() {
+    for (from, to, keeps) in [
+        ((60, 200), (10, 2), true),
+        ((135, 480), (40, 40), true),
+        ((500, 1000), (500, 1000), true),
+        ((500, 1000), (10, 2), false),
+        ((500, 1000), (2, 1000), false),
+    ] {
+        let mut screen = screen(from.0, from.1);
+        screen.feed(b"\x1b[H", &mut Vec::new());
+        for row in 1..=from.0 {
+            let line = format!("\x1b[{row}H{}", "x".repeat(from.1.into()));
+            screen.feed(line.as_bytes(), &mut Vec::new());
+        }
+        screen.resize(to.0, to.1);
+        let before = if keeps { "x" } else { "" };
+        assert_eq!(screen.text()[0].get(..1).unwrap_or(""), before, "{to:?}");
+        screen.feed(b"\x1b[Hy", &mut Vec::new());
+        assert!(screen.text()[0].starts_with('y'));
+        assert!(screen.is_drawn() && !screen.snapshot(0).incomplete);
+    }
+}
+
 /// Who redraws the whole screen with every frame is not hostile.
 #[test]
 fn a_busy_program_is_drawn() {
