@@ -220,7 +220,7 @@ impl Attachment {
             self.fall_behind(now, len);
         } else {
             self.outgoing
-                .put(Wire::clone(wire), Kind::Shown, len as u64);
+                .put(Wire::clone(wire), Kind::Shown(len as u64));
         }
     }
 
@@ -253,8 +253,7 @@ impl Attachment {
     /// Queues a word of the daemon's own; one that is behind is told the state of things later.
     pub fn tell(&mut self, frame: &Frame, now: Mono) {
         if self.has_room(now) {
-            self.outgoing
-                .put(Wire::new(frame.to_bytes()), Kind::Word, 0);
+            self.outgoing.put(Wire::new(frame.to_bytes()), Kind::Word);
         }
     }
 
@@ -283,7 +282,7 @@ impl Attachment {
 
     fn tell_end(&mut self, (at, wire): End, now: Mono) {
         if self.has_room(now) {
-            self.outgoing.put(wire, Kind::End(at), 0);
+            self.outgoing.put(wire, Kind::End(at));
         } else {
             self.knowledge.lose(Some((at, wire)));
         }
@@ -292,7 +291,7 @@ impl Attachment {
     /// Queues what paints the screen, all of it: it has a limit of its own, and was waited for until there was room.
     pub fn paint(&mut self, picture: Vec<u8>) {
         let frames = Frame::Snapshot(picture).to_bytes();
-        self.outgoing.put(Wire::new(frames), Kind::Shown, 0);
+        self.outgoing.put(Wire::new(frames), Kind::Shown(0));
     }
 
     /// Tells a watcher that it may not type; who goes on trying is not told each time.
@@ -339,7 +338,7 @@ impl Attachment {
         self.painted_at = Some(now);
         if let Some(Behind { skipped, .. }) = self.behind.take() {
             let word = Wire::new(Frame::Skipped(skipped).to_bytes());
-            self.outgoing.put(word, Kind::Shown, skipped);
+            self.outgoing.put(word, Kind::Shown(skipped));
         }
     }
 

@@ -60,8 +60,6 @@ pub(super) struct Outgoing {
 struct Queued {
     wire: Wire,
     kind: Kind,
-    /// How much of the process's output it is, or says to have been left out.
-    output: u64,
     /// What is asked in it, where this client is the one to answer.
     asked: Vec<Query>,
 }
@@ -69,8 +67,9 @@ struct Queued {
 /// What becomes of a frame that is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The screen will show it, or the next SKIPPED tell of it.
-    Shown,
+    /// The screen will show it, or the next SKIPPED tell of it: so much of the process's output it is, or says to have
+    /// been left out.
+    Shown(u64),
     /// It has to be said again.
     Word,
     /// The same: it tells of the end that was then.
@@ -91,12 +90,11 @@ pub(super) struct Dropped {
 }
 
 impl Outgoing {
-    pub(super) fn put(&mut self, wire: Wire, kind: Kind, output: u64) {
+    pub(super) fn put(&mut self, wire: Wire, kind: Kind) {
         self.len += wire.len();
         self.frames.push_back(Queued {
             wire,
             kind,
-            output,
             asked: Vec::new(),
         });
     }
@@ -122,12 +120,17 @@ impl Outgoing {
     pub(super) fn drop_queue(&mut self) -> Dropped {
         let begun = usize::from(self.written > 0);
         let dropped = self.frames.split_off(begun.min(self.frames.len()));
-        let words = dropped.iter().any(|frame| frame.kind != Kind::Shown);
-        let end = dropped.iter().find_map(|frame| match frame.kind {
-            Kind::End(at) => Some((at, Wire::clone(&frame.wire))),
-            Kind::Shown | Kind::Word => None,
-        });
-        let output = dropped.iter().map(|frame| frame.output).sum();
+        let (mut output, mut words, mut end) = (0, false, None);
+        for frame in &dropped {
+            match frame.kind {
+                Kind::Shown(len) => output += len,
+                Kind::Word => words = true,
+                Kind::End(at) => {
+                    words = true;
+                    end.get_or_insert_with(|| (at, Wire::clone(&frame.wire)));
+                }
+            }
+        }
         let asked = dropped.into_iter().flat_map(|frame| frame.asked).collect();
         let first = self.frames.front();
         self.len = first.map_or(0, |frame| frame.wire.len() - self.written);
