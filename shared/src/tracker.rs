@@ -31,7 +31,7 @@ pub const TITLE_LEN_MAX: usize = 256;
 pub const LINK_LEN_MAX: usize = 2048;
 /// The most titles that are put aside: no terminal keeps more.
 const TITLES_MAX: u8 = 10;
-/// Questions of one feed that are handed on; who asks more often waits for no answer.
+/// Questions that are handed on at once; who asks more often waits for no answer.
 pub const QUERIES_MAX: usize = 16;
 
 /// A question of the program to its terminal, which somebody has to answer when nobody is attached.
@@ -91,7 +91,7 @@ struct State {
 }
 
 impl Tracker {
-    /// Takes in output; questions in it are appended to `queries`.
+    /// Takes in output; questions in it are appended to `queries`, of which there will be at most [`QUERIES_MAX`].
     pub fn feed(&mut self, mut bytes: &[u8], queries: &mut Vec<Query>) {
         while !bytes.is_empty() {
             let taken = self.feed_side(bytes, queries);
@@ -103,10 +103,9 @@ impl Tracker {
     pub fn feed_side(&mut self, bytes: &[u8], queries: &mut Vec<Query>) -> usize {
         let side = self.state.side;
         let state = &mut self.state;
-        let queries_max = queries.len() + QUERIES_MAX;
         self.parser.advance(bytes, |piece| {
             if let Some(query) = state.obey(piece)
-                && queries.len() < queries_max
+                && queries.len() < QUERIES_MAX
             {
                 queries.push(query);
             }

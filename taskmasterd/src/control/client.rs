@@ -342,12 +342,13 @@ impl Client {
         }
     }
 
-    /// Queues followed output; says whether there was room for it.
-    pub fn offer(&mut self, message: &impl Serialize, len: usize) -> bool {
+    /// Queues followed output of about this length, which is put into words only if there is room for it; says whether
+    /// there was.
+    pub fn offer<M: Serialize>(&mut self, len: usize, message: impl FnOnce() -> M) -> bool {
         if self.out.len() + len > FOLLOW_QUEUE_LEN_MAX {
             return false;
         }
-        self.write_line(message);
+        self.write_line(&message());
         true
     }
 

@@ -13,7 +13,7 @@ use shared::rpc::{Request, Response, RpcError, code};
 use crate::control::client::Client;
 use crate::control::methods::{Deed, Present, Strays, carry_out, to_value};
 use crate::control::peer::Peer;
-use crate::core::{Input, Ticket};
+use crate::core::{Input, Mono, Ticket};
 use crate::files::reason;
 use crate::limits::{
     ACCEPT_RETRY_MS, ACCEPTS_PER_TURN, CLIENTS_MAX, CLIENTS_PER_UID_MAX, CLIENTS_RESERVED,
@@ -35,9 +35,15 @@ impl Reactor {
         if std::mem::take(&mut self.debts.accept) {
             self.accept();
         }
-        for token in std::mem::take(&mut self.debts.clients) {
-            self.serve(token);
+        let until = self.share();
+        let mut owed = self.debts.clients.take();
+        for token in owed.by_ref() {
+            self.serve(token, until);
+            if self.is_up(until) {
+                break;
+            }
         }
+        self.debts.clients.put_off(owed);
         let late = |client: &Client| client.deadline().is_some_and(|at| at <= self.now);
         let late: Vec<Token> = self
             .clients
@@ -152,8 +158,8 @@ impl Reactor {
         self.debts.clients.insert(token);
     }
 
-    /// A few requests of one client, and as many answers as it takes.
-    fn serve(&mut self, token: Token) {
+    /// A few requests of one client, as long as there is time, and as many answers as it takes.
+    fn serve(&mut self, token: Token, until: Mono) {
         let Some(client) = self.clients.get_mut(&token) else {
             return;
         };
@@ -182,6 +188,9 @@ impl Reactor {
                 Ok(Some(request)) => {
                     self.carry_out(token, request);
                     self.settle();
+                    if self.is_up(until) {
+                        break;
+                    }
                 }
                 Ok(None) => {
                     // What stopped the reading was a limit; nothing announces the rest.
@@ -314,7 +323,7 @@ impl Reactor {
             return;
         };
         self.sources.remove_socket(token, &mut client.stream);
-        self.debts.clients.remove(&token);
+        self.debts.clients.remove(token);
         if let Some(outlet) = client
             .follows
             .as_ref()

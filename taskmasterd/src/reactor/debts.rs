@@ -8,16 +8,70 @@ use std::collections::{BTreeMap, BTreeSet};
 use mio::Token;
 
 use crate::core::Mono;
+use crate::limits::TURN_SHARE_MS;
+
+use super::Reactor;
+
+/// Sources that are owed something, each in its turn: where there is no time for all, those left out come first in
+/// the next.
+#[derive(Debug)]
+pub(super) struct Owed {
+    tokens: BTreeSet<Token>,
+    first: Token,
+}
+
+impl Default for Owed {
+    fn default() -> Self {
+        Self {
+            tokens: BTreeSet::new(),
+            first: Token(0),
+        }
+    }
+}
+
+impl Owed {
+    pub(super) fn insert(&mut self, token: Token) {
+        self.tokens.insert(token);
+    }
+
+    pub(super) fn extend(&mut self, tokens: impl IntoIterator<Item = Token>) {
+        self.tokens.extend(tokens);
+    }
+
+    pub(super) fn remove(&mut self, token: Token) {
+        self.tokens.remove(&token);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// All of them, in order.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = Token> + use<> {
+        let mut later = std::mem::take(&mut self.tokens);
+        let sooner = later.split_off(&self.first);
+        sooner.into_iter().chain(later)
+    }
+
+    /// There is no time for these, which were taken.
+    pub(super) fn put_off(&mut self, rest: impl Iterator<Item = Token>) {
+        let mut rest = rest.peekable();
+        if let Some(&first) = rest.peek() {
+            self.first = first;
+        }
+        self.tokens.extend(rest);
+    }
+}
 
 /// All debts.
 #[derive(Debug, Default)]
 pub(super) struct Debts {
     /// Sources of output to read.
-    pub(super) outputs: BTreeSet<Token>,
+    pub(super) outputs: Owed,
     /// Sources of output that could not be read, and when to try again.
     pub(super) resting: BTreeMap<Token, Mono>,
     /// Clients to read from, write to, or take the next request of.
-    pub(super) clients: BTreeSet<Token>,
+    pub(super) clients: Owed,
     /// Pipes that tell how an exec went.
     pub(super) exec_status: BTreeSet<Token>,
     /// Signals to take in.
@@ -61,5 +115,44 @@ impl Debts {
             || !self.outputs.is_empty()
             || !self.clients.is_empty()
             || !self.exec_status.is_empty()
+    }
+}
+
+impl Reactor {
+    /// Until when a part of a turn that begins now may begin something more.
+    pub(super) fn share(&self) -> Mono {
+        self.mono().after(TURN_SHARE_MS)
+    }
+
+    pub(super) fn is_up(&self, until: Mono) -> bool {
+        self.mono() >= until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever asks for more every time does not keep the others waiting.
+    #[test]
+    fn who_was_put_off_comes_first() {
+        let mut owed = Owed::default();
+        owed.extend((1..=4).map(Token));
+        let mut served = Vec::new();
+        for _ in 0..4 {
+            let mut round = owed.take();
+            for token in round.by_ref().take(2) {
+                served.push(token.0);
+                owed.insert(token);
+            }
+            owed.put_off(round);
+        }
+        assert_eq!(served, [1, 2, 3, 4, 1, 2, 3, 4]);
+        owed.remove(Token(2));
+        assert_eq!(
+            owed.take().map(|token| token.0).collect::<Vec<_>>(),
+            [1, 3, 4]
+        );
+        assert!(owed.is_empty());
     }
 }

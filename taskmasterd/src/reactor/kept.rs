@@ -118,7 +118,7 @@ impl Reactor {
         let message = json!({"jsonrpc": JSONRPC, "method": CLEARED, "params": params});
         for &token in &outlet.channel(stream).followers {
             if let Some(client) = self.clients.get_mut(&token) {
-                client.offer(&message, message.to_string().len());
+                client.offer(message.to_string().len(), || &message);
                 self.dirty.insert(token);
             }
         }

@@ -237,7 +237,7 @@ impl Reactor {
         Mono(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// The only look at the clocks in a turn.
+    /// What the clocks say now is the time of the whole turn.
     fn read_clocks(&mut self) {
         self.now = self.mono();
         self.unix_ms = unix_ms();

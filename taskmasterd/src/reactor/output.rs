@@ -57,33 +57,41 @@ enum Stop {
 }
 
 impl Reactor {
-    /// A budget's worth from each source that has something.
+    /// A budget's worth from each source that has something, as long as there is time.
     pub(super) fn take_in_output(&mut self) {
         self.debts.wake_outputs(self.now);
-        for token in std::mem::take(&mut self.debts.outputs) {
-            if self.debts.resting.contains_key(&token) {
-                continue;
+        let until = self.share();
+        let mut owed = self.debts.outputs.take();
+        for token in owed.by_ref() {
+            self.take_in_one(token);
+            if self.is_up(until) {
+                break;
             }
-            if let Some(Source::Output(Output {
-                id,
-                terminal: Some(_),
-                ..
-            })) = self.sources.get(token)
-            {
-                self.flush_typed(*id);
-            }
-            if self.is_paced(token) {
-                continue;
-            }
-            self.hear_beginning(token);
-            match self.read_output(token, Reading::News) {
-                Stop::Empty => {}
-                Stop::End => self.close_output(token),
-                Stop::Budget => {
-                    self.debts.outputs.insert(token);
-                }
-                Stop::Trouble => self.let_rest(token),
-            }
+        }
+        self.debts.outputs.put_off(owed);
+    }
+
+    fn take_in_one(&mut self, token: Token) {
+        if self.debts.resting.contains_key(&token) {
+            return;
+        }
+        if let Some(Source::Output(Output {
+            id,
+            terminal: Some(_),
+            ..
+        })) = self.sources.get(token)
+        {
+            self.flush_typed(*id);
+        }
+        if self.is_paced(token) {
+            return;
+        }
+        self.hear_beginning(token);
+        match self.read_output(token, Reading::News) {
+            Stop::Empty => {}
+            Stop::End => self.close_output(token),
+            Stop::Budget => self.debts.outputs.insert(token),
+            Stop::Trouble => self.let_rest(token),
         }
     }
 
@@ -191,15 +199,16 @@ impl Reactor {
         for chunk in bytes.chunks(FOLLOWED_CHUNK_LEN) {
             let skipped = client.follows.as_ref().map_or(0, |follow| follow.skipped);
             let behind = skipped > 0 && !client.has_caught_up();
-            let data = STANDARD.encode(chunk);
-            let params = api::Output {
-                name: shown.to_owned(),
-                stream,
-                data,
-                skipped,
+            let message = || {
+                let params = api::Output {
+                    name: shown.to_owned(),
+                    stream,
+                    data: STANDARD.encode(chunk),
+                    skipped,
+                };
+                json!({"jsonrpc": JSONRPC, "method": api::OUTPUT, "params": params})
             };
-            let message = json!({"jsonrpc": JSONRPC, "method": api::OUTPUT, "params": params});
-            let queued = !behind && client.offer(&message, chunk.len() * 2);
+            let queued = !behind && client.offer(chunk.len() * 2, message);
             if let Some(follow) = &mut client.follows {
                 follow.skipped = if queued {
                     0
@@ -216,7 +225,7 @@ impl Reactor {
         let Some(Source::Output(output)) = self.sources.remove(token) else {
             return;
         };
-        self.debts.outputs.remove(&token);
+        self.debts.outputs.remove(token);
         self.paced.remove(&token);
         self.debts.resting.remove(&token);
         let at = self.at();

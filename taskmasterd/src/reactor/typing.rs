@@ -141,7 +141,7 @@ impl Reactor {
             return attachment.note_asked(&queries);
         }
         self.answer_dropped(id);
-        self.answer_all(id, queries);
+        self.answer_all(id, &queries);
     }
 
     /// Answers what was on its way to a client whose terminal would have answered, and was dropped.
@@ -152,17 +152,17 @@ impl Reactor {
         for token in terminal.viewers.clone() {
             let attachment = self.attachment(token);
             let unanswered = attachment.map(Attachment::take_unanswered);
-            self.answer_all(id, unanswered.unwrap_or_default());
+            self.answer_all(id, &unanswered.unwrap_or_default());
         }
     }
 
-    fn answer_all(&mut self, id: ProcessId, queries: Vec<Query>) {
-        for query in queries {
-            let Ok(terminal) = self.terminal(id) else {
-                return;
-            };
-            let answer = terminal.screen.answer(query);
-            self.type_in(id, &answer);
+    fn answer_all(&mut self, id: ProcessId, queries: &[Query]) {
+        if queries.is_empty() {
+            return;
+        }
+        if let Ok(terminal) = self.terminal(id) {
+            let answers = terminal.screen.answers(queries);
+            self.type_in(id, &answers);
         }
     }
 

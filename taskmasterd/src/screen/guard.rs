@@ -106,7 +106,7 @@ impl Clean {
 
     fn text(&mut self, bytes: &[u8]) -> Option<()> {
         let cols = self.size.cols() as u64;
-        let lines = memchr::memchr_iter(b'\n', bytes).count() as u64;
+        let lines = memchr::memchr3_iter(b'\n', 0x0b, 0x0c, bytes).count() as u64;
         let each = if self.inserting { cols } else { DRAW_WORK };
         self.spend(lines * cols + bytes.len() as u64 * each)?;
         let conceals = self.pens.now().conceals();

@@ -153,20 +153,18 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         }
         let work = self.size.work_to_become(size);
         self.size = size;
-        let failed = match &mut self.view {
-            View::Lines => false,
+        match &mut self.view {
+            View::Lines => {}
             View::Drawn(drawing) if work <= SCREEN_RESIZE_WORK => {
                 drawing.guard.resize(size);
-                guarded(|| drawing.model.resize(size)).is_err()
+                if guarded(|| drawing.model.resize(size)).is_err() {
+                    self.view = View::Lost;
+                }
             }
+            // The program is about to redraw: whoever looks on from here sees it all.
             View::Drawn(_) | View::Lost => {
-                // The program is about to redraw: whoever looks on from here sees it all.
                 self.view = self.blank().map_or(View::Lost, View::Drawn);
-                false
             }
-        };
-        if failed {
-            self.view = View::Lost;
         }
     }
 
@@ -390,6 +388,10 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
 
     pub(super) fn side(&self) -> Side {
         self.tracker.side()
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.view, View::Lost)
     }
 
     pub(super) fn is_drawn(&self) -> bool {

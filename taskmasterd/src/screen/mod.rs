@@ -209,16 +209,19 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
         self.live.as_ref().is_some_and(|live| live.is_drawn())
     }
 
-    /// What a terminal would answer.
-    pub fn answer(&mut self, query: Query) -> Vec<u8> {
-        match query {
-            Query::Attributes => b"\x1b[?62;22c".to_vec(),
-            Query::Status => b"\x1b[0n".to_vec(),
-            Query::Cursor => {
-                let (row, col) = self.cursor();
-                format!("\x1b[{};{}R", row + 1, col + 1).into_bytes()
-            }
-        }
+    /// What a terminal would answer to these. The corner is where the cursor is if nobody knows.
+    pub fn answers(&mut self, queries: &[Query]) -> Vec<u8> {
+        let is_known = !self.live.as_ref().is_some_and(|live| live.is_lost());
+        let (row, col) = match is_known && queries.contains(&Query::Cursor) {
+            true => self.cursor(),
+            false => (0, 0),
+        };
+        let answer = |query: &Query| match query {
+            Query::Attributes => "\x1b[?62;22c".into(),
+            Query::Status => "\x1b[0n".into(),
+            Query::Cursor => format!("\x1b[{};{}R", row + 1, col + 1),
+        };
+        queries.iter().map(answer).collect::<String>().into_bytes()
     }
 
     /// Asks an engine that knows the screen. It may have to be made for the question, so ask for all at once.

@@ -282,12 +282,8 @@ fn questions_are_answered_as_a_terminal_does() {
     screen.feed(b"\x1b[3;7H\x1b[", &mut queries);
     assert!(queries.is_empty());
     screen.feed(b"6n\x1b[5n\x1b[c", &mut queries);
-    let answers: Vec<u8> = queries
-        .into_iter()
-        .flat_map(|query| screen.answer(query))
-        .collect();
     assert_eq!(
-        answers.escape_ascii().to_string(),
+        screen.answers(&queries).escape_ascii().to_string(),
         "\\x1b[3;7R\\x1b[0n\\x1b[?62;22c"
     );
 }

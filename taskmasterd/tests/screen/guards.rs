@@ -1,7 +1,10 @@
 //! An engine that fails loses what it knew of the screen, and nothing else.
 
-use shared::tracker::Sets;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use shared::tracker::{QUERIES_MAX, Sets};
 use taskmasterd::screen::Screen;
+use taskmasterd::screen::emulator::emulator;
 use taskmasterd::screen::model::{ScreenModel, Size};
 
 use super::{fed, screen};
@@ -101,9 +104,10 @@ fn an_engine_does_not_work_without_end() {
         "\x1b[500M",
         "\x1b[1000b",
         "\x1b[?1049h\x1b[?1049l",
+        "\n\x0b\x0c",
     ] {
-        let mut screen = screen(500, 1000);
-        screen.feed(b"a line\r\n", &mut Vec::new());
+        let mut screen = screen(100, 300);
+        screen.feed(b"a line\r\n\x1b[100H", &mut Vec::new());
         screen.feed(flood.repeat(10_000).as_bytes(), &mut Vec::new());
         assert!(!screen.is_drawn(), "{flood:?}");
         assert!(screen.snapshot(0).incomplete);
@@ -112,6 +116,30 @@ fn an_engine_does_not_work_without_end() {
         screen.feed(b"more", &mut Vec::new());
         assert!(screen.is_drawn());
     }
+}
+
+/// Nobody makes an engine to answer a program that has worn one out, however often it asks.
+#[test]
+fn who_overworks_the_engine_is_answered_without_one() {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let count = |size| {
+        MADE.fetch_add(1, Ordering::Relaxed);
+        emulator(size)
+    };
+    let mut screen = Screen::with_engine(500, 1000, |len| Ok(vec![0; len]), count);
+    let flood = b"\x1b[?1049h\x1b[6n\x1b[?1049l\x1b[6n\x1b[5n".repeat(2000);
+    let mut queries = Vec::new();
+    screen.feed(b"a line\r\n\x1b[2;3H", &mut queries);
+    screen.feed(&flood, &mut queries);
+    assert_eq!(queries.len(), QUERIES_MAX);
+    let answers = screen.answers(&queries);
+    assert!(
+        answers.starts_with(b"\x1b[1;1R"),
+        "{}",
+        answers.escape_ascii()
+    );
+    assert!(!screen.is_drawn());
+    assert_eq!(MADE.load(Ordering::Relaxed), 1);
 }
 
 /// To wrap half a million cells into two columns takes seconds and gigabytes. The program redraws anyway.
@@ -125,14 +153,12 @@ fn an_engine_does_not_wrap_without_end() {
         ((500, 1000), (2, 1000), false),
     ] {
         let mut screen = screen(from.0, from.1);
-        screen.feed(b"\x1b[H", &mut Vec::new());
-        for row in 1..=from.0 {
-            let line = format!("\x1b[{row}H{}", "x".repeat(from.1.into()));
-            screen.feed(line.as_bytes(), &mut Vec::new());
-        }
+        let (rows, cols) = from;
+        let line = format!("\x1b[{rows}H{}", "x".repeat(cols.into()));
+        screen.feed(line.as_bytes(), &mut Vec::new());
         screen.resize(to.0, to.1);
-        let before = if keeps { "x" } else { "" };
-        assert_eq!(screen.text()[0].get(..1).unwrap_or(""), before, "{to:?}");
+        let is_kept = screen.text().iter().any(|row| row.contains('x'));
+        assert_eq!(is_kept, keeps, "{from:?} to {to:?}");
         screen.feed(b"\x1b[Hy", &mut Vec::new());
         assert!(screen.text()[0].starts_with('y'));
         assert!(screen.is_drawn() && !screen.snapshot(0).incomplete);
