@@ -7,7 +7,7 @@ use shared::text::count;
 use super::process::{Context, Process, Rest, State};
 use super::{Failure, Mono, Pid};
 use crate::config::model::{Autorestart, Program};
-use crate::limits::{RESOURCE_RETRY_MS, RESPAWN_FLOOR_MS};
+use crate::limits::{LOG_TROUBLE_MS, RESOURCE_RETRY_MS, RESPAWN_FLOOR_MS};
 
 /// What supervisor says of a start that ended too early, word for word.
 const TOO_QUICK: &str = "Exited too quickly (process log may have details)";
@@ -16,7 +16,7 @@ const RESOURCE_ERRNOS: [i32; 5] = [11, 12, 23, 24, 28];
 
 impl Process {
     /// A start failed. One second more of waiting for each failure, as supervisor does; want of resources
-    /// is nobody's failure and is waited out.
+    /// is nobody's failure and is waited out, and told of once a minute.
     pub(super) fn fail(&mut self, failure: Failure, ctx: &mut Context<'_>) -> State {
         let retries = self.spec.startretries;
         let counted = !RESOURCE_ERRNOS.contains(&failure.errno);
@@ -24,6 +24,7 @@ impl Process {
         self.failure = Some(failure);
         let process = self.shown();
         if counted {
+            self.want_told = None;
             self.failures += 1;
             if self.failures > retries {
                 ctx.tell(EventKind::Fatal { process, reason });
@@ -35,16 +36,30 @@ impl Process {
         } else {
             (0, RESOURCE_RETRY_MS)
         };
-        ctx.tell(EventKind::Backoff {
-            process,
-            reason,
-            failures,
-            retries,
-            retry_in_ms,
-        });
+        if counted || self.is_want_news(ctx.now) {
+            ctx.tell(EventKind::Backoff {
+                process,
+                reason,
+                failures,
+                retries,
+                retry_in_ms,
+            });
+        }
         State::Backoff {
             retry_at: ctx.now.after(retry_in_ms),
         }
+    }
+
+    /// Whether a want of resources is to be told of now. It may last, and take all processes at once: a line for
+    /// each try of each would fill the disk.
+    fn is_want_news(&mut self, now: Mono) -> bool {
+        let is_news = self
+            .want_told
+            .is_none_or(|told| now.since(told) >= LOG_TROUBLE_MS);
+        if is_news {
+            self.want_told = Some(now);
+        }
+        is_news
     }
 
     /// A running process ended by itself.

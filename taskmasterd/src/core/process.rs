@@ -176,6 +176,8 @@ pub struct Process {
     pub starts: u64,
     /// Why the last start failed, where it did.
     pub failure: Option<Failure>,
+    /// When the event log was last told of a want of resources that keeps it from starting since.
+    pub(super) want_told: Option<Mono>,
     /// When the last incarnation ended.
     pub ended: Option<Mono>,
     /// How it ended.
@@ -202,6 +204,7 @@ impl Process {
             failures: 0,
             starts: 0,
             failure: None,
+            want_told: None,
             ended: None,
             exit: None,
             exec: Exec::Underway,
@@ -291,10 +294,25 @@ impl Process {
         self.exec = Exec::Failed(failure);
     }
 
-    /// Notes that its exec is over: it has become its program where nobody said otherwise.
-    pub(super) fn executed(&mut self) {
-        if self.exec == Exec::Underway {
-            self.exec = Exec::Done;
+    /// Notes that its exec is over: it has become its program where nobody said otherwise. Nothing is wanting then, and
+    /// a start that was not told of for that is told of now.
+    pub(super) fn executed(&mut self, out: &mut Vec<Effect>) {
+        if self.exec != Exec::Underway {
+            return;
+        }
+        self.exec = Exec::Done;
+        if let (Some(_), State::Starting { pid, .. }) = (self.want_told.take(), &self.state) {
+            out.push(Effect::Event {
+                kind: self.started(*pid),
+                cause: Cause::Policy,
+            });
+        }
+    }
+
+    pub(super) fn started(&self, pid: Pid) -> EventKind {
+        EventKind::Started {
+            process: self.shown(),
+            pid: pid.0,
         }
     }
 
@@ -309,6 +327,7 @@ impl Process {
     /// Forgets past failures, as somebody new has decided that it is to run.
     pub(super) fn pardon(&mut self) {
         self.failures = 0;
+        self.want_told = None;
         self.restarts.clear();
         self.restarts_by_policy = 0;
     }

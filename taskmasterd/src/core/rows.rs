@@ -66,10 +66,10 @@ impl Process {
     pub(super) fn from_spawning(&mut self, happening: Happening, ctx: &mut Context<'_>) -> State {
         match happening {
             Happening::Spawned(pid) => {
-                ctx.tell(EventKind::Started {
-                    process: self.shown(),
-                    pid: pid.0,
-                });
+                // Of what may want something for its exec again it is told when it has become its program.
+                if self.want_told.is_none() {
+                    ctx.tell(self.started(pid));
+                }
                 State::Starting {
                     pid,
                     since: ctx.now,

@@ -59,7 +59,7 @@ impl Supervisor {
                 self.step(now, id, Happening::SpawnFailed(failure), &policy, out)
             }
             Input::ExecFailed { id, pid, failure } => {
-                self.heard_of_exec(id, pid, out, |process| process.exec_failed(failure));
+                self.heard_of_exec(id, pid, out, |process, _| process.exec_failed(failure));
             }
             Input::Executed { id, pid } => self.heard_of_exec(id, pid, out, Process::executed),
             Input::Signalled {
@@ -132,10 +132,10 @@ impl Supervisor {
         id: ProcessId,
         pid: Pid,
         out: &mut Vec<Effect>,
-        note: impl FnOnce(&mut Process),
+        note: impl FnOnce(&mut Process, &mut Vec<Effect>),
     ) {
         if self.has_pid(id, pid) {
-            self.touch(id, out, |process, _| note(process));
+            self.touch(id, out, note);
         }
     }
 
