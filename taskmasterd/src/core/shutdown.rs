@@ -131,10 +131,10 @@ impl Supervisor {
 
     /// During a shutdown: stops those whose turn it is, and leaves when nobody is left.
     pub(super) fn leave_when_down(&mut self, now: Mono, out: &mut Vec<Effect>) {
-        let Phase::Leaving { levels, .. } = &self.phase else {
+        let Phase::Leaving { levels, .. } = &mut self.phase else {
             return;
         };
-        for id in levels.top() {
+        for id in levels.call() {
             let asked = |process: &Process| matches!(process.state, State::Stopping { .. });
             if !self.processes.get(&id).is_none_or(asked) {
                 self.step(now, id, Happening::Stop, &Cause::Policy, out);
