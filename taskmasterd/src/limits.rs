@@ -151,6 +151,9 @@ pub const VIEWERS_MAX: usize = 32;
 pub const BATCH_ANSWERS_LEN_MAX: usize = 1024 * 1024;
 /// Names in one request: as many as a program may have processes; who means more, writes a pattern.
 pub const NAMES_MAX: usize = 1000;
+/// Patterns among these, `all` being one: each is held against the name of every program, and of ten thousand that
+/// takes a third of a millisecond.
+pub const PATTERNS_MAX: usize = 32;
 /// Unknown names of one request for which the nearest known one is sought: among ten thousand that takes a while.
 pub const SUGGESTIONS_MAX: usize = 8;
 /// Errors in a row after which a client is cut off: it does not speak our language.

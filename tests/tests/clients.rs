@@ -271,18 +271,15 @@ fn ask(rpc: &mut Rpc, method: &str, names: &[String]) -> Value {
     answer(rpc)
 }
 
-// A request is short and may still ask for a lot: patterns by the thousand, each of which means everything.
+// A request is short and may still ask for a lot: names by the thousand, and patterns, each of which is held against
+// every program there is and may mean them all.
 #[test]
 fn the_names_of_a_request_are_bounded_and_each_process_is_dealt_with_once() {
     let daemon = daemon(Sandbox::new());
     let mut rpc = daemon.rpc();
-    let same = |count: usize| vec!["*".to_owned(); count];
-    let pattern = |index: usize| match index % 2 {
-        0 => "*".repeat(1 + index / 20),
-        _ => "off".to_owned(),
-    };
-    let different: Vec<String> = (0..1000).map(pattern).collect();
-    for names in [same(1000), different] {
+    let patterns = |count| -> Vec<String> { (1..=count).map(|n| "*".repeat(n)).collect() };
+    let filled = |name: &str| [patterns(32), vec![name.to_owned(); 968]].concat();
+    for names in [filled("off"), filled("off:*")] {
         let answer = ask(&mut rpc, "restart", &names);
         let results = answer["result"]["results"].as_array().expect("results");
         assert_eq!(results.len(), 2, "{answer}");
@@ -291,8 +288,16 @@ fn the_names_of_a_request_are_bounded_and_each_process_is_dealt_with_once() {
         assert_eq!(processes.len(), 2, "{answer}");
     }
     for method in ["restart", "status", "clear", "pid"] {
-        let answer = ask(&mut rpc, method, &same(1001));
-        assert_eq!(answer["error"]["code"], code::INVALID_PARAMS, "{answer}");
+        for (names, most) in [
+            (vec!["off".to_owned(); 1001], "names: 1000 at most;"),
+            (patterns(33), "names: 32 patterns at most,"),
+            (vec!["all".to_owned(); 33], "names: 32 patterns at most,"),
+        ] {
+            let answer = ask(&mut rpc, method, &names);
+            assert_eq!(answer["error"]["code"], code::INVALID_PARAMS, "{answer}");
+            let said = answer["error"]["message"].as_str().expect("a message");
+            assert!(said.starts_with(most), "{said}");
+        }
     }
     let line = daemon.wait_log(&["command restart", "and 980 more"]);
     assert!(line.len() < 1000, "{line}");

@@ -11,7 +11,7 @@ use shared::name::Selector;
 use shared::rpc::{RpcError, code};
 
 use crate::core::{Found, Input, Meant, Mono, Process, ProcessId, Supervisor, Ticket, Verb};
-use crate::limits::NAMES_MAX;
+use crate::limits::{NAMES_MAX, PATTERNS_MAX};
 
 use super::peer::Peer;
 
@@ -64,9 +64,7 @@ pub fn carry_out(
     peer: Peer,
     ticket: Ticket,
 ) -> Deed {
-    if names_of(&call).len() > NAMES_MAX {
-        let message =
-            format!("names: {NAMES_MAX} at most; a pattern, \"w*\" or \"all\", means many");
+    if let Some(message) = too_many(names_of(&call)) {
         return refuse(code::INVALID_PARAMS, message);
     }
     let command = |verb, names: Names| match names.names.is_empty() {
@@ -139,6 +137,20 @@ fn names_of(call: &Call) -> &[Selector] {
         | Call::Avail(_)
         | Call::Version(_)
         | Call::Shutdown(_) => &[],
+    }
+}
+
+/// Why these are more names than one request may have.
+fn too_many(names: &[Selector]) -> Option<String> {
+    let patterns = names.iter().filter(|name| name.program().is_none());
+    if names.len() > NAMES_MAX {
+        let what = "at most; a pattern, \"w*\" or \"all\", means many";
+        Some(format!("names: {NAMES_MAX} {what}"))
+    } else if patterns.count() > PATTERNS_MAX {
+        let what = "patterns at most, as \"w*\" or \"all\"; \"web\" and \"web:*\" are none";
+        Some(format!("names: {PATTERNS_MAX} {what}"))
+    } else {
+        None
     }
 }
 
