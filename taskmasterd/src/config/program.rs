@@ -210,6 +210,10 @@ fn split(keys: &mut Keys<'_>, at: At, text: &str) -> Option<Vec<String>> {
             if let Some(operator) = words::operator(&words) {
                 let what = format!("{operator} is not run by a shell; write sh -c '...'");
                 keys.warning("cmd", &what);
+            } else if let Some(name) = words::assignment(text) {
+                let what =
+                    format!("{name}= before a command is for a shell; write {name} under env");
+                keys.warning("cmd", &what);
             }
             Some(words.into_iter().map(|word| word.text).collect())
         }

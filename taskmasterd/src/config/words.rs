@@ -85,6 +85,14 @@ pub(super) fn operator(words: &[Word]) -> Option<&str> {
         })
 }
 
+/// The variable that a shell would set for the command behind it: `NAME` of `NAME=VALUE ls`. A quoted name is none.
+pub(super) fn assignment(text: &str) -> Option<&str> {
+    let (name, _) = text.trim_start().split_once('=')?;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_name = name.chars().all(is_part) && !name.starts_with(|c: char| c.is_ascii_digit());
+    (is_name && !name.is_empty()).then_some(name)
+}
+
 /// Whether a shell would put the value of a variable in.
 fn has_variable(text: &str) -> bool {
     let is_name = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '{');
@@ -156,6 +164,25 @@ mod tests {
         assert_eq!(found(r#"sh -c "a $HOME" '$b' \$c $ a$ $5 $$"#), None);
         assert_eq!(found("sh -c 'a | b'"), None);
         assert_eq!(found("get http://x/?a=1&b=2"), None);
+    }
+
+    #[test]
+    fn an_assignment_stands_before_the_command() {
+        assert_eq!(assignment(" _A1=b ls"), Some("_A1"));
+        assert_eq!(assignment("A='b c' B=d ls"), Some("A"));
+        assert_eq!(assignment("A="), Some("A"));
+        for none in [
+            "ls A=b",
+            "env A=b ls",
+            "=b",
+            "1A=b",
+            "./a=b",
+            "a-b=c",
+            "'A=b'",
+            "ls",
+        ] {
+            assert_eq!(assignment(none), None, "{none}");
+        }
     }
 
     #[test]

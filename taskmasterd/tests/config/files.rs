@@ -231,6 +231,14 @@ fn what_is_allowed_but_odd_is_a_warning() {
             "programs: {a: {cmd: ~/bin/x}}".to_owned(),
             ":1:16: a.cmd: ~/bin/x is not run by a shell; write sh -c '...'",
         ),
+        (
+            "programs: {a: {cmd: FOO=bar ls}}".to_owned(),
+            ":1:16: a.cmd: FOO= before a command is for a shell; write FOO under env",
+        ),
+        (
+            "programs: {a: {cmd: FOO=bar ls | x}}".to_owned(),
+            ":1:16: a.cmd: | is not run by a shell; write sh -c '...'",
+        ),
     ] {
         let warnings = good(&text).warnings;
         assert!(
