@@ -236,9 +236,18 @@ fn list(keys: &mut Keys<'_>, key: &str, node: &Node) -> Option<Vec<String>> {
 
 fn stopsignal(keys: &mut Keys<'_>, usual: i32) -> i32 {
     let signal = keys.read("stopsignal", usual, values::stopsignal);
-    if signal == libc::SIGKILL {
-        let what = "SIGKILL gives it no chance to clean up; TERM asks first";
-        keys.warning("stopsignal", what);
+    match signal {
+        libc::SIGKILL => {
+            let what = "SIGKILL gives it no chance to clean up; TERM asks first";
+            keys.warning("stopsignal", what);
+        }
+        // signal(7): their default is to be ignored; a program may still end by one, as httpd by WINCH.
+        libc::SIGCHLD | libc::SIGURG | libc::SIGWINCH => {
+            let name = shared::signal::name(signal);
+            let what = format!("{name} is ignored by what does not expect it; TERM is not");
+            keys.warning("stopsignal", &what);
+        }
+        _ => {}
     }
     signal
 }

@@ -216,6 +216,18 @@ fn what_is_allowed_but_odd_is_a_warning() {
             ":4:5: web.stopsignal: SIGKILL gives it no chance to clean up; TERM asks first",
         ),
         (
+            web("stopsignal: WINCH"),
+            ":4:5: web.stopsignal: SIGWINCH is ignored by what does not expect it; TERM is not",
+        ),
+        (
+            web("stopsignal: cld"),
+            ":4:5: web.stopsignal: SIGCHLD is ignored by what does not expect it; TERM is not",
+        ),
+        (
+            web("stopsignal: 23"),
+            ":4:5: web.stopsignal: SIGURG is ignored by what does not expect it; TERM is not",
+        ),
+        (
             web("tty: full\n    stderr: /x"),
             ":4:5: web.tty: full makes standard error go where stdout goes; write split to keep them apart",
         ),
