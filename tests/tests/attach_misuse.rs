@@ -10,7 +10,7 @@ fn misuse_of_attach_is_told_in_a_line() {
     let keys = "(^], ^\\, ^^, ^_, or ctrl-a to ctrl-z without i, j and m, or none)";
     for (line, said, code) in [
         ("attach", "attach requires one process name", 1),
-        ("fg v w", "attach requires one process name", 1),
+        ("fg v w", "fg requires one process name", 1),
         ("attach w --history", "--history needs a value", 1),
         ("attach --frob w", "unknown option --frob", 2),
         ("fg --frob w", "unknown option --frob", 2),

@@ -76,11 +76,12 @@ fg is another word for attach.";
 
 pub(crate) fn attach(job: &mut Job<'_>, args: &[&str]) -> Exit {
     if job.json {
-        return job.misused("what attach shows is no JSON; see status and screen");
+        let what = "shows is no JSON; see status and screen";
+        return job.misused(&format!("what {} {what}", job.word));
     }
     let usual_key = std::env::var_os(options::KEY_VARIABLE);
     let usual_key = usual_key.map(|key| key.to_string_lossy().into_owned());
-    let options = match options::read(args, usual_key.as_deref()) {
+    let options = match options::read(job.word, args, usual_key.as_deref()) {
         Ok(options) => options,
         Err(complaint) => return job.misused(&complaint),
     };

@@ -24,8 +24,9 @@ pub(super) struct Options<'a> {
     pub(super) filter: bool,
 }
 
-/// Reads the words after `attach`; `usual_key` is what the environment says.
+/// Reads the words after `attach`, which was typed as `word`; `usual_key` is what the environment says.
 pub(super) fn read<'a>(
+    word: &str,
     args: &[&'a str],
     usual_key: Option<&'a str>,
 ) -> Result<Options<'a>, String> {
@@ -59,7 +60,7 @@ pub(super) fn read<'a>(
     }
     names.extend(plain);
     let &[name] = &names[..] else {
-        return Err("attach requires one process name".into());
+        return Err(format!("{word} requires one process name"));
     };
     if read_only && steal {
         return Err(
@@ -95,20 +96,23 @@ mod tests {
     #[test]
     fn options_stand_anywhere_and_take_their_value_either_way() {
         let args = ["--steal", "web:1", "--history", "20", "--detach-key=ctrl-a"];
-        let options = read(&args, None).unwrap();
+        let options = read("attach", &args, None).unwrap();
         assert_eq!((options.name, options.history), ("web:1", 20));
         assert_eq!(options.key.map(Key::byte), Some(1));
         assert!(options.steal && !options.once);
-        assert_eq!(read(&["--", "--steal"], None).unwrap().name, "--steal");
+        assert_eq!(
+            read("attach", &["--", "--steal"], None).unwrap().name,
+            "--steal"
+        );
     }
 
     #[test]
     fn the_key_comes_from_the_line_then_the_environment() {
-        let key = |args: &[&str], usual| read(args, usual).unwrap().key;
+        let key = |args: &[&str], usual| read("attach", args, usual).unwrap().key;
         assert_eq!(key(&["w"], None), Some(Key::USUAL));
         assert_eq!(key(&["w"], Some("")), Some(Key::USUAL));
         assert_eq!(key(&["w"], Some("none")), None);
-        let complaint = read(&["w"], Some("x")).unwrap_err();
+        let complaint = read("attach", &["w"], Some("x")).unwrap_err();
         assert!(
             complaint.starts_with("TASKMASTER_DETACH_KEY: x is not a key"),
             "{complaint}"
@@ -130,7 +134,7 @@ mod tests {
             &["--read-only", "--steal", "a"],
             &["a", "--detach-key", "x"],
         ] {
-            assert!(read(args, None).is_err(), "{args:?}");
+            assert!(read("attach", args, None).is_err(), "{args:?}");
         }
     }
 }
