@@ -49,8 +49,8 @@ pub const SHUTDOWN_KILLS_MAX: u32 = 2;
 /// Strays listed: who has more, has another problem.
 pub const STRAYS_MAX: usize = 100;
 
-/// How long a turn goes on to take in output, and then to serve clients, in milliseconds: both together are not to take
-/// more than twenty. Who is left over comes first in the next turn.
+/// How long a turn goes on to take in output, and then to serve clients, in milliseconds: neither waits much longer for
+/// the other, nor does a death for both. Who is left over comes first in the next turn.
 pub const TURN_SHARE_MS: u64 = 10;
 /// Bytes read from one source in one turn, so that a flood does not starve the others.
 pub const READ_BUDGET: usize = 64 * 1024;
@@ -138,8 +138,8 @@ pub const CURSOR_REPORT_MS: u64 = 2000;
 pub const READ_ONLY_TOLD_MS: u64 = 1000;
 /// Screens for a client that is behind, or asks for them, are at least this far apart, in milliseconds.
 pub const RESYNC_INTERVAL_MS: u64 = 100;
-/// Screens for such clients in one turn: the largest takes ten milliseconds, and a turn is not to take more than
-/// twenty.
+/// Screens for such clients in one turn: the largest takes ten milliseconds, and two of them no more than the rest of the
+/// turn.
 pub const SCREENS_PER_TURN: usize = 2;
 /// How long a terminal has another size for its program to redraw, in milliseconds: emacs needs 50.
 pub const REDRAW_INTERVAL_MS: u64 = 100;
