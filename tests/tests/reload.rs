@@ -45,6 +45,8 @@ fn what_did_not_change_keeps_its_process() {
     let change = program(&sandbox, "change", &json!({}));
     let daemon = Daemon::start(sandbox, json!({"keep": keep, "old": old, "change": change}));
     wait_all_running(&daemon);
+    let ledger = daemon.sandbox().ledger("change");
+    ledger.wait("start", 1, SOON);
     let before = pids(&daemon);
     let new = program(daemon.sandbox(), "new", &json!({}));
     let changed = program(daemon.sandbox(), "change", &json!({"env": {"A": 1}}));
@@ -63,10 +65,7 @@ fn what_did_not_change_keeps_its_process() {
         assert_eq!(before[name], after[name], "{name}");
     }
     assert!(!after.contains_key("old"), "{after:?}");
-    assert_eq!(
-        daemon.sandbox().ledger("change").all("start")[1]["env"]["A"],
-        "1"
-    );
+    assert_eq!(ledger.wait("start", 2, SOON)[1]["env"]["A"], "1");
 }
 
 #[test]
@@ -223,6 +222,8 @@ fn what_was_stopped_by_hand_stays_stopped() {
     let p = program(&sandbox, "p", &json!({}));
     let daemon = Daemon::start(sandbox, json!({"p": p}));
     daemon.wait_state("p", State::Running);
+    let ledger = daemon.sandbox().ledger("p");
+    ledger.wait("start", 1, SOON);
     daemon.rpc().stop(&["p"]);
     let changed = program(daemon.sandbox(), "p", &json!({"env": {"A": 1}}));
     daemon.reload(&json!({"p": changed}));
@@ -233,10 +234,7 @@ fn what_was_stopped_by_hand_stays_stopped() {
     };
     throughout("STOPPED", Duration::from_millis(300), stopped);
     assert_eq!(only(&daemon.rpc().start(&["p"])), Verdict::Started);
-    assert_eq!(
-        daemon.sandbox().ledger("p").all("start")[1]["env"]["A"],
-        "1"
-    );
+    assert_eq!(ledger.wait("start", 2, SOON)[1]["env"]["A"], "1");
 }
 
 #[test]
