@@ -191,7 +191,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
             }
             None => {
                 self.write_lines(history_lines, &mut bytes);
-                incomplete = matches!(self.view, View::Lost);
+                incomplete = self.is_lost();
                 bytes.extend(match incomplete {
                     true => self.tracker.restore(),
                     false => self.tracker.restore_manners(),
@@ -219,7 +219,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         bytes.extend_from_slice(self.tracker.pending());
         Snapshot {
             bytes,
-            incomplete: matches!(self.view, View::Lost),
+            incomplete: self.is_lost(),
         }
     }
 
