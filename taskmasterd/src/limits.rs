@@ -82,9 +82,9 @@ pub const SCREEN_MARK_INTERVAL: usize = RING_LEN / 8;
 pub const SCREEN_WORK: u64 = 500_000;
 /// More such work for each byte: what draws its own cells may always do so.
 pub const SCREEN_WORK_PER_BYTE: u64 = 32;
-/// Work an engine may have with another size, in cells touched: six milliseconds. No change at 200x60 has as much, and
-/// none at 480x135 that leaves forty columns.
-pub const SCREEN_RESIZE_WORK: u64 = 3_000_000;
+/// Work an engine may have with another size, in cells touched: eight milliseconds. No change at 200x60 has as much, and
+/// none at 480x135 that leaves fifty columns.
+pub const SCREEN_RESIZE_WORK: u64 = 4_000_000;
 /// The longest escape sequence that `strip_ansi` takes out, in bytes: a picture fits, and a program that began one
 /// and died does not swallow all that follows.
 pub const ESCAPE_LEN_MAX: usize = 64 * 1024;

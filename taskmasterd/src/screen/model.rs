@@ -2,10 +2,14 @@
 
 use shared::tracker::Sets;
 
-use crate::limits::{SCREEN_COLS_MAX, SCREEN_ROWS_MAX, SCREEN_SIZE_MIN};
+use crate::limits::{RING_LEN, SCREEN_COLS_MAX, SCREEN_ROWS_MAX, SCREEN_SIZE_MIN};
 
-/// To keep one cell that scrolls off is about as much work as touching this many.
-const SCROLL_OFF_WORK: u64 = 40;
+/// To put one cell that scrolled off into words is about as much work as touching this many.
+const KEEP_WORK: u64 = 30;
+/// To put one cell into its place in rows of another length is as much, with what allocates and frees the rows.
+const WRAP_WORK: u64 = 4;
+/// To move one cell out of the way of a new row, likewise.
+const MOVE_WORK: u64 = 5;
 
 /// The size of a terminal, within what an engine takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +47,15 @@ impl Size {
     }
 
     /// What an engine may have to do for another size, in cells touched. Each cell may scroll off in colours of its own,
-    /// and for each new row that is made of an old one all that is left of that is moved.
+    /// but no more are put into words than are kept; and for each new row that is made of an old one all that is left of
+    /// that is moved.
     pub(super) fn work_to_become(self, other: Size) -> u64 {
         if self == other {
             return 0;
         }
-        let moves = self.cols / other.cols / 2;
-        self.cells() * (SCROLL_OFF_WORK + u64::from(moves))
+        let kept = self.cells().min(RING_LEN as u64);
+        let moves = u64::from(self.cols / other.cols / 2);
+        kept * KEEP_WORK + self.cells() * (WRAP_WORK + moves * MOVE_WORK)
     }
 }
 
