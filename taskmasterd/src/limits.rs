@@ -49,8 +49,9 @@ pub const SHUTDOWN_KILLS_MAX: u32 = 2;
 /// Strays listed: who has more, has another problem.
 pub const STRAYS_MAX: usize = 100;
 
-/// How long a turn goes on to take in output, and then to serve clients, in milliseconds: neither waits much longer for
-/// the other, nor does a death for both. Who is left over comes first in the next turn.
+/// How long a turn goes on to take in output, then to reload for those who asked, and then to serve clients, in
+/// milliseconds: none waits much longer for the others, nor does a death for all. Who is left over comes first in the
+/// next turn.
 pub const TURN_SHARE_MS: u64 = 10;
 /// Bytes read from one source in one turn, so that a flood does not starve the others.
 pub const READ_BUDGET: usize = 64 * 1024;

@@ -202,8 +202,9 @@ impl Reactor {
 
     /// Until news, the next deadline, or not at all if there are debts.
     fn sleep(&mut self, events: &mut Events) -> io::Result<()> {
+        let is_due = self.debts.are_due() || self.reloads.are_due() || !self.inbox.is_empty();
         let timeout = match self.deadline() {
-            _ if self.debts.are_due() || !self.inbox.is_empty() => Some(Duration::ZERO),
+            _ if is_due => Some(Duration::ZERO),
             Some(at) => Some(Duration::from_millis(at.since(self.mono()))),
             None => None,
         };

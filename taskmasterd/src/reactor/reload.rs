@@ -14,6 +14,7 @@ use shared::api::ReloadParams;
 use shared::event::Cause;
 
 use crate::child::helper::{self, Verdict};
+use crate::config::model::Config;
 use crate::core::{Mono, Ticket};
 use crate::limits::{
     HELPER_ANSWER_LEN_MAX, HELPER_TIME_MS_MAX, HELPERS_HUNG_MAX, RELOAD_INTERVAL_MS,
@@ -54,6 +55,7 @@ pub(super) struct Reloads {
     path: PathBuf,
     waiting: Vec<Asker>,
     running: Option<Running>,
+    found: Option<Found>,
     /// Helpers that were killed and are not dead yet: something in the kernel holds them.
     hung: Vec<sys::Child>,
     /// Signals may come a thousand a second; reloads do not.
@@ -68,6 +70,12 @@ struct Running {
     kill_at: Mono,
 }
 
+/// A configuration that was found good, and those who have not had their part of it yet.
+struct Found {
+    config: Config,
+    askers: Vec<Asker>,
+}
+
 /// What a helper leaves that was given up.
 struct GivenUp {
     output: Option<Token>,
@@ -80,6 +88,7 @@ impl Reloads {
             path,
             waiting: Vec::new(),
             running: None,
+            found: None,
             hung: Vec::new(),
             not_before: Mono::default(),
         }
@@ -96,24 +105,25 @@ impl Reloads {
         }
     }
 
-    /// Takes out those who want more than a look, of all who wait or are being served.
+    /// All who have no answer yet, those who asked first at the beginning.
+    fn askers(&mut self) -> impl Iterator<Item = &mut Vec<Asker>> {
+        let found = self.found.iter_mut().map(|found| &mut found.askers);
+        let running = self.running.iter_mut().map(|running| &mut running.askers);
+        found.chain(running).chain([&mut self.waiting])
+    }
+
+    /// Takes out those who want more than a look.
     fn take_doers(&mut self) -> Vec<Asker> {
-        let doer = |asker: &mut Asker| !asker.params.dry_run;
         let mut doers = Vec::new();
-        if let Some(running) = &mut self.running {
-            doers.extend(running.askers.extract_if(.., doer));
+        for askers in self.askers() {
+            doers.extend(askers.extract_if(.., |asker| !asker.params.dry_run));
         }
-        doers.extend(self.waiting.extract_if(.., doer));
         doers
     }
 
     /// Nobody waits for this answer any more; the reload is done all the same.
     pub(super) fn forget(&mut self, ticket: Ticket) {
-        let running = self
-            .running
-            .iter_mut()
-            .flat_map(|running| &mut running.askers);
-        for asker in self.waiting.iter_mut().chain(running) {
+        for asker in self.askers().flatten() {
             asker.ticket.take_if(|other| *other == ticket);
         }
     }
@@ -143,6 +153,11 @@ impl Reloads {
         let place = self.hung.iter().position(|child| child.pid() == pid);
         let child = place.map(|place| self.hung.swap_remove(place));
         child.map(sys::Child::reap).is_some()
+    }
+
+    /// Whether somebody can be served at once.
+    pub(super) fn are_due(&self) -> bool {
+        self.found.is_some()
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
@@ -175,7 +190,9 @@ impl Reactor {
             );
             self.refuse_reload(askers, &[problem]);
         }
+        self.put_into_force();
         if self.reloads.running.is_none()
+            && self.reloads.found.is_none()
             && !self.reloads.waiting.is_empty()
             && self.reloads.not_before <= self.now
         {
@@ -285,7 +302,10 @@ impl Reactor {
         {
             let exit = child.reap();
             match helper::read_verdict(&said) {
-                Some(Verdict::Good(config)) => self.put_into_force(askers, *config),
+                Some(Verdict::Good(config)) => {
+                    let config = *config;
+                    self.reloads.found = Some(Found { config, askers });
+                }
                 Some(Verdict::Problems(problems)) => self.refuse_reload(askers, &problems),
                 None => {
                     let how =
@@ -336,5 +356,31 @@ mod tests {
         let dead = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
         waitid(Id::Pid(Pid::from_raw(pid)), dead).unwrap();
         assert!(reloads.bury_hung(pid) && !reloads.is_helper(pid));
+    }
+
+    // A shutdown, or a client that leaves, finds those too whom the last turn had no time for.
+    #[test]
+    fn who_has_no_answer_yet_is_found() {
+        let client = |ticket, dry_run| {
+            let params = ReloadParams {
+                dry_run,
+                ..ReloadParams::default()
+            };
+            Asker::client(Cause::Boot, Ticket(ticket), params)
+        };
+        let mut reloads = Reloads::new("tm.yaml".into());
+        reloads.found = Some(Found {
+            config: Config::default(),
+            askers: vec![client(1, false), client(2, true)],
+        });
+        reloads.ask(client(3, false));
+        reloads.forget(Ticket(3));
+        let doers = reloads.take_doers();
+        let tickets: Vec<_> = doers.iter().map(|asker| asker.ticket).collect();
+        assert_eq!(tickets, [Some(Ticket(1)), None]);
+        let left: Vec<_> = reloads.askers().flatten().collect();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].ticket, Some(Ticket(2)));
+        assert!(reloads.are_due());
     }
 }

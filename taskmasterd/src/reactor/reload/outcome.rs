@@ -12,39 +12,50 @@ use crate::core::{Input, Ticket};
 use crate::reactor::Reactor;
 use crate::reactor::perform::shutting_down;
 
-use super::Asker;
+use super::{Asker, Found};
 
 impl Reactor {
-    /// What the helper found good is compared, or put into force, for each who asked.
-    pub(super) fn put_into_force(&mut self, askers: Vec<Asker>, config: Config) {
-        for asker in askers {
-            let missed = self.missed(&config);
-            if !missed.is_empty() && !asker.params.allow_empty {
-                self.refuse_reload(vec![asker], &missed);
-                continue;
+    /// What the helper found good is compared, or put into force, for each who asked and for whom there is time; the
+    /// others have their turn in the next.
+    pub(super) fn put_into_force(&mut self) {
+        let Some(Found { config, askers }) = self.reloads.found.take() else {
+            return;
+        };
+        let until = self.share();
+        let mut askers = askers.into_iter();
+        for asker in askers.by_ref() {
+            self.put_into_force_for(asker, &config);
+            if self.is_up(until) {
+                break;
             }
-            if asker.params.dry_run {
-                let plan = self.core.plan(&config);
-                self.answer_asker(
-                    asker.ticket,
-                    to_value(&Reloaded {
-                        applied: false,
-                        plan,
-                    }),
-                );
-                continue;
-            }
-            let Asker { cause, ticket, .. } = asker;
-            let settings = change::settings(self.core.config(), &config);
-            self.inbox.push_back(Input::Reload {
-                ticket,
-                cause: cause.clone(),
-                config: config.clone(),
-            });
-            self.settle();
-            self.tell_waiting(&settings, cause);
-            self.warn(config.warnings.clone());
         }
+        let askers: Vec<Asker> = askers.collect();
+        if !askers.is_empty() {
+            self.reloads.found = Some(Found { config, askers });
+        }
+    }
+
+    fn put_into_force_for(&mut self, asker: Asker, config: &Config) {
+        let missed = self.missed(config);
+        if !missed.is_empty() && !asker.params.allow_empty {
+            return self.refuse_reload(vec![asker], &missed);
+        }
+        if asker.params.dry_run {
+            let plan = self.core.plan(config);
+            let applied = false;
+            let answer = to_value(&Reloaded { applied, plan });
+            return self.answer_asker(asker.ticket, answer);
+        }
+        let Asker { cause, ticket, .. } = asker;
+        let settings = change::settings(self.core.config(), config);
+        self.inbox.push_back(Input::Reload {
+            ticket,
+            cause: cause.clone(),
+            config: config.clone(),
+        });
+        self.settle();
+        self.tell_waiting(&settings, cause);
+        self.warn(config.warnings.clone());
     }
 
     /// Where something seems to be missing from a configuration: a truncated file must not stop its programs.
