@@ -35,15 +35,9 @@ impl Reactor {
         if std::mem::take(&mut self.debts.accept) {
             self.accept();
         }
-        let until = self.share();
-        let mut owed = self.debts.clients.take();
-        for token in owed.by_ref() {
-            self.serve(token, until);
-            if self.is_up(until) {
-                break;
-            }
-        }
-        self.debts.clients.put_off(owed);
+        let owed = self.debts.clients.take();
+        let left = self.serve_in_time(owed, Self::serve);
+        self.debts.clients.put_off(left);
         let late = |client: &Client| client.deadline().is_some_and(|at| at <= self.now);
         let late: Vec<Token> = self
             .clients

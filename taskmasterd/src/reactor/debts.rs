@@ -119,9 +119,21 @@ impl Debts {
 }
 
 impl Reactor {
-    /// Until when a part of a turn that begins now may begin something more.
-    pub(super) fn share(&self) -> Mono {
-        self.mono().after(TURN_SHARE_MS)
+    /// Serves one after the other as long as this part of the turn has time, and tells each how long that is. Gives
+    /// those left over.
+    pub(super) fn serve_in_time<I: Iterator>(
+        &mut self,
+        mut those: I,
+        mut serve: impl FnMut(&mut Self, I::Item, Mono),
+    ) -> I {
+        let until = self.mono().after(TURN_SHARE_MS);
+        for one in those.by_ref() {
+            serve(self, one, until);
+            if self.is_up(until) {
+                break;
+            }
+        }
+        those
     }
 
     pub(super) fn is_up(&self, until: Mono) -> bool {

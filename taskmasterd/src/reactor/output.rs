@@ -60,15 +60,9 @@ impl Reactor {
     /// A budget's worth from each source that has something, as long as there is time.
     pub(super) fn take_in_output(&mut self) {
         self.debts.wake_outputs(self.now);
-        let until = self.share();
-        let mut owed = self.debts.outputs.take();
-        for token in owed.by_ref() {
-            self.take_in_one(token);
-            if self.is_up(until) {
-                break;
-            }
-        }
-        self.debts.outputs.put_off(owed);
+        let owed = self.debts.outputs.take();
+        let left = self.serve_in_time(owed, |reactor, token, _| reactor.take_in_one(token));
+        self.debts.outputs.put_off(left);
     }
 
     fn take_in_one(&mut self, token: Token) {

@@ -50,7 +50,7 @@ impl Above {
     /// Puts into words what has come.
     pub(super) fn settle(&mut self) {
         self.fresh_len = 0;
-        for row in self.fresh.drain(..) {
+        for row in std::mem::take(&mut self.fresh) {
             let end = if row.is_wrapped { "" } else { "\r\n" };
             let words = styled(&row.cells) + end;
             self.len += words.len() + size_of::<Box<str>>();

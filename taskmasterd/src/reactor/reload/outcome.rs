@@ -21,15 +21,10 @@ impl Reactor {
         let Some(Found { config, askers }) = self.reloads.found.take() else {
             return;
         };
-        let until = self.share();
-        let mut askers = askers.into_iter();
-        for asker in askers.by_ref() {
-            self.put_into_force_for(asker, &config);
-            if self.is_up(until) {
-                break;
-            }
-        }
-        let askers: Vec<Asker> = askers.collect();
+        let left = self.serve_in_time(askers.into_iter(), |reactor, asker, _| {
+            reactor.put_into_force_for(asker, &config);
+        });
+        let askers: Vec<Asker> = left.collect();
         if !askers.is_empty() {
             self.reloads.found = Some(Found { config, askers });
         }
