@@ -55,6 +55,8 @@ pub const STRAYS_MAX: usize = 100;
 pub const TURN_SHARE_MS: u64 = 10;
 /// Bytes read from one source in one turn, so that a flood does not starve the others.
 pub const READ_BUDGET: usize = 64 * 1024;
+/// The same of a terminal whose screen is drawn along, where a byte may cause more work: what the kernel holds of one.
+pub const DRAWN_READ_BUDGET: usize = 4 * 1024;
 /// The wait before a source is read again that could not be read, in milliseconds: for want of memory, say, which
 /// nothing announces the end of.
 pub const READ_RETRY_MS: u64 = 100;
@@ -79,8 +81,9 @@ pub const SCREEN_COLS_MAX: u16 = 1000;
 pub const SNAPSHOT_COLOURS_LEN_MAX: usize = 1024 * 1024;
 /// How far apart places to begin reading a ring at are at least, in bytes: eight for a ring.
 pub const SCREEN_MARK_INTERVAL: usize = RING_LEN / 8;
-/// Work an engine may have with one piece of output, in cells touched: a millisecond, or forty frames at 200x60.
-pub const SCREEN_WORK: u64 = 500_000;
+/// Work an engine may have with one piece of output, in cells touched: four milliseconds, or to clear a screen of 200x60
+/// with every 24 bytes of [`DRAWN_READ_BUDGET`].
+pub const SCREEN_WORK: u64 = 2_000_000;
 /// More such work for each byte: what draws its own cells may always do so.
 pub const SCREEN_WORK_PER_BYTE: u64 = 32;
 /// Work an engine may have with another size, in cells touched: eight milliseconds. No change at 200x60 has as much, and

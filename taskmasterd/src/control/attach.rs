@@ -304,9 +304,10 @@ impl Attachment {
     }
 
     /// Whether its process is to wait a moment for it: it has much to read, and was not given up. Who is behind has
-    /// had that moment, however much of a screen is still on its way to it.
+    /// had that moment, however much of a screen is still on its way to it. Who only looks on has no such moment.
     pub fn is_slow(&self) -> bool {
-        self.behind.is_none() && self.outgoing.len() > ATTACH_PACE_LEN
+        let is_waited_for = self.role == Role::Typist && self.behind.is_none();
+        is_waited_for && self.outgoing.len() > ATTACH_PACE_LEN
     }
 
     /// Whether the client is behind.

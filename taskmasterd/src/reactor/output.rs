@@ -14,7 +14,9 @@ use shared::api::{self, Stream};
 use shared::rpc::JSONRPC;
 
 use crate::core::{Pid, ProcessId};
-use crate::limits::{FOLLOWED_CHUNK_LEN, LAST_WORDS_LEN_MAX, READ_BUDGET, READ_RETRY_MS};
+use crate::limits::{
+    DRAWN_READ_BUDGET, FOLLOWED_CHUNK_LEN, LAST_WORDS_LEN_MAX, READ_BUDGET, READ_RETRY_MS,
+};
 
 use super::Reactor;
 use super::news::Speaker;
@@ -31,16 +33,6 @@ enum Reading {
     News,
     /// All that a dead process has left, of which nothing more is announced.
     LastWords,
-}
-
-impl Reading {
-    /// How much at once, in bytes.
-    fn budget(self) -> usize {
-        match self {
-            Self::News => READ_BUDGET,
-            Self::LastWords => LAST_WORDS_LEN_MAX,
-        }
-    }
 }
 
 /// Why reading stopped.
@@ -113,7 +105,7 @@ impl Reactor {
     }
 
     fn read_output(&mut self, token: Token, reading: Reading) -> Stop {
-        let mut left = reading.budget();
+        let mut left = self.read_budget(token, reading);
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(READ_BUDGET, 0);
         let stop = loop {
@@ -147,6 +139,22 @@ impl Reactor {
         };
         self.buffer = buffer;
         stop
+    }
+
+    /// How much to read at once, in bytes.
+    fn read_budget(&self, token: Token, reading: Reading) -> usize {
+        let outlet = match self.sources.get(token) {
+            Some(Source::Output(output)) => self.outlets.get(&output.id),
+            _ => None,
+        };
+        let terminal = outlet.and_then(|outlet| outlet.terminal.as_deref());
+        match reading {
+            Reading::News if terminal.is_some_and(|terminal| terminal.screen.is_drawn()) => {
+                DRAWN_READ_BUDGET
+            }
+            Reading::News => READ_BUDGET,
+            Reading::LastWords => LAST_WORDS_LEN_MAX,
+        }
     }
 
     /// Whether a process is at another terminal than the one that `pid` had: what is written to the old one would be

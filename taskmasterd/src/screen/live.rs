@@ -2,15 +2,15 @@
 
 use std::io;
 use std::ops::DerefMut;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use shared::tracker::{Mode, Query, Side, Tracker};
 
 use super::Snapshot;
-use super::guard::Guard;
+use super::drawing::{Drawing, Failed, guarded};
 use super::lines::{write_lines, write_pen, write_rows};
 use super::marks::{Mark, Marks};
 use super::model::{Engine, ScreenModel, Size};
+use super::renewal;
 use super::rows::count_rows;
 use crate::limits::{RING_LEN, SCREEN_RESIZE_WORK};
 use crate::ring::Ring;
@@ -25,17 +25,8 @@ enum View {
     /// An engine draws along.
     Drawn(Box<Drawing>),
     /// The engine failed; nobody knows.
-    Lost,
+    Lost(Failed),
 }
-
-/// An engine and what stands before it.
-struct Drawing {
-    guard: Guard,
-    model: Box<dyn ScreenModel>,
-}
-
-/// The engine panicked, or would have had to work too hard.
-struct Failed;
 
 pub(super) struct Live<B> {
     size: Size,
@@ -47,27 +38,6 @@ pub(super) struct Live<B> {
     /// How many bytes have come since something addressed the screen.
     lined: usize,
     view: View,
-}
-
-impl Drawing {
-    fn new(engine: Engine, size: Size) -> Result<Self, Failed> {
-        let model = guarded(|| engine(size))?;
-        let mut guard = Guard::new(size);
-        guard.grant(RING_LEN);
-        Ok(Self { guard, model })
-    }
-
-    /// Takes in a part of what was granted work for.
-    fn feed(&mut self, bytes: &[u8]) -> Result<(), Failed> {
-        let text = self.guard.clean(bytes).map_err(|_| Failed)?;
-        let model = &mut self.model;
-        guarded(|| model.feed(text))
-    }
-}
-
-/// Lets an engine work. What it leaves behind when it panics is not looked at again.
-fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Failed> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Failed)
 }
 
 impl<B: DerefMut<Target = [u8]>> Live<B> {
@@ -83,10 +53,19 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         }
     }
 
-    pub(super) fn feed(&mut self, mut bytes: &[u8], queries: &mut Vec<Query>) {
+    pub(super) fn feed(&mut self, bytes: &[u8], queries: &mut Vec<Query>) {
         if let View::Drawn(drawing) = &mut self.view {
             drawing.guard.grant(bytes.len());
         }
+        let (before, cleared) = renewal::split(bytes);
+        self.feed_part(before, queries);
+        if !cleared.is_empty() && self.is_lost() && !self.tracker.has(Mode::Origin) {
+            self.view = self.renewed().map_or_else(View::Lost, View::Drawn);
+        }
+        self.feed_part(cleared, queries);
+    }
+
+    fn feed_part(&mut self, mut bytes: &[u8], queries: &mut Vec<Query>) {
         while !bytes.is_empty() {
             let piece = &bytes[..self.marks.next_piece(bytes)];
             let side = self.tracker.side();
@@ -105,12 +84,12 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         };
         let holds = self.marks.suffice(bytes.len(), self.size.rows());
         if matches!(self.view, View::Lines) && (addressed || !holds) {
-            self.view = self.promoted().map_or(View::Lost, View::Drawn);
+            self.view = self.promoted().map_or_else(View::Lost, View::Drawn);
         }
         if let View::Drawn(drawing) = &mut self.view
-            && drawing.feed(bytes).is_err()
+            && let Err(failed) = drawing.feed(bytes)
         {
-            self.view = View::Lost;
+            self.view = View::Lost(failed);
         }
         if side == Side::Primary {
             self.ring.push(bytes);
@@ -153,27 +132,39 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         }
         let work = self.size.work_to_become(size);
         self.size = size;
+        let side = self.side();
         match &mut self.view {
             View::Lines => {}
             View::Drawn(drawing) if work <= SCREEN_RESIZE_WORK => {
                 drawing.guard.resize(size);
-                if guarded(|| drawing.model.resize(size)).is_err() {
-                    self.view = View::Lost;
+                if let Err(failed) = guarded(|| drawing.model.resize(size)) {
+                    self.view = View::Lost(failed);
                 }
             }
-            // The program is about to redraw: whoever looks on from here sees it all.
-            View::Drawn(_) | View::Lost => {
-                self.view = self.blank().map_or(View::Lost, View::Drawn);
+            // The program is about to redraw: whoever looks on from here sees it all. One that does not has its lines.
+            View::Lost(Failed::Overworked) if side == Side::Primary => {
+                let drawing = self.drawn().or_else(|_| self.renewed());
+                self.view = drawing.map_or_else(View::Lost, View::Drawn);
+            }
+            View::Drawn(_) | View::Lost(_) => {
+                self.view = self.renewed().map_or_else(View::Lost, View::Drawn);
             }
         }
     }
 
-    /// An engine that knows the modes and nothing else.
-    fn blank(&self) -> Result<Box<Drawing>, Failed> {
-        let mut drawing = Drawing::new(self.engine, self.size)?;
+    /// An engine that knows the modes, and what lines the alternate screen hides.
+    fn renewed(&self) -> Result<Box<Drawing>, Failed> {
+        let hidden = match self.side() {
+            Side::Primary => None,
+            Side::Alternate => self.drawn().ok(),
+        };
+        let mut drawing = match hidden {
+            Some(drawing) => drawing,
+            None => Box::new(Drawing::new(self.engine, self.size)?),
+        };
         drawing.feed(&self.tracker.restore())?;
         drawing.feed(self.tracker.pending())?;
-        Ok(Box::new(drawing))
+        Ok(drawing)
     }
 
     /// For a terminal of so many rows.
@@ -208,7 +199,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         let mut bytes = none.unwrap_or_default().as_bytes().to_vec();
         match self.view {
             View::Lines => self.write_lines(history_lines, &mut bytes),
-            View::Drawn(_) | View::Lost => {
+            View::Drawn(_) | View::Lost(_) => {
                 bytes = [self.history(history_lines), bytes].concat();
                 let seen = self.look(|model| (model.ansi(), model.cursor()));
                 let (rows, cursor) = seen.unwrap_or_default();
@@ -229,7 +220,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
             View::Drawn(drawing) => {
                 guarded(|| drawing.model.colours_len(most)).is_ok_and(|len| len <= most)
             }
-            View::Lines | View::Lost => true,
+            View::Lines | View::Lost(_) => true,
         }
     }
 
@@ -283,10 +274,13 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
             return None;
         };
         let dump = guarded(|| drawing.model.dump(self.tracker.saved_sets()));
-        if dump.is_err() {
-            self.view = View::Lost;
+        match dump {
+            Ok(dump) => Some(dump),
+            Err(failed) => {
+                self.view = View::Lost(failed);
+                None
+            }
         }
-        dump.ok()
     }
 
     /// Appends the last rows that the ring holds: those that fill a screen, and up to so many above.
@@ -313,7 +307,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
     fn history(&self, lines: usize) -> Vec<u8> {
         let drawing = match &self.view {
             View::Drawn(drawing) => drawing,
-            View::Lines | View::Lost => return self.lines_above(lines),
+            View::Lines | View::Lost(_) => return self.lines_above(lines),
         };
         let above = guarded(|| drawing.model.above(lines));
         above.unwrap_or_default().into_bytes()
@@ -341,7 +335,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
     pub(super) fn look<T>(&mut self, question: impl Fn(&dyn ScreenModel) -> T) -> Option<T> {
         match &self.view {
             View::Drawn(drawing) => guarded(|| question(&*drawing.model)).ok(),
-            View::Lines | View::Lost => {
+            View::Lines | View::Lost(_) => {
                 let drawing = self.drawn().ok()?;
                 guarded(|| question(&*drawing.model)).ok()
             }
@@ -361,7 +355,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
                 self.write_lines(lines, &mut bytes);
                 self.look(|model| model.cursor().0).unwrap_or(0)
             }
-            View::Drawn(_) | View::Lost => {
+            View::Drawn(_) | View::Lost(_) => {
                 bytes = self.history(lines);
                 if !bytes.is_empty() && !bytes.ends_with(b"\n") {
                     bytes.extend_from_slice(b"\r\n");
@@ -391,7 +385,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
     }
 
     pub(super) fn is_lost(&self) -> bool {
-        matches!(self.view, View::Lost)
+        matches!(self.view, View::Lost(_))
     }
 
     pub(super) fn is_drawn(&self) -> bool {

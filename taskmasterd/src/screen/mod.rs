@@ -8,17 +8,19 @@
 //! A [`Screen::snapshot`] makes any terminal show the same. It is made of text, colours, positions and modes, never
 //! of the program's own bytes: these may ask the terminal questions, which would be answered twice. An engine may
 //! fail, by a panic or because its work got out of hand; then the snapshot is made of lines, and says that the
-//! program should be asked to redraw.
+//! program should be asked to redraw. Where the program clears the screen, it is known again.
 //!
 //! A process without output costs nothing. Nothing here knows a clock or a file.
 
 mod above;
+mod drawing;
 pub mod emulator;
 mod guard;
 mod lines;
 mod live;
 mod marks;
 pub mod model;
+mod renewal;
 mod rows;
 
 use std::io;

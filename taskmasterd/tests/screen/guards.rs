@@ -118,6 +118,45 @@ fn an_engine_does_not_work_without_end() {
     }
 }
 
+/// A loop that clears the screen and writes a word, as fast as it goes: what it wrote last is to be seen.
+#[test]
+fn who_clears_the_screen_is_known_again() {
+    for (rows, cols) in [(24, 80), (60, 200), (500, 1000)] {
+        for (enter, frame) in [
+            ("", "\x1b[H\x1b[2J\x1b[3Jframe\r\n"),
+            ("", "\x1b[H\x1b[Jframe\r\n"),
+            ("", "\x1b[2J\x1b[Hframe\r\n"),
+            ("", "\x1bcframe\r\n"),
+            ("kept\r\n\x1b[?1049h", "\x1b[H\x1b[2Jframe\r\n"),
+        ] {
+            let flood = format!("{enter}{}finished", frame.repeat(3000));
+            let mut busy = fed(rows, cols, flood.as_bytes(), 4096);
+            let shown = busy.text();
+            assert_eq!(shown[..2], ["frame", "finished"], "{rows}x{cols} {frame:?}");
+            assert!(!busy.snapshot(0).incomplete, "{rows}x{cols} {frame:?}");
+            if !enter.is_empty() {
+                busy.feed(b"\x1b[?1049l", &mut Vec::new());
+                assert_eq!(busy.text()[0], "kept", "{rows}x{cols}");
+            }
+        }
+    }
+}
+
+/// A program that was asked to redraw and does not has its lines, where those are all there is to know.
+#[test]
+fn who_does_not_redraw_keeps_the_lines() {
+    let mut screen = screen(100, 300);
+    screen.feed(&b"\x1b[2J".repeat(10_000), &mut Vec::new());
+    let lines = "a line\r\n".repeat(2000);
+    screen.feed(format!("{lines}the last").as_bytes(), &mut Vec::new());
+    assert!(screen.snapshot(0).incomplete);
+    screen.resize(100, 300);
+    screen.feed(b"", &mut Vec::new());
+    let _ = screen.snapshot(0);
+    let shown = screen.text();
+    assert_eq!(shown[98..], ["a line", "the last"]);
+}
+
 /// Nobody makes an engine to answer a program that has worn one out, however often it asks.
 #[test]
 fn who_overworks_the_engine_is_answered_without_one() {
