@@ -76,9 +76,9 @@ pub const SCREEN_SIZE_MIN: u16 = 2;
 pub const SCREEN_ROWS_MAX: u16 = 500;
 /// The most columns of a screen, for the same reason.
 pub const SCREEN_COLS_MAX: u16 = 1000;
-/// The most that colours and attributes take up in a snapshot, in bytes: 200x60 cells in two colours of their own each
-/// have half of that, and to write it takes ten milliseconds.
-pub const SNAPSHOT_COLOURS_LEN_MAX: usize = 1024 * 1024;
+/// The longest snapshot with colours and with the screen behind the alternate one, in bytes: 200x60 cells in two colours
+/// of their own each have half of that, and to write it takes ten milliseconds. Text alone may have two million.
+pub const SNAPSHOT_LEN_MAX: usize = 1024 * 1024;
 /// How far apart places to begin reading a ring at are at least, in bytes: eight for a ring.
 pub const SCREEN_MARK_INTERVAL: usize = RING_LEN / 8;
 /// Work an engine may have with one piece of output, in cells touched: four milliseconds, or to clear a screen of 200x60

@@ -61,7 +61,7 @@ impl ScreenModel for Emulator {
         (cursor.row, cursor.col.min(self.terminal.size().0 - 1))
     }
 
-    fn colours_len(&self, most: usize) -> usize {
+    fn dump_len(&self, most: usize) -> usize {
         let hidden = match self.terminal.active_screen_kind() {
             ScreenKind::Primary => None,
             ScreenKind::Alternate => Some(self.terminal.primary_screen()),
@@ -70,8 +70,13 @@ impl ScreenModel for Emulator {
         let hidden = hidden.into_iter().flat_map(Screen::visible_lines);
         let mut len = 0;
         for line in shown.chain(hidden) {
-            let runs = line.cells().chunk_by(|a, b| a.pen() == b.pen());
-            len += runs.map(|cells| pen_len(cells[0].pen())).sum::<usize>();
+            let cells = used(line);
+            let runs = cells.chunk_by(|a, b| a.pen() == b.pen());
+            len += runs.map(|run| pen_len(run[0].pen())).sum::<usize>();
+            len += cells
+                .iter()
+                .map(|cell| cell.char().len_utf8())
+                .sum::<usize>();
             if len > most {
                 break;
             }

@@ -214,11 +214,11 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         }
     }
 
-    /// Whether colours and attributes take at most about so many bytes of a snapshot. Lines are no more than the ring.
-    pub(super) fn has_colours_within(&self, most: usize) -> bool {
+    /// Whether a snapshot takes at most about so many bytes. Lines are no more than the ring.
+    pub(super) fn is_within(&self, most: usize) -> bool {
         match &self.view {
             View::Drawn(drawing) => {
-                guarded(|| drawing.model.colours_len(most)).is_ok_and(|len| len <= most)
+                guarded(|| drawing.model.dump_len(most)).is_ok_and(|len| len <= most)
             }
             View::Lines | View::Lost(_) => true,
         }

@@ -32,7 +32,7 @@ pub use lines::harmless;
 use live::Live;
 use model::{Engine, ScreenModel, Size};
 
-use crate::limits::{SCREEN_ROWS_MAX, SNAPSHOT_COLOURS_LEN_MAX};
+use crate::limits::{SCREEN_ROWS_MAX, SNAPSHOT_LEN_MAX};
 
 /// What a terminal attached to a process shows, with bytes kept in memory of the kind `B`.
 pub struct Screen<B> {
@@ -134,15 +134,15 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
         live.map_or_else(Snapshot::default, |live| live.plain_snapshot(history_lines))
     }
 
-    /// A snapshot, for a terminal of so many rows (0 if nobody knows), of at most [`SNAPSHOT_COLOURS_LEN_MAX`] bytes of
-    /// colours and attributes: a screen that has more, which no text has, is shown without any, and without what came
-    /// before it.
+    /// A snapshot, for a terminal of so many rows (0 if nobody knows), of about [`SNAPSHOT_LEN_MAX`] bytes at most: a screen
+    /// that has more, which no text of today's terminals has, is shown without colours and attributes, without the one
+    /// behind it, and without what came before it.
     pub fn bounded_snapshot(&mut self, history_lines: usize, rows: u16) -> Snapshot {
         let rows = match rows {
             0 => self.size.rows(),
             rows => rows.min(SCREEN_ROWS_MAX).into(),
         };
-        match self.live().filter(|live| has_too_many_colours(live)) {
+        match self.live().filter(|live| is_too_long(live)) {
             Some(live) => live.text_snapshot(),
             None => self.snapshot_for(history_lines, rows),
         }
@@ -150,7 +150,7 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
 
     /// The same of [`Screen::plain_snapshot`].
     pub fn bounded_plain_snapshot(&mut self, history_lines: usize) -> Snapshot {
-        match self.live().filter(|live| has_too_many_colours(live)) {
+        match self.live().filter(|live| is_too_long(live)) {
             Some(live) => live.plain_text_snapshot(),
             None => self.plain_snapshot(history_lines),
         }
@@ -233,6 +233,6 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
     }
 }
 
-fn has_too_many_colours<B: DerefMut<Target = [u8]>>(live: &Live<B>) -> bool {
-    !live.has_colours_within(SNAPSHOT_COLOURS_LEN_MAX)
+fn is_too_long<B: DerefMut<Target = [u8]>>(live: &Live<B>) -> bool {
+    !live.is_within(SNAPSHOT_LEN_MAX)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::fed;
 use harness::referee::{Referee, assert_same};
-use taskmasterd::limits::SNAPSHOT_COLOURS_LEN_MAX;
+use taskmasterd::limits::SNAPSHOT_LEN_MAX;
 
 const ROWS: u16 = 100;
 const COLS: u16 = 400;
@@ -28,7 +28,7 @@ fn painted(rows: u16) -> String {
 fn assert_shown_without_colours(before: &str, after: &str) {
     let mut screen = fed(ROWS, COLS, before.as_bytes(), 64 * 1024);
     let picture = screen.bounded_snapshot(0, ROWS);
-    assert!(picture.bytes.len() < SNAPSHOT_COLOURS_LEN_MAX);
+    assert!(picture.bytes.len() < SNAPSHOT_LEN_MAX);
     let (mut truth, mut shown) = (Referee::new(ROWS, COLS), Referee::new(ROWS, COLS));
     truth.feed(before.as_bytes()).feed(after.as_bytes());
     shown.feed(b"\x1b[?7l\x1b[4h\x1b(0junk");
@@ -65,6 +65,21 @@ fn colours_within_the_limit_are_shown() {
 fn the_hidden_screen_counts() {
     let before = format!("{}\x1b[?1049h\x1b[2;2Hhere", painted(ROWS));
     let mut screen = fed(ROWS, COLS, before.as_bytes(), 64 * 1024);
-    assert!(screen.snapshot(0).bytes.len() > SNAPSHOT_COLOURS_LEN_MAX);
-    assert!(screen.bounded_snapshot(0, ROWS).bytes.len() < SNAPSHOT_COLOURS_LEN_MAX / 100);
+    assert!(screen.snapshot(0).bytes.len() > SNAPSHOT_LEN_MAX);
+    assert!(screen.bounded_snapshot(0, ROWS).bytes.len() < SNAPSHOT_LEN_MAX / 100);
+}
+
+// Characters of four bytes, on both screens.
+#[test]
+fn text_counts() {
+    let (rows, cols) = (500, 1000);
+    let row = "\u{1d400}".repeat(cols.into());
+    let text: String = (1..=rows).map(|at| format!("\x1b[{at}H{row}")).collect();
+    let both = format!("{text}\x1b[?1049h{text}");
+    let mut screen = fed(rows, cols, both.as_bytes(), 4096);
+    let all = screen.snapshot(0).bytes.len();
+    let bounded = screen.bounded_snapshot(0, rows).bytes;
+    assert!(all > 4_000_000 && bounded.len() < 2_010_000);
+    let shown = Referee::new(rows, cols).feed(&bounded).text();
+    assert_eq!(shown.matches('\u{1d400}').count(), 500_000);
 }
