@@ -160,6 +160,12 @@ pub(crate) fn screen(job: &mut Job<'_>, args: &[&str]) -> Exit {
         Err(why) => return job.nobody(name, why),
     };
     job.show(&call, |screen: &Screen, page| {
+        if screen.incomplete {
+            page.remark(format!(
+                "{}: more was drawn than is followed; this is what the last lines look like",
+                escape(&screen.name)
+            ));
+        }
         let Some(data) = &screen.ansi else {
             let used = screen.text.iter().rposition(|line| !line.is_empty());
             let lines = screen.text.iter().take(used.map_or(0, |last| last + 1));

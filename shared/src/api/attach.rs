@@ -226,6 +226,9 @@ pub struct Screen {
     pub cursor_visible: bool,
     /// Whether this is the alternate screen, as full-screen programs use it.
     pub alternate: bool,
+    /// Whether more was drawn than the daemon follows: then this is what the last lines look like.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
     /// The lines, without the blanks at their ends.
     pub text: Vec<String>,
     /// The rows that scrolled off above them, as far as they are kept and were asked for.

@@ -360,7 +360,18 @@ fn a_screen_is_printed_up_to_its_last_line_with_something_in_it() {
     // "\n\x1b[31ma\x1b[0m\nb\n\n"
     answer["ansi"] = json!("ChtbMzFtYRtbMG0KYgoK");
     let want = ("\n\x1b[31ma\x1b[0m\nb\x1b[m\n".into(), 0);
-    assert_eq!(Fake::result(answer).run("screen --ansi p"), want);
+    assert_eq!(Fake::result(answer.clone()).run("screen --ansi p"), want);
+    answer["incomplete"] = json!(true);
+    let daemon = Fake::result(answer);
+    let output = fake::ctl(&daemon.place)
+        .args(["screen", "p"])
+        .output()
+        .unwrap();
+    assert_eq!(
+        output.stderr,
+        b"p: more was drawn than is followed; this is what the last lines look like\n"
+    );
+    assert!(output.status.success());
 }
 
 #[test]

@@ -82,6 +82,7 @@ impl Reactor {
             cursor_col: number(cursor_col),
             cursor_visible: screen.is_cursor_visible(),
             alternate: screen.is_alternate(),
+            incomplete: screen.is_lost(),
             text,
             history: screen.text_above(lines),
             ansi,

@@ -211,10 +211,14 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
         self.live.as_ref().is_some_and(|live| live.is_drawn())
     }
 
+    /// Whether an engine failed, and nothing has made the screen known again.
+    pub fn is_lost(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.is_lost())
+    }
+
     /// What a terminal would answer to these. The corner is where the cursor is if nobody knows.
     pub fn answers(&mut self, queries: &[Query]) -> Vec<u8> {
-        let is_known = !self.live.as_ref().is_some_and(|live| live.is_lost());
-        let (row, col) = match is_known && queries.contains(&Query::Cursor) {
+        let (row, col) = match !self.is_lost() && queries.contains(&Query::Cursor) {
             true => self.cursor(),
             false => (0, 0),
         };

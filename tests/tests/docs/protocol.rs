@@ -249,6 +249,7 @@ fn screen() -> Value {
             cursor_col: 0,
             cursor_visible: true,
             alternate: false,
+            incomplete: true,
             text: vec![],
             history: vec![String::new()],
             ansi: Some(String::new()),

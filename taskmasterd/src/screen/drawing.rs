@@ -1,0 +1,42 @@
+//! An engine at work, which may fail.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::guard::Guard;
+use super::model::{Engine, ScreenModel, Size};
+use crate::limits::RING_LEN;
+
+/// An engine and what stands before it.
+pub(super) struct Drawing {
+    pub(super) guard: Guard,
+    pub(super) model: Box<dyn ScreenModel>,
+}
+
+/// Why an engine knows nothing any more.
+#[derive(Clone, Copy)]
+pub(super) enum Failed {
+    Panicked,
+    /// It would have had to work too hard.
+    Overworked,
+}
+
+impl Drawing {
+    pub(super) fn new(engine: Engine, size: Size) -> Result<Self, Failed> {
+        let model = guarded(|| engine(size))?;
+        let mut guard = Guard::new(size);
+        guard.grant(RING_LEN);
+        Ok(Self { guard, model })
+    }
+
+    /// Takes in a part of what was granted work for.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), Failed> {
+        let text = self.guard.clean(bytes).map_err(|_| Failed::Overworked)?;
+        let model = &mut self.model;
+        guarded(|| model.feed(text))
+    }
+}
+
+/// Lets an engine work. What it leaves behind when it panics is not looked at again.
+pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Failed> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Failed::Panicked)
+}
