@@ -8,13 +8,13 @@ use nix::unistd::{getegid, geteuid};
 use shared::name::ProgramName;
 
 use super::keys::{self, Place, judge};
-use super::logs::{self, Content, Writer};
+use super::logs::Logs;
 use super::node::{Entry, Node, find, is_program_list, written_twice};
 use super::open::{self, Trust};
 use super::report::{At, Fault, Problems, Report};
 use super::users::Users;
-use super::{file, include, program, settings};
-use crate::config::model::{Config, Output, Program, Tty};
+use super::{file, include, program, settings, values};
+use crate::config::model::{Config, Program, Socket, Tty};
 use crate::limits::{PROBLEMS_MAX, PROGRAMS_MAX};
 
 /// What the meaning of a file depends on besides its text.
@@ -63,7 +63,7 @@ pub fn load(path: &Path, env: &Surroundings) -> Result<Config, Problems> {
         users: Users::default(),
         seen: BTreeSet::new(),
         places: BTreeMap::new(),
-        logs: Vec::new(),
+        logs: Logs::default(),
         config: Config::default(),
     };
     loader.is_new(path);
@@ -85,8 +85,7 @@ struct Loader<'a> {
     seen: BTreeSet<PathBuf>,
     /// Where each program's name stands.
     places: BTreeMap<ProgramName, At>,
-    /// Who writes log files.
-    logs: Vec<Writer>,
+    logs: Logs,
     config: Config,
 }
 
@@ -100,6 +99,11 @@ impl Loader<'_> {
     /// The number and the tree of a file, which is included at `included`; what is wrong with it is reported.
     fn open(&mut self, path: &Path, included: Option<At>) -> Option<(u32, Node)> {
         let file = self.report.add_file(path.display().to_string());
+        let what = match included {
+            Some(at) => format!("included, by include at {}", self.report.place(at)),
+            None => "the configuration file".into(),
+        };
+        self.logs.reserve(self.env.cwd.join(path), what);
         let opened = open::open(path).map_err(|what| match included {
             Some(at) => {
                 let what = format!("include: {} {what}", path.display());
@@ -157,8 +161,8 @@ impl Loader<'_> {
                 self.include(path, node, defaults);
             }
         }
-        self.note_event_log(entries);
-        logs::judge(&self.logs, &mut self.report);
+        self.note_settings(entries);
+        self.logs.judge(&mut self.report);
         self.judge_numbers(file);
     }
 
@@ -263,7 +267,11 @@ impl Loader<'_> {
             users: &mut self.users,
             report: &mut self.report,
         });
-        self.note_logs(&program, own, defaults, entry.at);
+        self.logs.program(&program, own, defaults, entry.at);
+        self.note_env_file(
+            &program,
+            find(own, "env_file").or_else(|| find(defaults, "env_file")),
+        );
         self.config.programs.insert(name, Arc::new(program));
     }
 
@@ -300,31 +308,26 @@ impl Loader<'_> {
         self.programs(entries, defaults);
     }
 
-    fn note_logs(&mut self, program: &Program, own: &[Entry], defaults: &[Entry], at: At) {
-        for (key, output) in [("stdout", &program.stdout), ("stderr", &program.stderr)] {
-            let Output::File(log) = output else { continue };
-            let entry = find(own, key).or_else(|| find(defaults, key));
-            self.logs.push(Writer {
-                at: entry.map_or(at, |entry| entry.at),
-                content: Content::Output,
-                key: format!("{}.{key}", program.name),
-                path: log.path.clone(),
-                processes: program.numprocs,
-                keep: log.max_size.is_some().then_some(log.keep),
-            });
+    fn note_env_file(&mut self, program: &Program, entry: Option<&Entry>) {
+        let Some(entry) = entry else { return };
+        if let Ok(path) = values::path(&entry.node, &self.env.cwd) {
+            let (name, place) = (&program.name, self.report.place(entry.at));
+            let what = format!("an environment file, by {name}.env_file at {place}");
+            self.logs.reserve(path, what);
         }
     }
 
-    fn note_event_log(&mut self, entries: &[Entry]) {
+    /// Notes the files that the keys at the top name.
+    fn note_settings(&mut self, entries: &[Entry]) {
         if let (Some(entry), Some(path)) = (find(entries, "log"), &self.config.log) {
-            self.logs.push(Writer {
-                at: entry.at,
-                content: Content::Events,
-                key: "log".into(),
-                path: path.clone(),
-                processes: 1,
-                keep: None,
-            });
+            self.logs.events(entry.at, path);
+        }
+        if let (Some(entry), Some(path)) = (find(entries, "socket"), &self.config.socket.path) {
+            let by = format!("by socket at {}", self.report.place(entry.at));
+            let lock = format!("the lock of the control socket, {by}");
+            self.logs.reserve(Socket::lock_path(path), lock);
+            self.logs
+                .reserve(path.clone(), format!("the control socket, {by}"));
         }
     }
 

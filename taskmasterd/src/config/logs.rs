@@ -1,18 +1,21 @@
 //! Which log is written by whom: a file that is rotated is nobody else's, and neither are the names it is moved to.
-//! The event log is the daemon's alone.
+//! The event log is the daemon's alone. What the daemon reads or listens at is no log: who could write to the
+//! configuration could have anything run.
 //!
 //! Files are told apart by their directory as the kernel finds it, so that a symlink to it hides nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::node::{Entry, find};
 use super::report::{At, Report};
+use crate::config::model::{Output, Program};
 
 /// What a log is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+enum Content {
     /// What the daemon says.
     Events,
     /// What a program says.
@@ -20,41 +23,125 @@ pub(super) enum Content {
 }
 
 /// What writes to a log file: a stream of a program, or the daemon its events.
-pub(super) struct Writer {
-    pub(super) at: At,
-    pub(super) content: Content,
-    pub(super) key: String,
-    pub(super) path: PathBuf,
-    pub(super) processes: u32,
+struct Writer {
+    at: At,
+    content: Content,
+    key: String,
+    path: PathBuf,
+    processes: u32,
     /// How many rotated files are kept, if it rotates at all.
-    pub(super) keep: Option<u32>,
+    keep: Option<u32>,
 }
 
-/// Reports those that would rotate a file, or its rotated files, away from under others.
-pub(super) fn judge(writers: &[Writer], report: &mut Report) {
-    let mut directories = HashMap::new();
-    let mut files: HashMap<PathBuf, Vec<&Writer>> = HashMap::new();
-    for writer in writers {
-        // What goes there is gone, and it is never rotated.
-        if writer.path != Path::new("/dev/null") {
-            let file = real(&writer.path, &mut directories);
-            files.entry(file).or_default().push(writer);
+/// All log files of a configuration, and the files that none of them may be.
+#[derive(Default)]
+pub(super) struct Logs {
+    writers: Vec<Writer>,
+    /// What each file is for, as a message says it.
+    reserved: BTreeMap<PathBuf, String>,
+}
+
+impl Logs {
+    /// Notes the files that a program writes. What is said of one stands at its key, or else at the program.
+    pub(super) fn program(&mut self, program: &Program, own: &[Entry], defaults: &[Entry], at: At) {
+        for (key, output) in [("stdout", &program.stdout), ("stderr", &program.stderr)] {
+            let Output::File(log) = output else { continue };
+            let entry = find(own, key).or_else(|| find(defaults, key));
+            self.writers.push(Writer {
+                at: entry.map_or(at, |entry| entry.at),
+                content: Content::Output,
+                key: format!("{}.{key}", program.name),
+                path: log.path.clone(),
+                processes: program.numprocs,
+                keep: log.max_size.is_some().then_some(log.keep),
+            });
         }
     }
-    for (file, sharers) in &files {
-        match sharers.iter().find(|one| one.content == Content::Events) {
-            Some(events) => judge_forgers(sharers, events, report),
-            None => judge_sharers(sharers, report),
-        }
-        let Some((base, number)) = unnumbered(file) else {
-            continue;
-        };
-        let rotators = files.get(&base).into_iter().flatten();
-        for rotator in rotators.filter(|writer| writer.keep >= Some(number)) {
-            for writer in sharers {
-                judge_taken(writer, rotator, report);
+
+    /// Notes the event log.
+    pub(super) fn events(&mut self, at: At, path: &Path) {
+        self.writers.push(Writer {
+            at,
+            content: Content::Events,
+            key: "log".into(),
+            path: path.to_owned(),
+            processes: 1,
+            keep: None,
+        });
+    }
+
+    /// Notes a file that no log may be; `what` it is, for a message.
+    pub(super) fn reserve(&mut self, path: PathBuf, what: impl Into<String>) {
+        self.reserved.entry(path).or_insert_with(|| what.into());
+    }
+
+    /// Reports the logs that would be written to what is no log, or rotate a file, or its rotated files, away from
+    /// under others.
+    pub(super) fn judge(&self, report: &mut Report) {
+        let mut directories = HashMap::new();
+        let mut files: HashMap<PathBuf, Vec<&Writer>> = HashMap::new();
+        for writer in &self.writers {
+            // What goes there is gone, and it is never rotated.
+            if writer.path != Path::new("/dev/null") {
+                let file = real(&writer.path, &mut directories);
+                files.entry(file).or_default().push(writer);
             }
         }
+        for (file, sharers) in &files {
+            match sharers.iter().find(|one| one.content == Content::Events) {
+                Some(events) => judge_forgers(sharers, events, report),
+                None => judge_sharers(sharers, report),
+            }
+            for (rotator, _) in rotators(file, &files) {
+                for writer in sharers {
+                    judge_taken(writer, rotator, report);
+                }
+            }
+        }
+        for (path, what) in &self.reserved {
+            // A symlink is a file of its own, and leads to another.
+            let target = path.canonicalize().ok();
+            let mut names = vec![real(path, &mut directories)];
+            names.extend(target.filter(|target| *target != names[0]));
+            for name in &names {
+                judge_reserved(name, what, &files, report);
+            }
+        }
+    }
+}
+
+/// Who would move one of his rotated files to the place of `file`, and how many of these he keeps.
+fn rotators<'a>(
+    file: &Path,
+    files: &'a HashMap<PathBuf, Vec<&'a Writer>>,
+) -> impl Iterator<Item = (&'a Writer, u32)> {
+    let (base, number) = unnumbered(file).unzip();
+    let writers = base.and_then(|base| files.get(&base)).into_iter().flatten();
+    writers.filter_map(move |writer| {
+        let keep = writer.keep.filter(|keep| Some(*keep) >= number)?;
+        Some((*writer, keep))
+    })
+}
+
+/// What is logged there would be read as what it is not, or be in the way.
+fn judge_reserved(
+    file: &Path,
+    what: &str,
+    files: &HashMap<PathBuf, Vec<&Writer>>,
+    report: &mut Report,
+) {
+    for writer in files.get(file).into_iter().flatten() {
+        let (key, path) = (&writer.key, writer.path.display());
+        let what = format!("{key}: {path} is {what}, which no log may be; name another path");
+        report.problem(writer.at, what);
+    }
+    for (rotator, keep) in rotators(file, files) {
+        let (key, path) = (&rotator.key, rotator.path.display());
+        let what = format!(
+            "{key}: its rotated files, {path}.1 to .{keep}, would replace {}, which is {what}; name another path",
+            file.display()
+        );
+        report.problem(rotator.at, what);
     }
 }
 

@@ -3,7 +3,7 @@
 //! Serialisable, because at a reload a helper process reads the file and hands the result to the reactor.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,15 @@ pub struct Socket {
     pub owner: Option<u32>,
     /// The gid it is given to.
     pub group: Option<u32>,
+}
+
+impl Socket {
+    /// The lock beside the socket at `path`.
+    pub(crate) fn lock_path(path: &Path) -> PathBuf {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        name.into()
+    }
 }
 
 impl Default for Socket {

@@ -173,15 +173,9 @@ fn check_way(path: &Path, directory: &Path) -> Result<(), String> {
     Err(format!("the control socket cannot be {path}: {reason}"))
 }
 
-fn lock_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    name.into()
-}
-
 /// Takes the lock beside the socket, which the kernel frees when the daemon dies, however it dies.
 fn lock(path: &Path) -> Result<Lock, String> {
-    let path = lock_path(path);
+    let path = Socket::lock_path(path);
     let about = |error: &io::Error| format!("cannot lock {}: {}", path.display(), reason(error));
     loop {
         let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;

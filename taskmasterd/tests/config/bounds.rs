@@ -153,6 +153,62 @@ fn a_symlink_to_its_directory_makes_no_other_file() {
     );
 }
 
+// A program of any user could write itself a program of root, and to clear its log would be to clear the file.
+#[test]
+fn what_the_daemon_reads_or_listens_at_is_no_log() {
+    let files = Files::new();
+    let dir = files.0.display();
+    files.write("i.1", "i: {cmd: x}\n");
+    files.write("v.env", "A=1\n");
+    std::os::unix::fs::symlink("tm.yaml", files.0.join("link.yaml")).expect("a link can be made");
+    let found = |keys: &str| {
+        let text = format!(
+            "include: i.*\nsocket: {dir}/s\nlog: {dir}/ev\nprograms:\n  a: {{cmd: x, env_file: {dir}/v.env}}\n  \
+             b: {{cmd: x, {keys}}}\n"
+        );
+        files.write("tm.yaml", text);
+        let loaded =
+            load(&files.0.join("link.yaml"), &somebody()).expect_err("a log is out of place");
+        loaded.to_string().replace(&format!("{dir}/"), "")
+    };
+    for (log, what) in [
+        ("tm.yaml", "the configuration file"),
+        ("link.yaml", "the configuration file"),
+        ("i.1", "included, by include at link.yaml:1:10"),
+        (
+            "v.env",
+            "an environment file, by a.env_file at link.yaml:5:15",
+        ),
+        ("s", "the control socket, by socket at link.yaml:2:1"),
+        (
+            "s.lock",
+            "the lock of the control socket, by socket at link.yaml:2:1",
+        ),
+    ] {
+        let wanted = format!(
+            "link.yaml:6:15: b.stdout: {log} is {what}, which no log may be; name another path"
+        );
+        assert_eq!(found(&format!("stdout: {dir}/{log}")), wanted);
+    }
+    let wanted = "link.yaml:6:15: b.stdout: its rotated files, i.1 to .2, would replace i.1, which is included, by \
+                  include at link.yaml:1:10; name another path";
+    let keys = format!("stdout: {{path: {dir}/i, max_size: 300, keep: 2}}");
+    assert_eq!(found(&keys), wanted);
+}
+
+#[test]
+fn the_configuration_is_no_event_log() {
+    let files = Files::new();
+    let path = files.0.join("tm.yaml");
+    let shown = path.display();
+    files.write("tm.yaml", format!("programs: {{}}\nlog: {shown}\n"));
+    let found = load(&path, &somebody()).expect_err("it is not to be written");
+    let wanted = format!(
+        "{shown}:2:1: log: {shown} is the configuration file, which no log may be; name another path"
+    );
+    assert_eq!(found.0, [wanted]);
+}
+
 #[test]
 fn there_are_only_so_many_terminals() {
     let programs = |count: u32, rest: &str| -> String {
