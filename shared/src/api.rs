@@ -159,8 +159,8 @@ pub struct ReloadParams {
     /// Only say what would happen.
     #[serde(default)]
     pub dry_run: bool,
-    /// Take a configuration without programs too, or one with an empty file in it, which is refused otherwise: a
-    /// truncated file must not stop everything.
+    /// Take a configuration without programs too, or one with an empty file in it, or without a directory it includes
+    /// from, which is refused otherwise: a truncated file must not stop everything.
     #[serde(default)]
     pub allow_empty: bool,
 }

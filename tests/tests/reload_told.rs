@@ -93,6 +93,43 @@ fn an_included_file_that_became_empty_is_refused_unless_it_is_meant() {
     assert!(daemon.rpc().status().processes.is_empty());
 }
 
+// It may have been moved, or not be mounted. One that was missing all along keeps nothing from being reloaded.
+#[test]
+fn a_directory_of_includes_that_has_gone_is_refused_unless_it_is_meant() {
+    let sandbox = Sandbox::new();
+    let part = json!({"q": {"cmd": sandbox.puppet("q", &[]), "starttime": "50ms"}});
+    let (there, gone) = (sandbox.path("conf.d"), sandbox.path("gone"));
+    std::fs::create_dir(&there).expect("a directory");
+    sandbox.write("conf.d/q.part", part.to_string());
+    let include = "include: [\"never/*\", \"conf.d/*.part\"]\nprograms: {}\n";
+    let text = config_text(sandbox.dir(), include);
+    sandbox.write("tm.yaml", text);
+    let daemon = Daemon::launch(sandbox, harness::Setup::default());
+    daemon.wait_up();
+    let before = daemon.wait_state("q", State::Running).pid;
+    assert!(daemon.hup().contains("no program changed"));
+    std::fs::rename(&there, &gone).expect("a rename");
+    let said = format!(
+        "{}: missing, and it is to be included from; make it, or use reload --allow-empty",
+        there.display()
+    );
+    let line = daemon.hup();
+    assert!(line.contains(&said) && !line.contains("never"), "{line}");
+    for verb in ["reload", "reread"] {
+        let refused = daemon.ctl().run(&[verb]);
+        assert!(refused.out.contains(&said), "{refused:?}");
+    }
+    assert_eq!(daemon.status("q").pid, before);
+    daemon.ctl().run(&["reload", "--allow-empty"]);
+    assert!(daemon.rpc().status().processes.is_empty());
+    assert!(
+        daemon.hup().contains("no program changed"),
+        "it is known by now"
+    );
+    std::fs::rename(&gone, &there).expect("a rename");
+    assert!(daemon.hup().contains("added q"));
+}
+
 // What `--check` warns of, who reloads without it hears too.
 #[test]
 fn a_reload_tells_the_warnings_of_the_check() {

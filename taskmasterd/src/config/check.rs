@@ -7,13 +7,14 @@ use std::sync::Arc;
 use nix::unistd::{getegid, geteuid};
 use shared::name::ProgramName;
 
+use super::include::{self, Included};
 use super::keys::{self, Place, judge};
 use super::logs::Logs;
 use super::node::{Entry, Node, find, is_program_list, written_twice};
 use super::open::{self, Trust};
 use super::report::{At, Fault, Problems, Report};
 use super::users::Users;
-use super::{file, include, program, settings, values};
+use super::{file, program, settings, values};
 use crate::config::model::{Config, Program, Socket, Tty};
 use crate::limits::{PROBLEMS_MAX, PROGRAMS_MAX};
 
@@ -149,6 +150,15 @@ impl Loader<'_> {
         }
     }
 
+    fn note_missing(&mut self, directory: PathBuf, at: At) {
+        let shown = directory.display();
+        let what = format!("include: the directory {shown} is missing; make it");
+        self.report.warning(at, what);
+        if self.config.missing_directories.len() < PROBLEMS_MAX {
+            self.config.missing_directories.push(directory);
+        }
+    }
+
     fn main_file(&mut self, path: &Path, file: u32, root: &Node) {
         let Some(entries) = self.top(root) else {
             return;
@@ -278,9 +288,14 @@ impl Loader<'_> {
     fn include(&mut self, main: &Path, node: &Node, defaults: &[Entry]) {
         let base = main.parent().unwrap_or(Path::new(""));
         match include::included(base, node) {
-            Ok(paths) => paths
-                .iter()
-                .for_each(|path| self.included_file(path, node.at, defaults)),
+            Ok(Included { files, missing }) => {
+                for path in &files {
+                    self.included_file(path, node.at, defaults);
+                }
+                if let Some(directory) = missing {
+                    self.note_missing(directory, node.at);
+                }
+            }
             Err(what) => self.report.problem(node.at, format!("include: {what}")),
         }
     }

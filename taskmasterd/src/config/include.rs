@@ -24,14 +24,22 @@ enum Step {
     Deeper,
 }
 
+/// What an element means.
+#[derive(Default)]
+pub(super) struct Included {
+    pub(super) files: BTreeSet<PathBuf>,
+    /// The directory that stands before the pattern, if it is not there.
+    pub(super) missing: Option<PathBuf>,
+}
+
 /// The files that `node` means; relative paths begin in `base`. A plain path is meant whether it is there or not, so
-/// that it is missed when it is not; a pattern means what it finds.
-pub(super) fn included(base: &Path, node: &Node) -> Parsed<BTreeSet<PathBuf>> {
+/// that it is missed when it is not; a pattern means what it finds, and misses only its directory.
+pub(super) fn included(base: &Path, node: &Node) -> Parsed<Included> {
     let text = values::word(node)?;
-    let mut found = BTreeSet::new();
+    let mut included = Included::default();
     if !is_pattern(&text) {
-        found.insert(base.join(text));
-        return Ok(found);
+        included.files.insert(base.join(text));
+        return Ok(included);
     }
     let steps = steps(&text)
         .map_err(|error| format!("{} is not a pattern: {}", node.shown(), error.msg))?;
@@ -40,8 +48,19 @@ pub(super) fn included(base: &Path, node: &Node) -> Parsed<BTreeSet<PathBuf>> {
     } else {
         base
     };
-    find(start, &steps, &mut found)?;
-    Ok(found)
+    find(start, &steps, &mut included.files)?;
+    let directory = named(start, &steps);
+    included.missing = Some(directory).filter(|directory| !or_here(directory).is_dir());
+    Ok(included)
+}
+
+/// The directory that is named before anything in a pattern has to match.
+fn named(start: &Path, steps: &[Step]) -> PathBuf {
+    let plain = steps.iter().map_while(|step| match step {
+        Step::Plain(name) => Some(name),
+        Step::Match(_) | Step::Deeper => None,
+    });
+    plain.fold(start.to_owned(), |directory, name| directory.join(name))
 }
 
 fn is_pattern(text: &str) -> bool {
@@ -115,12 +134,17 @@ fn add(path: &Path, found: &mut BTreeSet<PathBuf>) -> Parsed<()> {
     Ok(())
 }
 
-/// What is in a directory; nothing if there is none.
-fn entries(directory: &Path) -> Parsed<Vec<DirEntry>> {
-    let path = match directory.as_os_str() {
+/// The directory of an empty path is the one we are in.
+fn or_here(directory: &Path) -> &Path {
+    match directory.as_os_str() {
         empty if empty.is_empty() => Path::new("."),
         _ => directory,
-    };
+    }
+}
+
+/// What is in a directory; nothing if there is none.
+fn entries(directory: &Path) -> Parsed<Vec<DirEntry>> {
+    let path = or_here(directory);
     let entries = fs::read_dir(path).and_then(Iterator::collect);
     looked_at(path, entries).map(Option::unwrap_or_default)
 }

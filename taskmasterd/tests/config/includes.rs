@@ -151,6 +151,41 @@ fn an_included_file_in_which_nothing_stands_is_noted() {
     assert_eq!((config.blank_files, config.warnings), (blank, warnings));
 }
 
+// As above: the programs that stood in them would stop.
+#[test]
+fn a_directory_that_is_missing_is_noted() {
+    let files = Files::new();
+    add(&files, "conf.d/x.yaml", "x");
+    let path = |name: &str| files.0.join(name);
+    symlink("nowhere", path("dangling")).expect("a link can be made");
+    for (pattern, missing) in [
+        ("*.none", None),
+        ("conf.d/*.none", None),
+        ("conf.d/*/none/*", None),
+        ("./conf.d/../none/**/*.yaml", Some("conf.d/../none")),
+        ("none/conf.d/*.yaml", Some("none/conf.d")),
+        ("conf.d/x.yaml/*", Some("conf.d/x.yaml")),
+        ("dangling/?", Some("dangling")),
+    ] {
+        let text = format!("include: '{pattern}'\nprograms: {{p: {{cmd: x}}}}\n");
+        let main = files.write("tm.yaml", text);
+        let config = load(&main, &somebody()).expect("it is allowed");
+        let missing: Vec<_> = missing.into_iter().map(path).collect();
+        let warnings: Vec<String> = missing
+            .iter()
+            .map(|directory| {
+                let (main, directory) = (main.display(), directory.display());
+                format!("{main}:1:10: include: the directory {directory} is missing; make it")
+            })
+            .collect();
+        assert_eq!(
+            (config.missing_directories, config.warnings),
+            (missing, warnings),
+            "{pattern}"
+        );
+    }
+}
+
 // Programs that are not found are programs that a reload stops.
 #[test]
 fn a_directory_that_cannot_be_read_is_a_problem() {

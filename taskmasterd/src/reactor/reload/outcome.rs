@@ -53,10 +53,17 @@ impl Reactor {
         self.warn(config.warnings.clone());
     }
 
-    /// Where something seems to be missing from a configuration: a truncated file must not stop its programs.
+    /// Where something seems to be missing from a configuration: a truncated file must not stop its programs, nor a
+    /// directory that is not mounted those in it.
     fn missed(&self, config: &Config) -> Vec<String> {
         let blank = config.blank_files.iter().map(|file| {
             format!("{file}: empty, as a truncated file is; delete it, or use reload --allow-empty")
+        });
+        let known = &self.core.config().missing_directories;
+        let gone = config.missing_directories.iter();
+        let gone = gone.filter(|directory| !known.contains(directory)).map(|directory| {
+            let shown = directory.display();
+            format!("{shown}: missing, and it is to be included from; make it, or use reload --allow-empty")
         });
         let empties = config.programs.is_empty() && !self.core.config().programs.is_empty();
         let nothing = (empties && !config.empty_on_purpose).then(|| {
@@ -65,7 +72,7 @@ impl Reactor {
                 self.reloads.path.display()
             )
         });
-        blank.chain(nothing).collect()
+        blank.chain(gone).chain(nothing).collect()
     }
 
     /// Tells of settings that changed and are not in force; again at each reload, until they are.
