@@ -169,6 +169,10 @@ fn judge_sharers(sharers: &[&Writer], report: &mut Report) {
         if writer.keep.is_none() {
             continue;
         }
+        if writer.processes > 1 {
+            judge_copies(writer, report);
+            continue;
+        }
         let others = sharers.iter().enumerate().filter(|(n, _)| *n != index);
         let other = others.map(|(_, other)| other).next().map(|other| {
             let place = report.place(other.at);
@@ -183,6 +187,18 @@ fn judge_sharers(sharers: &[&Writer], report: &mut Report) {
         );
         report.problem(writer.at, what);
     }
+}
+
+/// The processes of one program have no files of their own to be given.
+fn judge_copies(writer: &Writer, report: &mut Report) {
+    let what = format!(
+        "{}: {} is written by the {} processes of numprocs and cannot be rotated; leave out max_size, and rotate it \
+         with logrotate and SIGUSR2, or make each a program of its own",
+        writer.key,
+        writer.path.display(),
+        writer.processes
+    );
+    report.problem(writer.at, what);
 }
 
 /// A rotation would put the last file of `rotator` in the place of what `writer` writes.
