@@ -102,6 +102,68 @@ const NOT_YET: [(Place, &str); 4] = [
     (Place::Program, "healthcheck"),
 ];
 
+/// What a key of a program elsewhere is here: those of supervisor, then of systemd, pm2 and Compose, in any case. Most
+/// are too unlike ours to be found by their letters, or would be taken for another.
+const ELSEWHERE: [(&str, &str); 47] = [
+    ("command", "cmd"),
+    ("directory", "workingdir"),
+    ("environment", "env"),
+    ("startsecs", "starttime"),
+    ("stopwaitsecs", "stoptime"),
+    ("killasgroup", "sweep"),
+    ("redirect_stderr", "stderr: stdout"),
+    ("stdout_logfile", "stdout"),
+    ("stdout_logfile_maxbytes", "stdout.max_size"),
+    ("stdout_logfile_backups", "stdout.keep"),
+    ("stdout_syslog", "stdout: syslog"),
+    ("stderr_logfile", "stderr"),
+    ("stderr_logfile_maxbytes", "stderr.max_size"),
+    ("stderr_logfile_backups", "stderr.keep"),
+    ("stderr_syslog", "stderr: syslog"),
+    ("ExecStart", "cmd"),
+    ("WorkingDirectory", "workingdir"),
+    ("EnvironmentFile", "env_file"),
+    ("StandardOutput", "stdout"),
+    ("StandardError", "stderr"),
+    ("Restart", "autorestart"),
+    ("RestartSec", "restart_delay"),
+    ("StartLimitBurst", "restart_limit.burst"),
+    ("StartLimitIntervalSec", "restart_limit.interval"),
+    ("SuccessExitStatus", "exitcodes"),
+    ("KillSignal", "stopsignal"),
+    ("TimeoutStopSec", "stoptime"),
+    ("SupplementaryGroups", "groups"),
+    ("OOMScoreAdjust", "oom_score_adj"),
+    ("NoNewPrivileges", "no_new_privs"),
+    ("LimitNOFILE", "limits.nofile"),
+    ("LimitNPROC", "limits.nproc"),
+    ("LimitCORE", "limits.core"),
+    ("script", "cmd"),
+    ("cwd", "workingdir"),
+    ("instances", "numprocs"),
+    ("out_file", "stdout"),
+    ("error_file", "stderr"),
+    ("min_uptime", "starttime"),
+    ("max_restarts", "startretries"),
+    ("kill_timeout", "stoptime"),
+    ("stop_exit_codes", "exitcodes"),
+    ("uid", "user"),
+    ("gid", "group"),
+    ("working_dir", "workingdir"),
+    ("stop_grace_period", "stoptime"),
+    ("replicas", "numprocs"),
+];
+
+/// What is said of a key of a program that is known elsewhere.
+fn elsewhere(name: &str) -> Option<String> {
+    if ["name", "process_name"].contains(&name) {
+        return Some("unknown key; a program's name is the key above it".into());
+    }
+    let mut known = ELSEWHERE.iter();
+    let (_, here) = known.find(|(there, _)| there.eq_ignore_ascii_case(name))?;
+    Some(format!("unknown key; it is {here} here"))
+}
+
 /// The names of the keys that may stand there.
 pub(super) fn names(place: Place) -> impl Iterator<Item = &'static str> {
     KEYS.iter()
@@ -131,7 +193,9 @@ pub(super) fn judge(place: Place, subject: &str, entry: &Entry, report: &mut Rep
     } else if is_known(place, name) {
         return;
     } else {
-        unknown(name, names(place))
+        let known = Some(name).filter(|_| place == Place::Program);
+        let known = known.and_then(elsewhere);
+        known.unwrap_or_else(|| unknown(name, names(place)))
     };
     report.problem(entry.at, format!("{subject}{name}: {what}"));
 }
@@ -156,5 +220,38 @@ fn alternatives(words: &[&str]) -> String {
     match words {
         [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
         [..] => words.concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Surroundings, load};
+
+    // A key with no value is not that to the end, but it is not unknown either.
+    #[test]
+    fn what_a_key_elsewhere_is_here_is_a_key() {
+        let path = std::env::temp_dir().join(format!("keys-{}.yaml", std::process::id()));
+        // Not root, who would not trust the file of another.
+        let somebody = Surroundings {
+            euid: 54321,
+            ..Surroundings::default()
+        };
+        for (there, here) in ELSEWHERE {
+            assert!(!is_known(Place::Program, there), "{there} is ours");
+            let (key, value) = here.split_once(": ").unwrap_or((here, "~"));
+            let written = match key.split_once('.') {
+                Some((key, inner)) => format!("{key}: {{{inner}: {value}}}"),
+                None => format!("{key}: {value}"),
+            };
+            std::fs::write(&path, format!("programs: {{p: {{{written}}}}}\n"))
+                .expect("a temporary file can be written");
+            let found = load(&path, &somebody).expect_err("cmd is missing");
+            assert!(
+                !found.to_string().contains("unknown key"),
+                "{there}: {found}"
+            );
+        }
+        std::fs::remove_file(path).expect("it was made");
     }
 }

@@ -119,6 +119,27 @@ const BAD_VALUES: &[(&str, &str)] = &[
         "4:5: web.zzz: unknown key; taskmaster.yaml(5) has them all",
     ),
     (
+        "command: 1",
+        "4:5: web.command: unknown key; it is cmd here",
+    ),
+    ("CWD: 1", "4:5: web.CWD: unknown key; it is workingdir here"),
+    (
+        "redirect_stderr: 1",
+        "4:5: web.redirect_stderr: unknown key; it is stderr: stdout here",
+    ),
+    (
+        "stdout_logfile_maxbytes: 1",
+        "4:5: web.stdout_logfile_maxbytes: unknown key; it is stdout.max_size here",
+    ),
+    (
+        "name: 1",
+        "4:5: web.name: unknown key; a program's name is the key above it",
+    ),
+    (
+        "startretrys: 1",
+        "4:5: web.startretrys: unknown key; did you mean startretries?",
+    ),
+    (
         "stderr: {foo: 1, path: x}",
         "4:14: web.stderr.foo: unknown key; it can be path, max_size, keep, timestamps or strip_ansi",
     ),
