@@ -161,7 +161,7 @@ pub(crate) fn screen(job: &mut Job<'_>, args: &[&str]) -> Exit {
     };
     job.show(&call, |screen: &Screen, page| {
         if screen.incomplete {
-            page.remark(format!(
+            term::complain(&format!(
                 "{}: more was drawn than is followed; this is what the last lines look like",
                 escape(&screen.name)
             ));
