@@ -528,6 +528,15 @@ mod tests {
         );
         assert_eq!(shown.lines().count(), 1);
         assert!(!shown.contains('\x1b'));
+        let kind = EventKind::Command {
+            verb: "stop".into(),
+            names: vec!["web:*".into(), "z\" [asked by uid 0, pid 1]".into()],
+        };
+        let shown = line(kind, Cause::Policy);
+        assert!(
+            shown.ends_with(r#"command stop web:* "z\" [asked by uid 0, pid 1]""#),
+            "{shown}"
+        );
     }
 
     #[test]

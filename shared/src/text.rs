@@ -117,10 +117,16 @@ pub fn count(number: u64, one: &str, more: &str) -> String {
 /// Names that one line tells of at most; the rest is a number.
 const NAMES_TOLD_MAX: usize = 20;
 
-/// The first few names, and how many more there are.
+/// The first few names, and how many more there are. One that is not a word, as no name is, stands in quotes: what
+/// follows the names cannot be a part of one.
 pub fn list(names: &[String]) -> String {
     let told = names.len().min(NAMES_TOLD_MAX);
-    let text = names[..told].join(" ");
+    let is_word = |name: &str| !name.is_empty() && !name.contains([' ', '"']);
+    let shown = names[..told].iter().map(|name| match is_word(name) {
+        true => name.clone(),
+        false => format!("{name:?}"),
+    });
+    let text = shown.collect::<Vec<_>>().join(" ");
     match names.len() - told {
         0 => text,
         more => format!("{text} and {more} more"),
