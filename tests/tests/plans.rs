@@ -1,6 +1,7 @@
 //! What a reload announces is what it then does, for any two configurations.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use harness::{Daemon, Dice, LATER, Sandbox, State, Value, check, eventually, json, laps};
 use shared::api::{Call, Change, Plan, ReloadParams, Reloaded};
@@ -27,6 +28,11 @@ fn keys() -> Vec<(&'static str, Side, Vec<Value>)> {
         ("nice", Launch, vec![Value::Null, json!(1)]),
         ("args", Launch, vec![json!([]), json!(["--name", "other"])]),
         ("inherit_env", Launch, vec![json!(true), json!(false)]),
+        (
+            "workingdir",
+            Launch,
+            vec![Value::Null, json!("/tmp"), json!("/tmp/"), json!("/./tmp")],
+        ),
         ("limits", Launch, vec![json!({}), json!({"core": 0})]),
         ("numprocs", Live, vec![json!(1), json!(2), json!(3)]),
         ("autostart", Live, vec![json!(true), json!(false)]),
@@ -77,6 +83,15 @@ fn value(program: &BTreeMap<&'static str, Value>, key: &str, usual: &Value) -> V
     program.get(key).unwrap_or(usual).clone()
 }
 
+/// What a value means, of which a path may be written in several ways.
+fn meaning(program: &BTreeMap<&'static str, Value>, key: &str, usual: &Value) -> Value {
+    let value = value(program, key, usual);
+    match value.as_str() {
+        Some(text) => json!(Path::new(text).components().collect::<PathBuf>()),
+        None => value,
+    }
+}
+
 /// What the table above says of the change from one program to another.
 fn predicted(
     was: Option<&BTreeMap<&'static str, Value>>,
@@ -91,7 +106,7 @@ fn predicted(
     let differs = |side: Side| {
         let keys = keys();
         let mut keys = keys.iter().filter(|(_, own, _)| *own == side);
-        keys.any(|(key, _, values)| value(was, key, &values[0]) != value(is, key, &values[0]))
+        keys.any(|(key, _, values)| meaning(was, key, &values[0]) != meaning(is, key, &values[0]))
     };
     match (differs(Side::Launch), differs(Side::Live)) {
         (true, _) => Some(Change::Restarted),

@@ -21,7 +21,7 @@ pub(super) fn read(keys: &mut Keys<'_>, user: Option<&Identity>) -> BTreeMap<Str
     let mut variables = BTreeMap::new();
     let base = &keys.env.cwd;
     if let Some(node) = keys.get("env_file")
-        && let Some(path) = keys.take("env_file", node, |node| values::path(node, base))
+        && let Some(path) = keys.take("env_file", node, |node| values::file(node, base))
     {
         let opened = match other {
             Some(user) => open::open_for(user, &path),

@@ -48,7 +48,7 @@ fn read_path(keys: &mut Keys<'_>, key: &str, node: &Node) -> Option<std::path::P
     let stream = key.split('.').next().unwrap_or(key);
     let path = keys.take(key, node, |node| {
         refuse_word(node.text().unwrap_or_default(), stream)?;
-        values::path(node, base)
+        values::file(node, base)
     })?;
     if INHERITED
         .iter()

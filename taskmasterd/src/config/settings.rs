@@ -34,7 +34,7 @@ impl Settings<'_> {
     fn socket(&mut self, node: &Node) {
         let mut socket = Socket::default();
         let Some(entries) = node.map() else {
-            socket.path = self.setting("socket", node, |node| values::path(node, self.cwd));
+            socket.path = self.setting("socket", node, |node| values::file(node, self.cwd));
             self.config.socket = socket;
             return;
         };
@@ -42,7 +42,7 @@ impl Settings<'_> {
             let (key, node) = (format!("socket.{}", entry.key), &entry.node);
             match entry.key.as_str() {
                 "path" => {
-                    socket.path = self.setting(&key, node, |node| values::path(node, self.cwd));
+                    socket.path = self.setting(&key, node, |node| values::file(node, self.cwd));
                 }
                 "mode" => {
                     let mode = self.setting(&key, node, |node| {
@@ -135,7 +135,7 @@ fn event_log(node: &Node, cwd: &Path) -> values::Parsed<PathBuf> {
         "stdout" | "stderr" | "inherit" => "leave log out for standard error in the foreground",
         "none" | "null" | "discard" | "auto" => "write log: /dev/null to keep nothing",
         "syslog" => "write syslog: true for syslog",
-        _ => return values::path(node, cwd),
+        _ => return values::file(node, cwd),
     };
     Err(values::no_file(text, advice))
 }

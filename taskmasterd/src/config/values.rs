@@ -141,13 +141,24 @@ pub(super) fn stopsignal(node: &Node) -> Parsed<i32> {
     }
 }
 
-/// A path, made absolute from the directory `base`.
+/// A path, made absolute from the directory `base`, in one spelling: without `.` and without slashes that are too many.
+/// `..` stays, as after a symlink it leads elsewhere.
 pub(super) fn path(node: &Node, base: &Path) -> Parsed<PathBuf> {
     let path = node.text().unwrap_or_default();
     if path.is_empty() {
         return Err(format!("{} is not a path", node.shown()));
     }
-    Ok(base.join(path))
+    Ok(base.join(path).components().collect())
+}
+
+/// The path of a file; a slash at its end asks for a directory.
+pub(super) fn file(node: &Node, base: &Path) -> Parsed<PathBuf> {
+    let path = node.text().unwrap_or_default();
+    if path.ends_with('/') || path.ends_with("/.") {
+        let shown = node.shown();
+        return Err(format!("{shown} names a directory; name a file in it"));
+    }
+    self::path(node, base)
 }
 
 /// What is said of a word that stands for a place, where a path is wanted; `advice` is what to write instead.
@@ -247,6 +258,28 @@ mod tests {
         ] {
             assert!(umask(&node(bad)).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_path_has_one_spelling() {
+        let base = Path::new("/base");
+        for (text, meant) in [
+            ("/w", "/w"),
+            ("//w/.//", "/w"),
+            ("./w", "/base/w"),
+            (".", "/base"),
+            ("/", "/"),
+            ("/w/../v/", "/w/../v"),
+        ] {
+            let found = path(&node(text), base).unwrap();
+            assert_eq!(found.as_os_str(), meant, "{text}");
+        }
+        for directory in ["/w/", "w/."] {
+            let shown = node(directory).shown();
+            let what = format!("{shown} names a directory; name a file in it");
+            assert_eq!(file(&node(directory), base), Err(what));
+        }
+        assert_eq!(file(&node("./w"), base), Ok("/base/w".into()));
     }
 
     #[test]

@@ -76,7 +76,7 @@ fn a_file_of_several_writers_is_not_rotated() {
 fn the_event_log_is_no_programs_to_write() {
     for (stdout, path) in [
         ("/var/ev.log", "/var/ev.log"),
-        ("/var/./ev.log", "/var/./ev.log"),
+        ("/var/./ev.log", "/var/ev.log"),
         ("{path: /var/ev.log, max_size: 500}", "/var/ev.log"),
     ] {
         let text = format!(

@@ -296,7 +296,7 @@ fn a_word_for_a_place_is_no_file() {
         other => panic!("{other:?}"),
     };
     let web = program(&config, "web");
-    assert_eq!(path(&web.stdout).to_str(), Some("/home/somebody/./none"));
+    assert_eq!(path(&web.stdout).to_str(), Some("/home/somebody/none"));
     assert_eq!(path(&web.stderr).to_str(), Some("/home/somebody/logs/auto"));
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::config::model::{
     Autorestart, Identity, Limit, LogFile, Output, Resource, RestartLimit, Tty,
 };
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn program(name: &str) -> Program {
@@ -31,6 +32,12 @@ fn config(programs: impl IntoIterator<Item = Program>) -> Config {
     }
 }
 
+/// A path as the configuration has it, however it was written.
+fn spelled(text: &str) -> Option<PathBuf> {
+    let node = crate::config::file::parse(text, 0).unwrap();
+    crate::config::values::path(&node, Path::new("/")).ok()
+}
+
 /// A change of one field, and the key and the consequence under which the plan tells it.
 type Edit = (fn(&mut Program), &'static str, &'static str);
 
@@ -44,7 +51,17 @@ const EDITS: &[Edit] = &[
     ),
     (|p| p.launch.inherit_env = false, "inherit_env", "restart"),
     (
-        |p| p.launch.workingdir = Some("/".into()),
+        |p| p.launch.workingdir = spelled("/w"),
+        "workingdir",
+        "restart",
+    ),
+    (
+        |p| p.launch.workingdir = spelled("//w/"),
+        "workingdir",
+        "restart",
+    ),
+    (
+        |p| p.launch.workingdir = spelled("./w/."),
         "workingdir",
         "restart",
     ),
