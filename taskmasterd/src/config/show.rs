@@ -147,20 +147,16 @@ pub(super) fn rows(program: &Program) -> Vec<Row> {
         row("autostart", autostart, yes_no(*autostart)),
         row("autorestart", autorestart, autorestart_text(*autorestart)),
         row("exitcodes", exitcodes, list(exitcodes)),
-        row("starttime", starttime_ms, duration(*starttime_ms)),
+        row("starttime", starttime_ms, time(*starttime_ms)),
         row("startretries", startretries, startretries.to_string()),
         row("stopsignal", stopsignal, shared::signal::name(*stopsignal)),
-        row("stoptime", stoptime_ms, duration(*stoptime_ms)),
+        row("stoptime", stoptime_ms, time(*stoptime_ms)),
         row("stopasgroup", stopasgroup, yes_no(*stopasgroup)),
         row("sweep", sweep, yes_no(*sweep)),
         row("stdout", stdout, output_text(stdout)),
         row("stderr", stderr, stderr_text(stderr, launch.tty)),
         row("priority", priority, priority.to_string()),
-        row(
-            "restart_delay",
-            restart_delay_ms,
-            duration(*restart_delay_ms),
-        ),
+        row("restart_delay", restart_delay_ms, time(*restart_delay_ms)),
         row("restart_limit", restart_limit, restart_text(*restart_limit)),
         row(
             "fatal_state_report_address",
@@ -218,6 +214,17 @@ fn launch_rows(launch: &Launch) -> Vec<Row> {
         ),
         row("no_new_privs", no_new_privs, yes_no(*no_new_privs)),
     ]
+}
+
+/// A time to the millisecond, as it can be written; what is measured needs no such care.
+fn time(ms: u64) -> String {
+    match (ms / 1000, ms % 1000) {
+        (0, _) | (_, 0) => duration(ms),
+        (seconds, fraction) => {
+            let text = format!("{seconds}.{fraction:03}");
+            format!("{} s", text.trim_end_matches('0'))
+        }
+    }
 }
 
 fn yes_no(value: bool) -> &'static str {
@@ -316,7 +323,7 @@ fn log_text(log: &LogFile) -> String {
 fn restart_text(limit: Option<RestartLimit>) -> String {
     limit.map_or_else(
         || "none".into(),
-        |limit| format!("{} in {}", limit.burst, duration(limit.interval_ms)),
+        |limit| format!("{} in {}", limit.burst, time(limit.interval_ms)),
     )
 }
 

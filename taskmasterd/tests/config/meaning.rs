@@ -181,3 +181,23 @@ fn where_standard_error_goes_is_shown_as_it_is() {
         assert_eq!(row.map(str::trim), Some(want), "{keys}");
     }
 }
+
+// A plan that told of 12 s and 12 s would tell of no change.
+#[test]
+fn times_are_shown_to_the_millisecond() {
+    for (written, want) in [
+        ("1ms", "1 ms"),
+        ("9.5", "9.5 s"),
+        ("12.3", "12.3 s"),
+        ("12.345s", "12.345 s"),
+        ("60500ms", "60.5 s"),
+        ("90", "90 s"),
+        ("2h", "2 h"),
+    ] {
+        let text = describe(&good(&web(&format!("stoptime: {written}"))));
+        let row = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("stoptime "));
+        assert_eq!(row.map(str::trim), Some(want), "{written}");
+    }
+}
