@@ -140,7 +140,7 @@ pub(crate) fn pid(job: &mut Job<'_>, args: &[&str]) -> Exit {
             page.line(&answer.daemon.to_string());
             return Exit::OK;
         }
-        print::pids(answer, page);
+        print::pids(answer, args, page);
         match () {
             () if !answer.errors.is_empty() => Exit::FAILED,
             () if answer.processes.iter().any(|p| p.pid == 0) => Exit::NOT_RUNNING,

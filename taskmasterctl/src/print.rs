@@ -9,6 +9,7 @@ use shared::api::{
     Available, Change, KeyChange, Outcome, Outcomes, Pids, Plan, ProcessStatus, ProgramChange,
     Status, Stray,
 };
+use shared::name::{ProcessName, Selector};
 use shared::rpc::RpcError;
 use shared::state::State;
 use shared::text::{duration, escape, uptime};
@@ -234,14 +235,30 @@ pub(crate) fn refused_reload(error: &RpcError, page: &mut Page) {
     page.line(&format!("ERROR: CANT_REREAD: {}", problems.join("\n")));
 }
 
-/// The pids that were asked for, one on each line.
-pub(crate) fn pids(answer: &Pids, page: &mut Page) {
-    for process in &answer.processes {
-        page.line(&process.pid.to_string());
+/// The pids that were asked for, one on each line, where the name stands that means them: whoever gave two names has
+/// the first one's pid first.
+pub(crate) fn pids(answer: &Pids, typed: &[&str], page: &mut Page) {
+    let processes = answer.processes.iter();
+    let processes: Vec<_> = processes
+        .filter_map(|process| Some((shown_process(&process.name)?, process.pid)))
+        .collect();
+    for &name in typed {
+        let selector = name.parse::<Selector>().ok();
+        let label = selector.as_ref().map_or(name, Selector::label);
+        if answer.errors.iter().any(|error| error.name == label) {
+            page.line(&format!("No such process {}", escape(label)));
+        }
+        let meant = |process| selector.as_ref().is_some_and(|it| it.matches(process));
+        for (_, pid) in processes.iter().filter(|(process, _)| meant(process)) {
+            page.line(&pid.to_string());
+        }
     }
-    for error in &answer.errors {
-        page.line(&format!("No such process {}", escape(&error.name)));
-    }
+}
+
+/// The process that is shown as `web`, or as `web:1`.
+fn shown_process(shown: &str) -> Option<ProcessName> {
+    let (program, index) = shown.split_once(':').unwrap_or((shown, "0"));
+    Some(ProcessName::new(program.parse().ok()?, index.parse().ok()?))
 }
 
 /// Every process of the configuration. A program has one priority, where supervisor has its group's and its own.
