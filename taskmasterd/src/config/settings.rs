@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::node::{Entry, Node};
+use super::output::INHERITED;
 use super::report::{At, Report};
 use super::{keys, users, values};
 use crate::config::model::{Config, Socket, Syslog};
@@ -130,12 +131,19 @@ impl Settings<'_> {
 
 /// The file of the event log, not a word that means a place elsewhere.
 fn event_log(node: &Node, cwd: &Path) -> values::Parsed<PathBuf> {
+    const FOR_STDERR: &str = "leave log out for standard error in the foreground";
     let text = node.text().unwrap_or_default();
     let advice = match text.to_lowercase().as_str() {
-        "stdout" | "stderr" | "inherit" => "leave log out for standard error in the foreground",
+        "stdout" | "stderr" | "inherit" => FOR_STDERR,
         "none" | "null" | "discard" | "auto" => "write log: /dev/null to keep nothing",
         "syslog" => "write syslog: true for syslog",
-        _ => return values::file(node, cwd),
+        _ => {
+            let path = values::file(node, cwd)?;
+            return match INHERITED.iter().any(|known| path == Path::new(known)) {
+                true => Err(format!("{} is no file; {FOR_STDERR}", path.display())),
+                false => Ok(path),
+            };
+        }
     };
     Err(values::no_file(text, advice))
 }

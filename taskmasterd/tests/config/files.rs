@@ -87,6 +87,14 @@ const BAD_FILES: &[(&str, &str)] = &[
          file of that name",
     ),
     (
+        "log: /dev/stderr\n",
+        "1:6: log: /dev/stderr is no file; leave log out for standard error in the foreground",
+    ),
+    (
+        "log: {path: //dev/stdout}\n",
+        "1:13: log.path: /dev/stdout is no file; leave log out for standard error in the foreground",
+    ),
+    (
         "log: {path: None}\n",
         "1:13: log.path: \"None\" is no file; write log: /dev/null to keep nothing, or write ./None for a file of that \
          name",
