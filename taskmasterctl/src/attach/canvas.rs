@@ -77,6 +77,8 @@ impl Picture {
 #[derive(Debug)]
 pub(super) struct Canvas {
     target: Target,
+    /// How large it was when it was measured last, where it has a size.
+    size: Option<Size>,
     waiting: Backlog,
     /// What waits for standard error, where no terminal is painted on.
     errors: Backlog,
@@ -109,15 +111,17 @@ impl Canvas {
 
     fn on(target: Target) -> Self {
         let size = match &target {
-            Target::Terminal(tty) => tty::size(tty),
-            Target::Plain => Size::default(),
+            Target::Terminal(tty) => Some(tty::size(tty)),
+            Target::Plain => None,
         };
+        let known = size.unwrap_or_default();
         Self {
             target,
+            size,
             waiting: Backlog::default(),
             errors: Backlog::default(),
-            put: Picture::new(size),
-            shown: Picture::new(size),
+            put: Picture::new(known),
+            shown: Picture::new(known),
             speech: Speech::default(),
             fresh: true,
             remarked: 0,
@@ -143,9 +147,21 @@ impl Canvas {
         self.last = bytes.last().copied().unwrap_or(self.last);
     }
 
+    /// How large it was when it was measured last, where it has a size.
+    pub(super) fn size(&self) -> Option<Size> {
+        self.size
+    }
+
+    /// How large it is, if it has another size than that.
+    pub(super) fn resized(&mut self) -> Option<Size> {
+        let is_other = self.tty().map(tty::size) != self.size;
+        is_other.then(|| self.measure())?
+    }
+
     /// How large it is, where it has a size. What is painted may have been moved if that is another one.
     pub(super) fn measure(&mut self) -> Option<Size> {
-        let size = self.tty().map(tty::size)?;
+        self.size = self.tty().map(tty::size);
+        let size = self.size?;
         self.put.depth.resize(size);
         self.shown.depth.resize(size);
         Some(size)

@@ -28,6 +28,7 @@ use nix::sys::signal::{Signal, raise};
 use serde::Deserialize;
 use serde_json::Value;
 use shared::api::{AttachParams, Attached, Call, Status, StatusParams, TERM_LEN_MAX};
+use shared::frame::Frame;
 use shared::name::Selector;
 use shared::text::escape;
 
@@ -190,7 +191,7 @@ fn ours(answer: &Value) -> Option<String> {
 }
 
 /// Stays attached until that ends, and says how it did.
-fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) -> Exit {
+fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, mut link: Link) -> Exit {
     let signals = match Signals::hold() {
         Ok(signals) => signals,
         Err(errno) => return broken(&errno.into()),
@@ -201,6 +202,10 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, link: Link) 
     }
     if let Err(error) = seat.enter() {
         return broken(&error);
+    }
+    if let Some(size) = seat.canvas.resized() {
+        // Before the signals were held, and while others had the terminal, nobody heard of it.
+        link.send(&Frame::Resize(size));
     }
     let typed = seat.has_keyboard();
     let key = options.key.filter(|_| typed);

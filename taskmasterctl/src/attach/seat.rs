@@ -99,9 +99,9 @@ impl Seat {
         }
     }
 
-    /// The size of what is painted on, where it has one.
+    /// The size of what is painted on when that was measured last, where it has one.
     pub(super) fn size(&self) -> Option<Size> {
-        self.canvas.tty().map(tty::size)
+        self.canvas.size()
     }
 
     /// Stops in the background, before anything has been asked for.

@@ -73,7 +73,7 @@ impl Signals {
     }
 
     /// Takes in all that has come: the first that asks us to end, and whether we were continued. The rest was told to
-    /// somebody who was away.
+    /// somebody who was away: whoever comes back measures the terminal again.
     fn drain(&self) -> (Option<Signal>, bool) {
         let (mut ending, mut continued) = (None, false);
         while let Some(signal) = self.next() {
