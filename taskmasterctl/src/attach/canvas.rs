@@ -8,7 +8,6 @@ use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use shared::frame::Size;
@@ -16,8 +15,11 @@ use shared::tracker::{PUT_TITLE, Tracker};
 
 use super::backlog::Backlog;
 use super::depth::Depth;
+use super::held::Held;
 use super::speech::{Answers, Speech};
 use super::tty;
+
+mod errors;
 
 /// How much waits to be painted, in bytes.
 const WAITING_LEN_MAX: usize = 64 * 1024;
@@ -82,6 +84,8 @@ pub(super) struct Canvas {
     waiting: Backlog,
     /// What waits for standard error, where no terminal is painted on.
     errors: Backlog,
+    /// Errors that wait until the output is between two sequences, on a terminal.
+    held: Held,
     /// What all that was put here makes of the terminal.
     put: Picture,
     /// What all that was painted has made of it: behind the other by what waits.
@@ -120,6 +124,7 @@ impl Canvas {
             size,
             waiting: Backlog::default(),
             errors: Backlog::default(),
+            held: Held::default(),
             put: Picture::new(known),
             shown: Picture::new(known),
             speech: Speech::default(),
@@ -138,8 +143,18 @@ impl Canvas {
         }
     }
 
-    /// Paints output of the process.
+    /// Paints output of the process, and errors that wait for the end of a sequence in it.
     pub(super) fn output(&mut self, bytes: &[u8], lines: Lines) {
+        let mut rest = bytes;
+        while let ([_, after @ ..], true) = (rest, self.held.has_whole()) {
+            self.paint(&rest[..1], lines);
+            self.paint_held();
+            rest = after;
+        }
+        self.paint(rest, lines);
+    }
+
+    fn paint(&mut self, bytes: &[u8], lines: Lines) {
         match (&self.target, lines) {
             (Target::Terminal(_), Lines::Bare) => self.put(&finish_lines(self.last, bytes)),
             (Target::Terminal(_), Lines::Finished) | (Target::Plain, _) => self.put(bytes),
@@ -165,14 +180,6 @@ impl Canvas {
         self.put.depth.resize(size);
         self.shown.depth.resize(size);
         Some(size)
-    }
-
-    /// Puts errors of the process where the user sees them: onto the terminal, else to our own standard error.
-    pub(super) fn error_output(&mut self, bytes: &[u8]) {
-        match self.target {
-            Target::Terminal(_) => self.output(bytes, Lines::Bare),
-            Target::Plain => self.errors.push(bytes),
-        }
     }
 
     /// Makes room for a picture of the whole screen. The first time the user's own screen is pushed up into the
@@ -221,6 +228,7 @@ impl Canvas {
 
     /// Switches off what the process switched on, and goes below what it painted.
     fn settle(&mut self) {
+        self.paint_all_held();
         if !self.fresh {
             self.waiting.push(&self.put.settle());
             self.append(PUT_TITLE);
@@ -261,22 +269,6 @@ impl Canvas {
         self.tty().is_none() && !self.is_behind()
     }
 
-    /// Whether errors wait.
-    pub(super) fn has_errors(&self) -> bool {
-        !self.errors.is_empty()
-    }
-
-    /// Writes a piece of the errors. Standard error must have been found to take something. Nobody there to read them
-    /// is no reason to end.
-    pub(super) fn flush_errors(&mut self) {
-        let rest = self.errors.rest();
-        match nix::unistd::write(io::stderr(), &rest[..rest.len().min(PIECE_LEN)]) {
-            Ok(count) => self.errors.advance(count),
-            Err(Errno::EAGAIN | Errno::EINTR) => {}
-            Err(_) => self.errors.clear(),
-        }
-    }
-
     /// Paints what goes in one piece without waiting. A pipe must have been found to take something. Says whether
     /// another piece may go at once.
     pub(super) fn flush(&mut self) -> io::Result<bool> {
@@ -307,6 +299,7 @@ impl Canvas {
     /// Paints what waits, and makes the terminal as it was: what does not go in a moment does not go at all.
     /// Says whether the terminal took everything.
     pub(super) fn leave(&mut self) -> bool {
+        self.paint_all_held();
         if self.tty().is_none() || self.fresh {
             return true;
         }
@@ -326,6 +319,7 @@ impl Canvas {
 
     /// Drops what waits to be painted on a terminal.
     pub(super) fn cut(&mut self) {
+        self.held = Held::default();
         if self.tty().is_some() && self.is_behind() {
             self.waiting.clear();
             // Ends whatever sequence was cut in two.

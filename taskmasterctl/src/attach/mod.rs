@@ -10,6 +10,7 @@ mod depth;
 mod filter;
 mod guardian;
 mod hand;
+mod held;
 mod key;
 mod keys;
 mod life;

@@ -1,0 +1,57 @@
+//! Errors of the process, on the canvas or beside it.
+
+use std::io;
+
+use nix::errno::Errno;
+
+use super::{Canvas, Lines, PIECE_LEN, Target};
+
+impl Canvas {
+    /// Puts errors of the process where the user sees them: onto the terminal, else to our own standard error.
+    pub(in super::super) fn error_output(&mut self, bytes: &[u8]) {
+        match self.target {
+            Target::Terminal(_) => self.held.push(bytes),
+            Target::Plain => return self.errors.push(bytes),
+        }
+        self.paint_held();
+        if self.held.is_full() {
+            self.paint_all_held();
+        }
+    }
+
+    /// Paints what is whole of the errors, unless the output is within a sequence.
+    pub(super) fn paint_held(&mut self) {
+        if self.held.has_whole() && self.put.tracker.pending().is_empty() {
+            let errors = self.held.take_whole();
+            self.paint(&errors, Lines::Bare);
+        }
+    }
+
+    /// Paints the errors that wait, and ends what is not whole.
+    pub(super) fn paint_all_held(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        if !self.put.tracker.pending().is_empty() {
+            self.put(b"\x18");
+        }
+        let errors = self.held.take_all();
+        self.paint(&errors, Lines::Bare);
+    }
+
+    /// Whether errors wait.
+    pub(in super::super) fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
+    /// Writes a piece of the errors. Standard error must have been found to take something. Nobody there to read them
+    /// is no reason to end.
+    pub(in super::super) fn flush_errors(&mut self) {
+        let rest = self.errors.rest();
+        match nix::unistd::write(io::stderr(), &rest[..rest.len().min(PIECE_LEN)]) {
+            Ok(count) => self.errors.advance(count),
+            Err(Errno::EAGAIN | Errno::EINTR) => {}
+            Err(_) => self.errors.clear(),
+        }
+    }
+}
