@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use harness::seat::wanting;
 use harness::{Daemon, LATER, SOON, Sandbox, Seat, Sitting, check, eventually, json, laps};
 use shared::api::AttachParams;
+use shared::frame::Frame;
 
 /// What is asked: what kind of terminal, whether all is well, where the cursor is.
 const ASKED: &str = "\x1b[c\x1b[5n\x1b[6n";
@@ -215,5 +216,35 @@ fn answers_to_a_process_that_has_ended_are_read_by_nobody() {
             assert_eq!(read, "\nthe end\nthe end", "after {delay} ms by {breath}");
             Ok::<(), String>(())
         });
+    }
+}
+
+// Every terminal knows commands of its own; what may be answered is waited for.
+#[test]
+fn an_answer_that_comes_after_the_detach_is_read_by_nobody() {
+    for (question, answer) in [
+        ("\u{9a}", "\x1b[?62;22c"),
+        ("\u{9b}5n", "\x1b[0n"),
+        (
+            "\x1b]21;foreground=?\x1b\\",
+            "\x1b]21;foreground=rgb:1/2/3\x1b\\",
+        ),
+        (
+            "\x1b]1337;ReportCellSize\x07",
+            "\x1b]1337;ReportCellSize=1;2\x1b\\",
+        ),
+    ] {
+        let (mut sitting, mut visitor) = Sitting::attached(&[]);
+        visitor.send(&Frame::Output(format!("{question}asked").into()));
+        sitting.term.wait_for("asked");
+        sitting.term.send("\x1d");
+        eventually("the question whether all is well", SOON, || {
+            let told = String::from_utf8_lossy(sitting.term.raw()).into_owned();
+            check(told.contains("\x1b[5n"), || format!("{told:?}"))
+        });
+        sitting.term.send(&format!("{answer}\x1b[0n"));
+        sitting.wait_code(0);
+        sitting.term.send("the end\r");
+        sitting.term.wait_for("shell\nthe end\nthe end");
     }
 }

@@ -44,12 +44,16 @@ impl Speech {
             ControlFlow::Continue(())
         });
         // Device strings are no pieces; most of them ask.
-        let opens = |pair: [u8; 2]| matches!(pair, [0x1b, b'P' | b'_']);
-        let first = bytes.first().is_some_and(|&byte| opens([self.last, byte]));
-        // Most of a flood has no escape at all, which is found out faster.
-        let any = || bytes.contains(&0x1b) && bytes.array_windows().any(|&pair| opens(pair));
-        if first || any() {
+        let opens = |pair: &[u8; 2]| matches!(pair, [0x1b, b'P' | b'_']);
+        let first = [self.last, bytes.first().copied().unwrap_or_default()];
+        let opened = opens(&first) || has_pair(bytes, 0x1b, opens);
+        if opened || is_control(&first) || has_controls(bytes) {
             *answers = Answers::Some.max(*answers);
+        }
+        // What it begins is no piece either, and may be that question.
+        let begins = |pair: &[u8; 2]| *pair == [0xc2, 0x9b];
+        if begins(&first) || has_pair(bytes, 0xc2, begins) {
+            (*answers, *asked_at) = (Answers::Well, Some(Instant::now()));
         }
         self.last = bytes.last().copied().unwrap_or(self.last);
     }
@@ -70,6 +74,13 @@ pub(super) fn write_mute(piece: &Piece<'_>, out: &mut Vec<u8>) {
         return;
     }
     match piece {
+        Piece::Text(bytes) if has_controls(bytes) => {
+            let text = String::from_utf8_lossy(bytes);
+            let passed = text
+                .chars()
+                .filter(|c| !matches!(c, '\x05' | '\u{80}'..='\u{9f}'));
+            out.extend_from_slice(passed.collect::<String>().as_bytes());
+        }
         Piece::Text(bytes) => out.extend(bytes.iter().filter(|&&byte| byte != ENQ)),
         Piece::Char(byte) => out.push(*byte),
         Piece::Escape(0, last) => out.extend_from_slice(&[0x1b, *last]),
@@ -105,9 +116,39 @@ fn is_question(piece: &Piece<'_>) -> bool {
         Piece::Text(bytes) => bytes.contains(&ENQ),
         Piece::Char(byte) => *byte == ENQ,
         Piece::Escape(intermediate, last) => (*intermediate, *last) == (0, b'Z'),
-        Piece::Command(body) => body.split(|&byte| byte == b';').any(|part| part == b"?"),
+        Piece::Command(body) => is_answered(body) || has_controls(body),
         Piece::Control(control) => control.is_question(),
     }
+}
+
+/// Whether some terminal may answer that command: each has commands of its own, so any that is not known only to set
+/// something.
+fn is_answered(body: &[u8]) -> bool {
+    let code = body.split(|&byte| byte == b';').next();
+    let code = std::str::from_utf8(code.unwrap_or_default()).unwrap_or_default();
+    match code {
+        // Titles, the directory, links, progress, prompts, notes, systemd's contexts, and colours taken back.
+        "0" | "1" | "2" | "30" | "7" | "8" | "9" | "133" | "633" | "777" | "3008" => false,
+        "104" | "105" | "110" | "111" | "112" | "117" | "119" => false,
+        // Colours, the pointer's shape, the font, the clipboard: set or asked for.
+        "4" | "5" | "10" | "11" | "12" | "13" | "14" | "15" | "16" | "17" | "18" | "19" | "21"
+        | "22" | "50" | "52" => body.contains(&b'?'),
+        _ => true,
+    }
+}
+
+/// A control of eight bits that comes as a character: some terminals obey it, and it may be the beginning of anything.
+fn is_control(pair: &[u8; 2]) -> bool {
+    matches!(pair, [0xc2, 0x80..=0x9f])
+}
+
+fn has_controls(bytes: &[u8]) -> bool {
+    has_pair(bytes, 0xc2, is_control)
+}
+
+/// Whether there is such a pair, which begins with `lead`. Most of a flood has no such byte, which is found out faster.
+fn has_pair(bytes: &[u8], lead: u8, is_meant: impl Fn(&[u8; 2]) -> bool) -> bool {
+    bytes.contains(&lead) && bytes.array_windows().any(is_meant)
 }
 
 /// Whether a terminal reports something from then on.
@@ -156,6 +197,8 @@ mod tests {
         for chunk in 1..5 {
             assert_eq!(answers(b"\x1b[05n\x1b[c\x1bc", chunk), Answers::Well);
             assert_eq!(answers(b"\x1b[?5n\x1b[6n", chunk), Answers::Some);
+            assert_eq!(answers(b"\x1b]11;?\xc2\x9c", chunk), Answers::Some);
+            assert_eq!(answers("\u{9b}5n".as_bytes(), chunk), Answers::Well);
         }
     }
 
@@ -190,6 +233,12 @@ mod tests {
             "\x1b]11;?\x07",
             "\x1b]4;1;?\x07",
             "\x1b]52;c;?\x07",
+            "\x1b]21;foreground=?\x07",
+            "\x1b]1337;ReportCellSize\x07",
+            "\x1b]60\x07",
+            "\x1b]0;\u{9c}\x07",
+            "\u{9b}",
+            "\u{85}\x05\u{9f}",
             "\x1b[?1000h",
             "\x1b[?1004;1003h",
             "\x1b[>3u",
@@ -211,7 +260,11 @@ mod tests {
             "größe\r\n\x1b[1;31mred\x1b[m",
             "\x1b[?1049h\x1b[H\x1b[2J\x1b[3;5H",
             "\x1b(0\x0e\x0f\x1b7\x1b8\x1bM",
-            "\x1b]0;title\x07",
+            "\x1b]0;title?\x07",
+            "\x1b]8;;http://x/?q=1\x07",
+            "\x1b]4;1;#123456\x07\x1b]104\x07\x1b]11;red\x07\x1b]52;c;aGk=\x07",
+            "\x1b]133;A\x07\x1b]9;4;1;50\x07\x1b]777;notify;a;b\x07",
+            "\u{a0}Â©\u{7f}",
             "\x1b[?25l\x1b[?2004h",
             "\x1b[2 q\x1b[!p",
             "\x1b[>1u\x1b[<u",
@@ -224,5 +277,6 @@ mod tests {
             }
         }
         assert_eq!(mute("\x1b[?25;1000;7h", 1), "\x1b[?25;7h");
+        assert_eq!(mute("ä\u{9b}cö", 9), "äcö");
     }
 }
