@@ -97,3 +97,19 @@ fn a_client_whose_reader_has_gone_leaves_at_once() {
     visitor.wait_gone();
     sitting.wait_code(0);
 }
+
+// Some terminals obey controls of eight bits that come as characters, and others show them: nobody can tell what is on.
+#[test]
+fn what_only_some_terminals_obey_is_undone_on_all() {
+    let (mut sitting, mut visitor) = Sitting::attached(&[]);
+    visitor.send(&Frame::Output("\u{9b}?1049hDIRTY".into()));
+    sitting.term.wait_for("DIRTY");
+    let mark = sitting.term.raw().len();
+    sitting.term.send("\x1d");
+    sitting.wait_code(0);
+    let told = String::from_utf8_lossy(&sitting.term.raw()[mark..]).into_owned();
+    let (_, after) = told.split_once("\x1b[?1049l").expect("it is undone");
+    // It brings back a cursor of long ago.
+    let (_, after) = after.split_once("\x1b[9999B\r\n").expect("it goes down");
+    assert!(after.contains("detached from w"), "{told:?}");
+}

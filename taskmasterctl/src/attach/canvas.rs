@@ -64,8 +64,14 @@ impl Picture {
         self.depth.feed(bytes);
     }
 
-    /// What switches all of it off and brings the cursor to a row with nothing in it nor below.
-    fn settle(&mut self) -> Vec<u8> {
+    /// What switches all of it off and brings the cursor to a row with nothing in it nor below. Where it was told what
+    /// terminals understand in different ways, anything may be on, and the cursor anywhere.
+    fn settle(&mut self, speech: &Speech) -> Vec<u8> {
+        if speech.is_ambiguous() {
+            let out = [&Tracker::leave_unknown()[..], b"\x1b[9999B\r\n"].concat();
+            self.feed(&out);
+            return out;
+        }
         let mut out = self.tracker.leave();
         self.feed(&out);
         let row = self.depth.to_free_row();
@@ -230,7 +236,7 @@ impl Canvas {
     fn settle(&mut self) {
         self.paint_all_held();
         if !self.fresh {
-            self.waiting.push(&self.put.settle());
+            self.waiting.push(&self.put.settle(&self.speech));
             self.append(PUT_TITLE);
         }
     }
@@ -306,7 +312,7 @@ impl Canvas {
         let deadline = Instant::now() + LEAVE_PATIENCE;
         self.drain(deadline);
         self.cut();
-        self.waiting.push(&self.shown.settle());
+        self.waiting.push(&self.shown.settle(&self.speech));
         self.drain(Instant::now() + LEAVE_PATIENCE / 2);
         let left = !self.is_behind();
         self.waiting.clear();

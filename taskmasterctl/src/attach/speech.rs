@@ -27,6 +27,8 @@ pub(super) struct Speech {
     parser: Parser,
     last: u8,
     answers: Answers,
+    /// Whether there were controls that only some terminals obey.
+    ambiguous: bool,
     /// When it was last asked whether all is well.
     asked_at: Option<Instant>,
 }
@@ -47,7 +49,8 @@ impl Speech {
         let opens = |pair: &[u8; 2]| matches!(pair, [0x1b, b'P' | b'_']);
         let first = [self.last, bytes.first().copied().unwrap_or_default()];
         let opened = opens(&first) || has_pair(bytes, 0x1b, opens);
-        if opened || is_control(&first) || has_controls(bytes) {
+        self.ambiguous |= is_control(&first) || has_controls(bytes);
+        if opened || self.ambiguous {
             *answers = Answers::Some.max(*answers);
         }
         // What it begins is no piece either, and may be that question.
@@ -56,6 +59,11 @@ impl Speech {
             (*answers, *asked_at) = (Answers::Well, Some(Instant::now()));
         }
         self.last = bytes.last().copied().unwrap_or(self.last);
+    }
+
+    /// Whether what it was told switches on different things on different terminals.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.ambiguous
     }
 
     /// What the terminal may have to say at that time: an answer that is overdue does not come any more.
