@@ -6,12 +6,11 @@ use harness::referee::assert_same;
 use harness::seat::wait_window;
 use harness::{Daemon, Referee, SOON, Sandbox, Seat, check, eventually, json};
 
-/// Has a terminal work until the daemon gives up following it, and then draws, and only if its size is not the one it
-/// has drawn for.
+/// Has a terminal work until the daemon gives up following it, and then draws if its size is another than before.
 const PROGRAM: &str = r#"
 import os, signal
 
-drawn = None
+drawn = os.get_terminal_size(0).lines
 
 def draw(*_):
     global drawn
@@ -22,7 +21,6 @@ def draw(*_):
         os.write(1, (screen + "\x1b[%d;3Hlast of %d rows" % (rows, rows)).encode())
 
 os.write(1, b"\x1b[J" * 60000)
-draw()
 signal.signal(signal.SIGWINCH, draw)
 open(os.environ["READY"], "w").close()
 while True:
@@ -42,7 +40,7 @@ fn lost() -> Daemon {
     let ready = sandbox.path("ready");
     let keys = json!({"cmd": ["/usr/bin/python3", "-c", PROGRAM], "env": {"READY": ready.clone()}, "stdout": "discard"});
     let daemon = Daemon::start(sandbox, json!({"p": keys}));
-    eventually("a program that has drawn", SOON, || {
+    eventually("a program that waits", SOON, || {
         check(ready.exists(), || "not yet".into())
     });
     daemon
