@@ -123,6 +123,7 @@ fn cannot(what: &'static str) -> impl FnOnce(io::Error) -> (u8, String) {
 
 /// Sets everything up in the order in which it can fail, and runs until a shutdown is done.
 fn supervise(options: Options) -> Result<(), (u8, String)> {
+    signals::hold().map_err(cannot("hold back signals"))?;
     let heritage = Heritage::take().map_err(cannot("look at its directory and its limits"))?;
     let demo = match options.mode {
         RunMode::Demo => {
@@ -136,6 +137,8 @@ fn supervise(options: Options) -> Result<(), (u8, String)> {
     let socket = socket_path(options.socket, &config);
     sys::set_subreaper().map_err(cannot("take in orphans"))?;
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
+    // From here on an end must be an orderly one, or the socket would stay.
+    let signals = signals::take().map_err(cannot("take in signals"))?;
     let listener = Listener::bind(&socket, &config.socket).map_err(|problem| (1, problem))?;
     let stderr = if options.mode == RunMode::Foreground {
         own_stderr()
@@ -155,7 +158,7 @@ fn supervise(options: Options) -> Result<(), (u8, String)> {
         .then(|| shell::start(&socket))
         .transpose()
         .map_err(|problem| (1, problem))?;
-    let signals = signals::take().map_err(cannot("take in signals"))?;
+    signals::shut_out().map_err(cannot("shut out signals"))?;
     let equipment = Equipment {
         config,
         config_path,

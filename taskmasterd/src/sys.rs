@@ -25,6 +25,7 @@ use nix::unistd::{Gid, Uid, geteuid, setfsgid, setfsuid};
 use shared::state::Exit;
 
 use crate::config::model::Identity;
+use crate::reactor::signals;
 
 pub use birth::{Becoming, ChildSide, Memory, birth};
 
@@ -167,10 +168,14 @@ pub fn ignore(signal: Signal) -> io::Result<()> {
     done.map(|_| ()).map_err(io::Error::from)
 }
 
-/// Has what `command` starts told to end when the daemon is dead, of whatever it died.
+/// Has what `command` starts told to end when the daemon is dead, of whatever it died, and hear all signals: those of
+/// the daemon are blocked.
 pub fn end_with_daemon(command: &mut Command) {
-    let tell = || Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?);
-    // SAFETY: between fork and exec it is one system call, which touches no memory.
+    let tell = || {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?;
+        signals::release()
+    };
+    // SAFETY: between fork and exec it is two system calls, which change no memory.
     unsafe { command.pre_exec(tell) };
 }
 

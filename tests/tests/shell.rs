@@ -276,3 +276,18 @@ fn a_shell_that_was_told_to_shut_down_by_a_pipe_ends_with_its_daemon() {
     wait_end(&sandbox, daemon, shell);
     drop(pipe);
 }
+
+// The daemon has its own blocked before it starts the shell.
+#[test]
+fn a_shell_has_no_signal_blocked() {
+    let sandbox = sandbox();
+    let mut daemon = on_a_pipe(&sandbox);
+    let pipe = daemon.stdin.take();
+    let pid = i32::try_from(daemon.id()).expect("a pid is an i32");
+    let shell = child_of(pid, "taskmasterctl");
+    let blocked = proc::status(shell, "SigBlk");
+    assert_eq!(blocked.as_deref(), Some("0000000000000000"));
+    proc::signal(pid, Signal::SIGTERM);
+    wait_end(&sandbox, daemon, shell);
+    drop(pipe);
+}

@@ -25,24 +25,42 @@ const UNHEARD: [Signal; 6] = [
     Signal::SIGUSR1,
 ];
 
-/// Blocks them all and makes them readable. Every child unblocks them before it becomes its program.
+/// Signals that want something of a daemon that is up, and would end one that is not.
+const EARLY: [Signal; 3] = [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
+
+/// Holds back what comes too early until the daemon is up. Who asks it to end is heard at once: before it has its
+/// socket there is nothing to clear away, and a user database may let it wait for long.
+///
+/// # Errors
+/// What pthread_sigmask(3) says.
+pub fn hold() -> io::Result<()> {
+    let early: SigSet = EARLY.into_iter().collect();
+    Ok(early.thread_block()?)
+}
+
+/// Blocks those that are heard and makes them readable. Every child unblocks them before it becomes its program.
 ///
 /// # Errors
 /// What signalfd(2) says.
 pub fn take() -> io::Result<SignalFd> {
-    let mut mask: SigSet = HEARD.into_iter().collect();
-    let readable = mask;
-    for signal in UNHEARD {
-        mask.add(signal);
-    }
-    mask.thread_block()?;
+    let readable: SigSet = HEARD.into_iter().collect();
+    readable.thread_block()?;
     Ok(SignalFd::with_flags(
         &readable,
         SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC,
     )?)
 }
 
-/// Undoes what [`take`] did, in a process that is not the daemon.
+/// Blocks those that are not heard. Before that, one in the background is stopped where it would take the terminal.
+///
+/// # Errors
+/// What pthread_sigmask(3) says.
+pub fn shut_out() -> io::Result<()> {
+    let unheard: SigSet = UNHEARD.into_iter().collect();
+    Ok(unheard.thread_block()?)
+}
+
+/// Undoes what [`take`] did, in a process that is not the daemon; one system call.
 ///
 /// # Errors
 /// What pthread_sigmask(3) says.
