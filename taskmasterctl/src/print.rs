@@ -494,6 +494,27 @@ mod tests {
         );
     }
 
+    // Scripts pair the first line with the first name, as with supervisorctl.
+    #[test]
+    fn pids_stand_in_the_order_of_the_names() {
+        let answer: Pids = serde_json::from_value(serde_json::json!({"daemon": 42,
+            "processes": [{"name": "b", "pid": 8}, {"name": "w:0", "pid": 1},
+                {"name": "w:1", "pid": 2}, {"name": "a", "pid": 7}],
+            "errors": [{"name": "x", "result": "no_such_process"},
+                {"name": "y", "result": "no_such_group"}],
+        }))
+        .unwrap();
+        let none = "No such process";
+        for (names, want) in [
+            ("x b y:* w a", format!("{none} x\n8\n{none} y\n1\n2\n7\n")),
+            ("b w:1 x a w:0", format!("8\n2\n{none} x\n7\n1\n")),
+            ("b b x", format!("8\n8\n{none} x\n")),
+        ] {
+            let typed: Vec<&str> = names.split(' ').collect();
+            assert_eq!(printed(|page| pids(&answer, &typed, page)), want, "{names}");
+        }
+    }
+
     #[test]
     fn problems_of_a_configuration_stand_on_lines_of_their_own() {
         let mut refused = RpcError::new(3, "one\ntwo");

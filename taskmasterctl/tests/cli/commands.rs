@@ -267,25 +267,6 @@ fn pids_are_numbers_and_nothing_else() {
     assert_eq!(unknown.run("pid x"), ("No such process x\n".into(), 1));
 }
 
-// Scripts pair the first line with the first name, as with supervisorctl.
-#[test]
-fn pids_stand_in_the_order_of_the_names() {
-    let daemon = Fake::result(json!({"daemon": 42, "processes": [
-        {"name": "b", "pid": 8}, {"name": "w:0", "pid": 1}, {"name": "w:1", "pid": 2}, {"name": "a", "pid": 7}],
-        "errors": [{"name": "x", "result": "no_such_process"}, {"name": "y", "result": "no_such_group"}]}));
-    let nobody = |name: &str| format!("No such process {name}\n");
-    for (names, want) in [
-        (
-            "x b y:* w a",
-            format!("{}8\n{}1\n2\n7\n", nobody("x"), nobody("y")),
-        ),
-        ("b w:1 x a w:0", format!("8\n2\n{}7\n1\n", nobody("x"))),
-        ("b b x", format!("8\n8\n{}", nobody("x"))),
-    ] {
-        assert_eq!(daemon.run(&format!("pid {names}")), (want, 1), "{names}");
-    }
-}
-
 #[test]
 fn version_avail_and_shutdown_say_what_they_were_told() {
     let version = Fake::result(json!({"version": "1.2.3", "protocol": 1}));
