@@ -18,12 +18,18 @@ fn split() -> (Sitting, Visitor) {
     (sitting, visitor)
 }
 
-fn output(visitor: &mut Visitor, text: &str) {
-    visitor.send(&Frame::Output(text.into()));
+fn output(text: &str) -> Frame {
+    Frame::Output(text.into())
 }
 
-fn errors(visitor: &mut Visitor, text: &str) {
-    visitor.send(&Frame::Stderr(text.into()));
+fn errors(text: &str) -> Frame {
+    Frame::Stderr(text.into())
+}
+
+/// At once: what waits does so for a moment only.
+fn send(visitor: &mut Visitor, frames: &[Frame]) {
+    let bytes: Vec<u8> = frames.iter().flat_map(Frame::to_bytes).collect();
+    visitor.write(&bytes);
 }
 
 /// Waits until the terminal was told this, and gives what it was told after "hello".
@@ -39,13 +45,16 @@ fn wait_told(sitting: &mut Sitting, text: &str) -> String {
 #[test]
 fn errors_wait_until_a_sequence_is_whole() {
     let (mut sitting, mut visitor) = split();
-    output(&mut visitor, "\x1b[38;5;1");
-    errors(&mut visitor, "one\n");
-    errors(&mut visitor, "two\n");
-    output(&mut visitor, "2mred\x1b]0;ti");
-    errors(&mut visitor, "three\n");
-    output(&mut visitor, "tle");
-    output(&mut visitor, "\x07\x1b[m.");
+    let frames = [
+        output("\x1b[38;5;1"),
+        errors("one\n"),
+        errors("two\n"),
+        output("2mred\x1b]0;ti"),
+        errors("three\n"),
+        output("tle"),
+        output("\x07\x1b[m."),
+    ];
+    send(&mut visitor, &frames);
     let told = wait_told(&mut sitting, "\x1b[m.");
     assert_eq!(
         told,
@@ -56,10 +65,13 @@ fn errors_wait_until_a_sequence_is_whole() {
 #[test]
 fn output_gets_into_no_sequence_of_the_errors() {
     let (mut sitting, mut visitor) = split();
-    errors(&mut visitor, "bad: \x1b[3");
-    output(&mut visitor, "out");
-    errors(&mut visitor, "1mred\x1b[m\n");
-    output(&mut visitor, ".");
+    let frames = [
+        errors("bad: \x1b[3"),
+        output("out"),
+        errors("1mred\x1b[m\n"),
+        output("."),
+    ];
+    send(&mut visitor, &frames);
     let told = wait_told(&mut sitting, ".");
     assert_eq!(told, "bad: out\x1b[31mred\x1b[m\r\n.");
 }
@@ -68,33 +80,43 @@ fn output_gets_into_no_sequence_of_the_errors() {
 #[test]
 fn of_errors_no_more_waits_than_a_frame_holds() {
     let (mut sitting, mut visitor) = split();
-    output(&mut visitor, "\x1b]0;never whole");
-    errors(&mut visitor, &"x".repeat(FRAME_LEN_MAX));
-    errors(&mut visitor, "y");
+    let many = "x".repeat(FRAME_LEN_MAX);
+    let frames = [output("\x1b]0;never whole"), errors(&many), errors("y")];
+    send(&mut visitor, &frames);
     let told = wait_told(&mut sitting, "y");
     assert!(told.starts_with("\x1b]0;never whole\x18xx"), "{told:?}");
     // The same within the errors.
-    errors(&mut visitor, "\x1b]0;");
-    errors(&mut visitor, &"x".repeat(FRAME_LEN_MAX));
-    output(&mut visitor, "z");
+    send(
+        &mut visitor,
+        &[errors("\x1b]0;"), errors(&many), output("z")],
+    );
     let told = wait_told(&mut sitting, "z");
-    assert!(told.ends_with("xx\x18z"), "{told:?}");
+    let (_, begun) = told.rsplit_once("\x1b]0;").expect("it was begun");
+    assert!(begun.contains("xx\x18") && begun.ends_with('z'), "{told:?}");
+}
+
+// They may be urgent, and the rest of the sequence may never come.
+#[test]
+fn errors_wait_a_moment_only() {
+    let (mut sitting, mut visitor) = split();
+    send(&mut visitor, &[output("\x1b[3"), errors("urgent\n")]);
+    let told = wait_told(&mut sitting, "urgent");
+    assert!(told.starts_with("\x1b[3\x18urgent"), "{told:?}");
 }
 
 // What it said last is what one wants to read.
 #[test]
 fn errors_that_wait_are_shown_before_the_end_is_told() {
     let (mut sitting, mut visitor) = split();
-    output(&mut visitor, "\x1b[3");
-    errors(&mut visitor, "fatal\n");
-    visitor.send(&Frame::Exited(Exited {
+    let exited = Frame::Exited(Exited {
         exit: Some(Exit::Code(1)),
         state: State::Exited,
         retry_in_ms: None,
         gone: false,
         reason: None,
         starts: 1,
-    }));
+    });
+    send(&mut visitor, &[output("\x1b[3"), errors("fatal\n"), exited]);
     let told = wait_told(&mut sitting, "exited with status 1");
     assert!(told.starts_with("\x1b[3\x18fatal\r\n"), "{told:?}");
     sitting.wait_code(1);
@@ -103,9 +125,12 @@ fn errors_that_wait_are_shown_before_the_end_is_told() {
 #[test]
 fn errors_that_wait_are_shown_before_a_detach() {
     let (mut sitting, mut visitor) = split();
-    output(&mut visitor, "begun\x1b[3");
-    errors(&mut visitor, "last words\n");
-    output(&mut visitor, "\x07");
+    let frames = [
+        output("begun\x1b[3"),
+        errors("last words\n"),
+        output("\x07"),
+    ];
+    send(&mut visitor, &frames);
     wait_told(&mut sitting, "\x1b[3\x07");
     sitting.term.send("\x1d");
     sitting.wait_code(0);

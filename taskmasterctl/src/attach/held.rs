@@ -1,6 +1,7 @@
 //! Errors of the process that wait until its output is between two sequences, so that neither gets into the other's.
 
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use shared::frame::FRAME_LEN_MAX;
 use shared::tracker::Parser;
@@ -9,6 +10,9 @@ use shared::tracker::Parser;
 /// other, the rest of a sequence would have come.
 const HELD_LEN_MAX: usize = FRAME_LEN_MAX;
 
+/// How long it waits: whoever writes a sequence in two pieces writes them at once, and errors may be urgent.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// What waits, in order; its end may be half a sequence itself.
 #[derive(Debug, Default)]
 pub(super) struct Held {
@@ -16,6 +20,8 @@ pub(super) struct Held {
     /// How many of them end where nothing is begun.
     whole: usize,
     parser: Parser,
+    /// Since when the oldest of them waits.
+    since: Option<Instant>,
 }
 
 impl Held {
@@ -31,6 +37,12 @@ impl Held {
             }
         }
         self.bytes.extend_from_slice(bytes);
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// When it has waited long enough.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.since.map(|since| since + PATIENCE)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -49,9 +61,9 @@ impl Held {
 
     /// What is whole of it, which waits no more.
     pub(super) fn take_whole(&mut self) -> Vec<u8> {
-        self.bytes
-            .drain(..std::mem::take(&mut self.whole))
-            .collect()
+        let rest = self.bytes.split_off(std::mem::take(&mut self.whole));
+        self.since = (!rest.is_empty()).then(Instant::now);
+        std::mem::replace(&mut self.bytes, rest)
     }
 
     /// All of it, with the end of a sequence that is not whole.

@@ -1,6 +1,7 @@
 //! Errors of the process, on the canvas or beside it.
 
 use std::io;
+use std::time::Instant;
 
 use nix::errno::Errno;
 
@@ -37,6 +38,18 @@ impl Canvas {
         }
         let errors = self.held.take_all();
         self.paint(&errors, Lines::Bare);
+    }
+
+    /// When errors have waited long enough for the end of a sequence.
+    pub(in super::super) fn paint_due(&self) -> Option<Instant> {
+        self.held.deadline()
+    }
+
+    /// Paints those that have.
+    pub(in super::super) fn paint_late(&mut self) {
+        if self.paint_due().is_some_and(|due| due <= Instant::now()) {
+            self.paint_all_held();
+        }
     }
 
     /// Whether errors wait.
