@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use shared::tracker::Tracker;
+
 use super::guard::Guard;
 use super::model::{Engine, ScreenModel, Size};
 use crate::limits::RING_LEN;
@@ -33,6 +35,13 @@ impl Drawing {
         let text = self.guard.clean(bytes).map_err(|_| Failed::Overworked)?;
         let model = &mut self.model;
         guarded(|| model.feed(text))
+    }
+
+    /// The same in a program's modes, and in the sequence that it has begun.
+    pub(super) fn in_modes(mut self: Box<Self>, tracker: &Tracker) -> Result<Box<Self>, Failed> {
+        self.feed(&tracker.restore())?;
+        self.feed(tracker.pending())?;
+        Ok(self)
     }
 }
 

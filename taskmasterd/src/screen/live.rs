@@ -59,8 +59,10 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         }
         let (before, cleared) = renewal::split(bytes);
         self.feed_part(before, queries);
-        if !cleared.is_empty() && self.is_lost() && !self.tracker.has(Mode::Origin) {
-            self.view = self.renewed().map_or_else(View::Lost, View::Drawn);
+        // The corner is elsewhere where rows are counted from elsewhere.
+        let clears = cleared.starts_with(b"\x1bc") || !self.tracker.has(Mode::Origin);
+        if !cleared.is_empty() && clears && self.is_lost() {
+            self.see(self.renewed());
         }
         self.feed_part(cleared, queries);
     }
@@ -84,7 +86,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         };
         let holds = self.marks.suffice(bytes.len(), self.size.rows());
         if matches!(self.view, View::Lines) && (addressed || !holds) {
-            self.view = self.promoted().map_or_else(View::Lost, View::Drawn);
+            self.see(self.promoted());
         }
         if let View::Drawn(drawing) = &mut self.view
             && let Err(failed) = drawing.feed(bytes)
@@ -143,28 +145,29 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
             }
             // The program is about to redraw: whoever looks on from here sees it all. One that does not has its lines.
             View::Lost(Failed::Overworked) if side == Side::Primary => {
-                let drawing = self.drawn().or_else(|_| self.renewed());
-                self.view = drawing.map_or_else(View::Lost, View::Drawn);
+                self.see(self.drawn().or_else(|_| self.blank()));
             }
             View::Drawn(_) | View::Lost(_) => {
-                self.view = self.renewed().map_or_else(View::Lost, View::Drawn);
+                self.see(self.renewed().or_else(|_| self.blank()));
             }
         }
     }
 
-    /// An engine that knows the modes, and what lines the alternate screen hides.
+    fn see(&mut self, drawing: Result<Box<Drawing>, Failed>) {
+        self.view = drawing.map_or_else(View::Lost, View::Drawn);
+    }
+
+    /// An engine that knows the modes, and the lines that the alternate screen hides; none if these are too much.
     fn renewed(&self) -> Result<Box<Drawing>, Failed> {
-        let hidden = match self.side() {
-            Side::Primary => None,
-            Side::Alternate => self.drawn().ok(),
-        };
-        let mut drawing = match hidden {
-            Some(drawing) => drawing,
-            None => Box::new(Drawing::new(self.engine, self.size)?),
-        };
-        drawing.feed(&self.tracker.restore())?;
-        drawing.feed(self.tracker.pending())?;
-        Ok(drawing)
+        match self.side() {
+            Side::Primary => self.blank(),
+            Side::Alternate => self.drawn()?.in_modes(&self.tracker),
+        }
+    }
+
+    /// An engine that knows the modes and nothing else.
+    fn blank(&self) -> Result<Box<Drawing>, Failed> {
+        Box::new(Drawing::new(self.engine, self.size)?).in_modes(&self.tracker)
     }
 
     /// For a terminal of so many rows.

@@ -142,6 +142,21 @@ fn who_clears_the_screen_is_known_again() {
     }
 }
 
+/// The primary screen is not known because the alternate one is.
+#[test]
+fn a_clearing_makes_known_what_it_clears() {
+    let mut screen = screen(24, 80);
+    let work = "\x1b[5;5Hprimary".to_owned() + &"\x1b#8".repeat(20_000);
+    screen.feed(work.as_bytes(), &mut Vec::new());
+    screen.feed(b"\x1b[?1049h\x1b[H\x1b[2Jalternate", &mut Vec::new());
+    screen.feed(b"\x1b[?1049l", &mut Vec::new());
+    assert!(screen.is_lost() && screen.snapshot(0).incomplete);
+    // A reset counts rows from the top again.
+    screen.feed(b"\x1b[?6h\x1bcafter", &mut Vec::new());
+    assert_eq!(screen.text()[0], "after");
+    assert!(!screen.is_lost());
+}
+
 /// A program that was asked to redraw and does not has its lines, where those are all there is to know.
 #[test]
 fn who_does_not_redraw_keeps_the_lines() {
