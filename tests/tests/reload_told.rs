@@ -128,6 +128,12 @@ fn a_directory_of_includes_that_has_gone_is_refused_unless_it_is_meant() {
     );
     std::fs::rename(&gone, &there).expect("a rename");
     assert!(daemon.hup().contains("added q"));
+    let include = "include: [\"yet/*\", \"conf.d/*.part\"]\nprograms: {}\n";
+    daemon.write_text(config_text(daemon.sandbox().dir(), include));
+    assert!(
+        daemon.hup().contains("no program changed"),
+        "one that was never there has not gone"
+    );
 }
 
 // What `--check` warns of, who reloads without it hears too.

@@ -150,13 +150,13 @@ impl Loader<'_> {
         }
     }
 
-    fn note_missing(&mut self, directory: PathBuf, at: At) {
-        let shown = directory.display();
-        let what = format!("include: the directory {shown} is missing; make it");
-        self.report.warning(at, what);
-        if self.config.missing_directories.len() < PROBLEMS_MAX {
-            self.config.missing_directories.push(directory);
+    fn note_directory(&mut self, directory: PathBuf, is_there: bool, at: At) {
+        if !is_there {
+            let shown = directory.display();
+            let what = format!("include: the directory {shown} is missing; make it");
+            self.report.warning(at, what);
         }
+        self.config.directories.insert(directory, is_there);
     }
 
     fn main_file(&mut self, path: &Path, file: u32, root: &Node) {
@@ -288,12 +288,12 @@ impl Loader<'_> {
     fn include(&mut self, main: &Path, node: &Node, defaults: &[Entry]) {
         let base = main.parent().unwrap_or(Path::new(""));
         match include::included(base, node) {
-            Ok(Included { files, missing }) => {
+            Ok(Included { files, directory }) => {
                 for path in &files {
                     self.included_file(path, node.at, defaults);
                 }
-                if let Some(directory) = missing {
-                    self.note_missing(directory, node.at);
+                if let Some((directory, is_there)) = directory {
+                    self.note_directory(directory, is_there, node.at);
                 }
             }
             Err(what) => self.report.problem(node.at, format!("include: {what}")),

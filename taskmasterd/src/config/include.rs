@@ -28,8 +28,8 @@ enum Step {
 #[derive(Default)]
 pub(super) struct Included {
     pub(super) files: BTreeSet<PathBuf>,
-    /// The directory that stands before the pattern, if it is not there.
-    pub(super) missing: Option<PathBuf>,
+    /// The directory that stands before the pattern, and whether it is there.
+    pub(super) directory: Option<(PathBuf, bool)>,
 }
 
 /// The files that `node` means; relative paths begin in `base`. A plain path is meant whether it is there or not, so
@@ -50,7 +50,8 @@ pub(super) fn included(base: &Path, node: &Node) -> Parsed<Included> {
     };
     find(start, &steps, &mut included.files)?;
     let directory = named(start, &steps);
-    included.missing = Some(directory).filter(|directory| !or_here(directory).is_dir());
+    let is_there = or_here(&directory).is_dir();
+    included.directory = Some((directory, is_there));
     Ok(included)
 }
 

@@ -27,8 +27,8 @@ pub struct Config {
     pub empty_on_purpose: bool,
     /// Included files in which nothing stands, not even a comment: truncated, it may be.
     pub blank_files: Vec<String>,
-    /// Directories from which a pattern was to include files, and which are not there: moved away, they may be.
-    pub missing_directories: Vec<PathBuf>,
+    /// Directories from which patterns include files, and whether they are there: moved away, one may be.
+    pub directories: BTreeMap<PathBuf, bool>,
     /// Remarks about what was read that are no errors, as `file:line:column: ...`.
     pub warnings: Vec<String>,
     /// What stood in the way of its logs when a reload looked; the event log hears of it when they are opened.

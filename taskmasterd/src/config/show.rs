@@ -82,7 +82,7 @@ pub(super) fn settings(config: &Config) -> Vec<Row> {
         syslog,
         empty_on_purpose: _,
         blank_files: _,
-        missing_directories: _,
+        directories: _,
         warnings: _,
         obstacles: _,
     } = config;

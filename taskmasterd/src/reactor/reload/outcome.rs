@@ -54,14 +54,17 @@ impl Reactor {
     }
 
     /// Where something seems to be missing from a configuration: a truncated file must not stop its programs, nor a
-    /// directory that is not mounted those in it.
+    /// directory that was moved away those in it.
     fn missed(&self, config: &Config) -> Vec<String> {
         let blank = config.blank_files.iter().map(|file| {
             format!("{file}: empty, as a truncated file is; delete it, or use reload --allow-empty")
         });
-        let known = &self.core.config().missing_directories;
-        let gone = config.missing_directories.iter();
-        let gone = gone.filter(|directory| !known.contains(directory)).map(|directory| {
+        let before = &self.core.config().directories;
+        let gone = config
+            .directories
+            .iter()
+            .filter(|(directory, is_there)| !**is_there && before.get(*directory) == Some(&true));
+        let gone = gone.map(|(directory, _)| {
             let shown = directory.display();
             format!("{shown}: missing, and it is to be included from; make it, or use reload --allow-empty")
         });
