@@ -20,12 +20,11 @@ use std::ptr::{self, NonNull};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::Winsize;
-use nix::sys::signal::{self, SigHandler, Signal};
+use nix::sys::signal::{self, SigHandler, SigSet, Signal};
 use nix::unistd::{Gid, Uid, geteuid, setfsgid, setfsuid};
 use shared::state::Exit;
 
 use crate::config::model::Identity;
-use crate::reactor::signals;
 
 pub use birth::{Becoming, ChildSide, Memory, birth};
 
@@ -173,7 +172,7 @@ pub fn ignore(signal: Signal) -> io::Result<()> {
 pub fn end_with_daemon(command: &mut Command) {
     let tell = || {
         nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?;
-        signals::release()
+        Ok(SigSet::empty().thread_set_mask()?)
     };
     // SAFETY: between fork and exec it is two system calls, which change no memory.
     unsafe { command.pre_exec(tell) };

@@ -59,11 +59,3 @@ pub fn shut_out() -> io::Result<()> {
     let unheard: SigSet = UNHEARD.into_iter().collect();
     Ok(unheard.thread_block()?)
 }
-
-/// Undoes what [`take`] did, in a process that is not the daemon; one system call.
-///
-/// # Errors
-/// What pthread_sigmask(3) says.
-pub fn release() -> io::Result<()> {
-    Ok(SigSet::empty().thread_set_mask()?)
-}
