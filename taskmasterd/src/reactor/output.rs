@@ -143,11 +143,10 @@ impl Reactor {
 
     /// How much to read at once, in bytes.
     fn read_budget(&self, token: Token, reading: Reading) -> usize {
-        let outlet = match self.sources.get(token) {
-            Some(Source::Output(output)) => self.outlets.get(&output.id),
+        let terminal = match self.sources.get(token) {
+            Some(Source::Output(output)) => self.known_terminal(output.id),
             _ => None,
         };
-        let terminal = outlet.and_then(|outlet| outlet.terminal.as_deref());
         match reading {
             Reading::News if terminal.is_some_and(|terminal| terminal.screen.is_drawn()) => {
                 DRAWN_READ_BUDGET

@@ -71,10 +71,7 @@ impl Reactor {
             .core
             .process(id)
             .expect("the core spawns what it knows");
-        let terminal = self
-            .outlets
-            .get(&id)
-            .and_then(|outlet| outlet.terminal.as_deref());
+        let terminal = self.known_terminal(id);
         let window = terminal.map_or(Window::default(), |terminal| terminal.window);
         let spec = Arc::clone(&process.spec);
         let stderr = if spec.stderr == Destination::Stdout {

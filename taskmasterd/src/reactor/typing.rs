@@ -230,11 +230,7 @@ impl Reactor {
         else {
             return false;
         };
-        let Some(terminal) = self
-            .outlets
-            .get(id)
-            .and_then(|outlet| outlet.terminal.as_deref())
-        else {
+        let Some(terminal) = self.known_terminal(*id) else {
             return false;
         };
         let slow = terminal.viewers.iter().copied().find(|token| {

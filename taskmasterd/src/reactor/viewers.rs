@@ -71,8 +71,7 @@ impl Reactor {
     }
 
     fn viewers_of(&self, id: ProcessId) -> Vec<Viewer> {
-        let outlet = self.outlets.get(&id);
-        let terminal = outlet.and_then(|outlet| outlet.terminal.as_deref());
+        let terminal = self.known_terminal(id);
         let tokens = terminal.map_or(&[][..], |terminal| &terminal.viewers);
         let viewers = tokens.iter().map(|token| self.viewer(*token));
         viewers.flatten().collect()
@@ -202,7 +201,7 @@ impl Reactor {
         let tokens = self
             .attended
             .iter()
-            .filter_map(|id| self.outlets.get(id)?.terminal.as_deref());
+            .filter_map(|&id| self.known_terminal(id));
         let tokens = tokens.flat_map(|terminal| &terminal.viewers);
         let attachments = tokens.filter_map(|token| self.clients.get(token)?.attachment.as_ref());
         let due = |attachment: &Attachment| {
@@ -316,8 +315,7 @@ impl Reactor {
 
     /// Tells attached clients how it stands with a process. One that began and ended in one turn had begun.
     pub(super) fn tell_state_to_all(&mut self, id: ProcessId) {
-        let outlet = self.outlets.get(&id);
-        let terminal = outlet.and_then(|outlet| outlet.terminal.as_deref());
+        let terminal = self.known_terminal(id);
         let viewers = terminal.map_or(Vec::new(), |terminal| terminal.viewers.clone());
         for token in viewers {
             self.tell_state(token, id);
