@@ -10,7 +10,7 @@ use shared::name::ProgramName;
 use super::include::{self, Included};
 use super::keys::{self, Place, judge};
 use super::logs::Logs;
-use super::node::{Entry, Node, find, is_program_list, written_twice};
+use super::node::{Entry, Node, find, find_or, is_program_list, written_twice};
 use super::open::{self, Trust};
 use super::report::{At, Fault, Problems, Report};
 use super::users::Users;
@@ -278,10 +278,7 @@ impl Loader<'_> {
             report: &mut self.report,
         });
         self.logs.program(&program, own, defaults, entry.at);
-        self.note_env_file(
-            &program,
-            find(own, "env_file").or_else(|| find(defaults, "env_file")),
-        );
+        self.note_env_file(&program, find_or(own, defaults, "env_file"));
         self.config.programs.insert(name, Arc::new(program));
     }
 

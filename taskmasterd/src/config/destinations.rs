@@ -16,7 +16,7 @@ use shared::api::Stream;
 use shared::text::escape;
 
 use super::model::{Config, Identity, Output, Program};
-use super::output::INHERITED;
+use super::output::is_inherited;
 use crate::files::user::may_append;
 use crate::files::{self, reason};
 use crate::limits::PROBLEMS_MAX;
@@ -50,7 +50,7 @@ fn logs(program: &Program) -> impl Iterator<Item = (String, &PathBuf, Option<&Id
         .into_iter()
         .filter_map(move |(key, output)| match output {
             // Those were warned of where they are written.
-            Output::File(log) if INHERITED.iter().any(|path| log.path == Path::new(path)) => None,
+            Output::File(log) if is_inherited(&log.path) => None,
             Output::File(log) => Some((format!("{}.{key}", program.name), &log.path, user)),
             Output::Memory
             | Output::Discard

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::node::{Entry, find};
+use super::node::{Entry, find_or};
 use super::report::{At, Report};
 use crate::config::model::{Output, Program};
 
@@ -46,7 +46,7 @@ impl Logs {
     pub(super) fn program(&mut self, program: &Program, own: &[Entry], defaults: &[Entry], at: At) {
         for (key, output) in [("stdout", &program.stdout), ("stderr", &program.stderr)] {
             let Output::File(log) = output else { continue };
-            let entry = find(own, key).or_else(|| find(defaults, key));
+            let entry = find_or(own, defaults, key);
             self.writers.push(Writer {
                 at: entry.map_or(at, |entry| entry.at),
                 content: Content::Output,

@@ -119,6 +119,11 @@ pub(super) fn find<'a>(entries: &'a [Entry], key: &str) -> Option<&'a Entry> {
     entries.iter().find(|entry| entry.key == key)
 }
 
+/// The entry of that name in the first, or else in `defaults`.
+pub(super) fn find_or<'a>(own: &'a [Entry], defaults: &'a [Entry], key: &str) -> Option<&'a Entry> {
+    find(own, key).or_else(|| find(defaults, key))
+}
+
 fn refuse_duplicates(path: &str, entries: &[Entry], faults: &mut Vec<Fault>) {
     let mut seen: HashMap<&str, At> = HashMap::new();
     for entry in entries {

@@ -1,5 +1,7 @@
 //! Where the output of a program goes, and what it has for a terminal.
 
+use std::path::{Path, PathBuf};
+
 use super::keys::unknown;
 use super::node::Node;
 use super::program::Keys;
@@ -11,12 +13,19 @@ use crate::limits::LOGS_KEPT_MAX;
 const KEEP: u32 = 10;
 
 /// Paths by which a program elsewhere says that it means its own streams.
-pub(super) const INHERITED: [&str; 4] = [
+const INHERITED: [&str; 4] = [
     "/dev/stdout",
     "/dev/stderr",
     "/proc/self/fd/1",
     "/proc/self/fd/2",
 ];
+
+/// Whether that is such a path.
+pub(super) fn is_inherited(path: &Path) -> bool {
+    INHERITED
+        .iter()
+        .any(|inherited| path == Path::new(inherited))
+}
 
 /// The destination of `stdout` or `stderr`.
 pub(super) fn read(keys: &mut Keys<'_>, key: &str) -> Output {
@@ -43,17 +52,14 @@ pub(super) fn read(keys: &mut Keys<'_>, key: &str) -> Output {
     }
 }
 
-fn read_path(keys: &mut Keys<'_>, key: &str, node: &Node) -> Option<std::path::PathBuf> {
+fn read_path(keys: &mut Keys<'_>, key: &str, node: &Node) -> Option<PathBuf> {
     let base = &keys.env.cwd;
     let stream = key.split('.').next().unwrap_or(key);
     let path = keys.take(key, node, |node| {
         refuse_word(node.text().unwrap_or_default(), stream)?;
         values::file(node, base)
     })?;
-    if INHERITED
-        .iter()
-        .any(|inherited| path == std::path::Path::new(inherited))
-    {
+    if is_inherited(&path) {
         let path = path.display();
         let what = format!("{path} is a symlink, and no log is written to one; write inherit");
         keys.warning(key, &what);
@@ -79,7 +85,7 @@ fn refuse_word(text: &str, stream: &str) -> values::Parsed<()> {
 fn read_map(keys: &mut Keys<'_>, key: &str, node: &Node) -> Output {
     let mut path = None;
     let mut log = LogFile {
-        path: std::path::PathBuf::new(),
+        path: PathBuf::new(),
         max_size: None,
         keep: KEEP,
         timestamps: false,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use shared::name::ProgramName;
 
 use super::check::Surroundings;
-use super::node::{Entry, Node, find};
+use super::node::{Entry, Node, find, find_or};
 use super::output;
 use super::report::{At, Report};
 use super::users::{Asked, Users, Wrong};
@@ -33,7 +33,7 @@ impl<'a> Keys<'a> {
     }
 
     fn entry(&self, key: &str) -> Option<&'a Entry> {
-        find(self.own, key).or_else(|| find(self.defaults, key))
+        find_or(self.own, self.defaults, key)
     }
 
     /// Where the key stands, or else the program.

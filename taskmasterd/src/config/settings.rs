@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::node::{Entry, Node};
-use super::output::INHERITED;
+use super::output::is_inherited;
 use super::report::{At, Report};
 use super::{keys, users, values};
 use crate::config::model::{Config, Socket, Syslog};
@@ -139,7 +139,7 @@ fn event_log(node: &Node, cwd: &Path) -> values::Parsed<PathBuf> {
         "syslog" => "write syslog: true for syslog",
         _ => {
             let path = values::file(node, cwd)?;
-            return match INHERITED.iter().any(|known| path == Path::new(known)) {
+            return match is_inherited(&path) {
                 true => Err(format!("{} is no file; {FOR_STDERR}", path.display())),
                 false => Ok(path),
             };
