@@ -60,7 +60,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         let (before, cleared) = renewal::split(bytes);
         self.feed_part(before, queries);
         // The corner is elsewhere where rows are counted from elsewhere.
-        let clears = cleared.starts_with(b"\x1bc") || !self.tracker.has(Mode::Origin);
+        let clears = cleared.starts_with(renewal::RESET) || !self.tracker.has(Mode::Origin);
         if !cleared.is_empty() && clears && self.is_lost() {
             self.see(self.renewed());
         }

@@ -2,10 +2,13 @@
 
 use memchr::memrchr_iter;
 
+/// A full reset.
+pub(super) const RESET: &[u8] = b"\x1bc";
+
 /// What clears the screen and takes the cursor to its corner: a full reset, what terminfo has as `clear` for the common
 /// terminals, and what programs write that do not ask terminfo.
 const CLEARINGS: [&[u8]; 9] = [
-    b"\x1bc",
+    RESET,
     b"\x1b[H\x1b[2J",
     b"\x1b[H\x1b[3J\x1b[2J",
     b"\x1b[H\x1b[J",
