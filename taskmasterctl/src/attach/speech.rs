@@ -49,13 +49,14 @@ impl Speech {
         let opens = |pair: &[u8; 2]| matches!(pair, [0x1b, b'P' | b'_']);
         let first = [self.last, bytes.first().copied().unwrap_or_default()];
         let opened = opens(&first) || has_pair(bytes, 0x1b, opens);
-        self.ambiguous |= is_control(&first) || has_controls(bytes);
+        let controls = is_control(&first) || has_controls(bytes);
+        self.ambiguous |= controls;
         if opened || self.ambiguous {
             *answers = Answers::Some.max(*answers);
         }
         // What it begins is no piece either, and may be that question.
         let begins = |pair: &[u8; 2]| *pair == [0xc2, 0x9b];
-        if begins(&first) || has_pair(bytes, 0xc2, begins) {
+        if controls && (begins(&first) || has_pair(bytes, 0xc2, begins)) {
             (*answers, *asked_at) = (Answers::Well, Some(Instant::now()));
         }
         self.last = bytes.last().copied().unwrap_or(self.last);
