@@ -9,6 +9,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
+use shared::api::{Attached, Tty};
 use shared::frame::Frame;
 
 use crate::fake::{Fake, Visitor, running};
@@ -46,8 +47,14 @@ impl Sitting {
     /// The same, attached to a process that runs.
     #[track_caller]
     pub fn attached(words: &[&str]) -> (Self, Visitor) {
+        Self::attached_with(words, Tty::Full)
+    }
+
+    /// The same, with this for a terminal.
+    #[track_caller]
+    pub fn attached_with(words: &[&str], tty: Tty) -> (Self, Visitor) {
         let (mut sitting, mut visitor) = Self::new(words);
-        visitor.answer(&json!(running()));
+        visitor.answer(&json!(Attached { tty, ..running() }));
         visitor.send(&Frame::Snapshot(b"hello".to_vec()));
         sitting.term.wait_for("hello");
         (sitting, visitor)

@@ -1,8 +1,8 @@
 //! The client attached: what is typed, and the key that detaches.
 
-use harness::fake::{Visitor, running};
-use harness::{SOON, Sitting, check, eventually, json, throughout};
-use shared::api::{Attached, Tty};
+use harness::fake::Visitor;
+use harness::{SOON, Sitting, check, eventually, throughout};
+use shared::api::Tty;
 use shared::frame::Frame;
 use std::time::Duration;
 
@@ -133,13 +133,7 @@ fn types_to_nobody(sitting: &mut Sitting) {
 
 #[test]
 fn where_no_terminal_is_the_bell_rings_for_what_is_typed() {
-    let (mut sitting, mut visitor) = Sitting::new(&[]);
-    visitor.answer(&json!(Attached {
-        tty: Tty::None,
-        ..running()
-    }));
-    visitor.send(&Frame::Snapshot(b"hello".to_vec()));
-    sitting.term.wait_for("hello");
+    let (mut sitting, _visitor) = Sitting::attached_with(&[], Tty::None);
     types_to_nobody(&mut sitting);
     sitting.term.send("\x1d");
     sitting.wait_code(0);

@@ -1,21 +1,14 @@
 //! The client attached: output and errors of a process on one terminal.
 
-use harness::fake::{Visitor, running};
-use harness::{SOON, Sitting, check, eventually, json};
-use shared::api::{Attached, Exited, Tty};
+use harness::fake::Visitor;
+use harness::{SOON, Sitting, check, eventually};
+use shared::api::{Exited, Tty};
 use shared::frame::{FRAME_LEN_MAX, Frame};
 use shared::state::{Exit, State};
 
 /// At the terminal of a process with a pipe for its errors.
 fn split() -> (Sitting, Visitor) {
-    let (mut sitting, mut visitor) = Sitting::new(&[]);
-    visitor.answer(&json!(Attached {
-        tty: Tty::Split,
-        ..running()
-    }));
-    visitor.send(&Frame::Snapshot(b"hello".to_vec()));
-    sitting.term.wait_for("hello");
-    (sitting, visitor)
+    Sitting::attached_with(&[], Tty::Split)
 }
 
 fn output(text: &str) -> Frame {

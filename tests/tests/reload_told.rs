@@ -67,6 +67,22 @@ fn a_reload_during_a_shutdown_is_refused_in_the_log_too() {
     assert_eq!(daemon.wait_exit(SOON).code(), Some(0));
 }
 
+/// Whoever asks for a reload is told this and nothing changes, until one is meant to remove what was there.
+#[track_caller]
+fn assert_refused_unless_meant(daemon: &Daemon, said: &str) {
+    let before = daemon.status("q").pid;
+    assert!(before.is_some());
+    let line = daemon.hup();
+    assert!(line.contains(said) && !line.contains("never"), "{line}");
+    for verb in ["reload", "reread"] {
+        let refused = daemon.ctl().run(&[verb]);
+        assert!(refused.out.contains(said), "{refused:?}");
+    }
+    assert_eq!(daemon.status("q").pid, before);
+    daemon.ctl().run(&["reload", "--allow-empty"]);
+    assert!(daemon.rpc().status().processes.is_empty());
+}
+
 // It may have been truncated, and nobody would know why its programs went.
 #[test]
 fn an_included_file_that_became_empty_is_refused_unless_it_is_meant() {
@@ -77,20 +93,13 @@ fn an_included_file_that_became_empty_is_refused_unless_it_is_meant() {
     sandbox.write("tm.yaml", text);
     let daemon = Daemon::launch(sandbox, harness::Setup::default());
     daemon.wait_up();
-    let before = daemon.wait_state("q", State::Running).pid;
+    daemon.wait_state("q", State::Running);
     let path = daemon.sandbox().write("q.part", "\n");
     let said = format!(
         "{}: empty, as a truncated file is; delete it, or use reload --allow-empty",
         path.display()
     );
-    assert!(daemon.hup().contains(&said));
-    for verb in ["reload", "reread"] {
-        let refused = daemon.ctl().run(&[verb]);
-        assert!(refused.out.contains(&said), "{refused:?}");
-    }
-    assert_eq!(daemon.status("q").pid, before);
-    daemon.ctl().run(&["reload", "--allow-empty"]);
-    assert!(daemon.rpc().status().processes.is_empty());
+    assert_refused_unless_meant(&daemon, &said);
 }
 
 // It may have been moved, or not be mounted. One that was missing all along keeps nothing from being reloaded.
@@ -106,22 +115,14 @@ fn a_directory_of_includes_that_has_gone_is_refused_unless_it_is_meant() {
     sandbox.write("tm.yaml", text);
     let daemon = Daemon::launch(sandbox, harness::Setup::default());
     daemon.wait_up();
-    let before = daemon.wait_state("q", State::Running).pid;
+    daemon.wait_state("q", State::Running);
     assert!(daemon.hup().contains("no program changed"));
     std::fs::rename(&there, &gone).expect("a rename");
     let said = format!(
         "{}: missing, and it is to be included from; make it, or use reload --allow-empty",
         there.display()
     );
-    let line = daemon.hup();
-    assert!(line.contains(&said) && !line.contains("never"), "{line}");
-    for verb in ["reload", "reread"] {
-        let refused = daemon.ctl().run(&[verb]);
-        assert!(refused.out.contains(&said), "{refused:?}");
-    }
-    assert_eq!(daemon.status("q").pid, before);
-    daemon.ctl().run(&["reload", "--allow-empty"]);
-    assert!(daemon.rpc().status().processes.is_empty());
+    assert_refused_unless_meant(&daemon, &said);
     assert!(
         daemon.hup().contains("no program changed"),
         "it is known by now"

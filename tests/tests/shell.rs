@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use harness::daemon::config;
 use harness::{LATER, SOON, Sandbox, Term, bins, eventually, json, proc};
@@ -227,67 +227,73 @@ fn a_shell_that_is_ended_leaves_no_marks_around_what_is_pasted() {
 }
 
 /// A daemon whose control shell reads a pipe that stays open.
-fn on_a_pipe(sandbox: &Sandbox) -> Child {
+struct Piped {
+    sandbox: Sandbox,
+    daemon: Child,
+    pid: i32,
+    shell: i32,
+    pipe: ChildStdin,
+}
+
+fn on_a_pipe() -> Piped {
+    let sandbox = sandbox();
     let mut command = Command::new(bins::taskmasterd());
     command.arg("-c").arg(sandbox.path("tm.yaml"));
     command.arg("--shell").current_dir(sandbox.dir());
     command.stdin(Stdio::piped());
     command.stdout(file(&sandbox.path("out")));
     command.stderr(file(&sandbox.path("err")));
-    command.spawn().expect("taskmasterd starts")
+    let mut daemon = command.spawn().expect("taskmasterd starts");
+    let pid = i32::try_from(daemon.id()).expect("a pid is an i32");
+    Piped {
+        pipe: daemon.stdin.take().expect("a pipe"),
+        shell: child_of(pid, "taskmasterctl"),
+        sandbox,
+        daemon,
+        pid,
+    }
 }
 
 fn file(path: &Path) -> fs::File {
     fs::File::create(path).expect("a file can be made")
 }
 
-#[track_caller]
-fn wait_end(sandbox: &Sandbox, mut daemon: Child, shell: i32) {
-    let ended = eventually("the end of the daemon", LATER, || {
-        let ended = daemon.try_wait().map_err(|error| error.to_string())?;
-        ended.ok_or_else(|| "it runs".to_owned())
-    });
-    assert!(!proc::alive(shell), "{:?}", proc::stat(shell));
-    let said = String::from_utf8_lossy(&sandbox.read("err")).into_owned();
-    assert!(ended.success() && said.is_empty(), "{ended}: {said}");
+impl Piped {
+    /// Waits for the end of both, with the pipe still open.
+    #[track_caller]
+    fn wait_end(mut self) {
+        let ended = eventually("the end of the daemon", LATER, || {
+            let ended = self.daemon.try_wait().map_err(|error| error.to_string())?;
+            ended.ok_or_else(|| "it runs".to_owned())
+        });
+        assert!(!proc::alive(self.shell), "{:?}", proc::stat(self.shell));
+        let said = String::from_utf8_lossy(&self.sandbox.read("err")).into_owned();
+        assert!(ended.success() && said.is_empty(), "{ended}: {said}");
+    }
 }
 
 #[test]
 fn a_shell_that_waits_for_a_pipe_ends_with_its_daemon() {
-    let sandbox = sandbox();
-    let mut daemon = on_a_pipe(&sandbox);
-    let pipe = daemon.stdin.take();
-    let pid = i32::try_from(daemon.id()).expect("a pid is an i32");
-    let shell = child_of(pid, "taskmasterctl");
-    sandbox.ledger("p").wait("ready", 1, SOON);
-    proc::signal(pid, Signal::SIGTERM);
-    wait_end(&sandbox, daemon, shell);
-    drop(pipe);
+    let piped = on_a_pipe();
+    piped.sandbox.ledger("p").wait("ready", 1, SOON);
+    proc::signal(piped.pid, Signal::SIGTERM);
+    piped.wait_end();
 }
 
 #[test]
 fn a_shell_that_was_told_to_shut_down_by_a_pipe_ends_with_its_daemon() {
-    let sandbox = sandbox();
-    let mut daemon = on_a_pipe(&sandbox);
-    let mut pipe = daemon.stdin.take().expect("a pipe");
-    let pid = i32::try_from(daemon.id()).expect("a pid is an i32");
-    let shell = child_of(pid, "taskmasterctl");
-    pipe.write_all(b"shutdown\n").expect("a pipe takes a line");
-    wait_end(&sandbox, daemon, shell);
-    drop(pipe);
+    let mut piped = on_a_pipe();
+    let told = piped.pipe.write_all(b"shutdown\n");
+    told.expect("a pipe takes a line");
+    piped.wait_end();
 }
 
 // The daemon has its own blocked before it starts the shell.
 #[test]
 fn a_shell_has_no_signal_blocked() {
-    let sandbox = sandbox();
-    let mut daemon = on_a_pipe(&sandbox);
-    let pipe = daemon.stdin.take();
-    let pid = i32::try_from(daemon.id()).expect("a pid is an i32");
-    let shell = child_of(pid, "taskmasterctl");
-    let blocked = proc::status(shell, "SigBlk");
+    let piped = on_a_pipe();
+    let blocked = proc::status(piped.shell, "SigBlk");
     assert_eq!(blocked.as_deref(), Some("0000000000000000"));
-    proc::signal(pid, Signal::SIGTERM);
-    wait_end(&sandbox, daemon, shell);
-    drop(pipe);
+    proc::signal(piped.pid, Signal::SIGTERM);
+    piped.wait_end();
 }
