@@ -12,6 +12,8 @@ use crate::limits::RING_LEN;
 pub(super) struct Drawing {
     pub(super) guard: Guard,
     pub(super) model: Box<dyn ScreenModel>,
+    /// What is behind the alternate screen is not known.
+    pub(super) hides_unknown: bool,
 }
 
 /// Why an engine knows nothing any more.
@@ -23,11 +25,21 @@ pub(super) enum Failed {
 }
 
 impl Drawing {
-    pub(super) fn new(engine: Engine, size: Size) -> Result<Self, Failed> {
-        let model = guarded(|| engine(size))?;
+    /// One that was given these bytes. It is not made if they are too much: to make it is much work itself.
+    pub(super) fn new(engine: Engine, size: Size, bytes: &[u8]) -> Result<Self, Failed> {
         let mut guard = Guard::new(size);
         guard.grant(RING_LEN);
-        Ok(Self { guard, model })
+        let text = guard.clean(bytes).map_err(|_| Failed::Overworked)?;
+        let model = guarded(|| {
+            let mut model = engine(size);
+            model.feed(text);
+            model
+        })?;
+        Ok(Self {
+            guard,
+            model,
+            hides_unknown: false,
+        })
     }
 
     /// Takes in a part of what was granted work for.

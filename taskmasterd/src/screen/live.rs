@@ -1,5 +1,7 @@
 //! The screen of a process that has written something.
 
+mod renewal;
+
 use std::io;
 use std::ops::DerefMut;
 
@@ -10,10 +12,10 @@ use super::drawing::{Drawing, Failed, guarded};
 use super::lines::{write_lines, write_pen, write_rows};
 use super::marks::{Mark, Marks};
 use super::model::{Engine, ScreenModel, Size};
-use super::renewal;
 use super::rows::count_rows;
 use crate::limits::{RING_LEN, SCREEN_RESIZE_WORK};
 use crate::ring::Ring;
+use renewal::Clearings;
 
 /// How [`Tracker::restore`] enters the alternate screen.
 const ENTER_ALTERNATE: &[u8] = b"\x1b[?1049h";
@@ -35,6 +37,9 @@ pub(super) struct Live<B> {
     /// What was written to the primary screen.
     ring: Ring<B>,
     marks: Marks,
+    /// From where on the ring was all there is on the primary screen when an engine took over.
+    drawn_from: Option<Mark>,
+    clearings: Clearings,
     /// How many bytes have come since something addressed the screen.
     lined: usize,
     view: View,
@@ -48,26 +53,28 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
             tracker: Tracker::default(),
             ring: Ring::new(allocate),
             marks: Marks::new(),
+            drawn_from: None,
+            clearings: Clearings::default(),
             lined: 0,
             view: View::Lines,
         }
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8], queries: &mut Vec<Query>) {
-        if let View::Drawn(drawing) = &mut self.view {
-            drawing.guard.grant(bytes.len());
-        }
-        let (before, cleared) = renewal::split(bytes);
+        let Some(clearing) = self.clearings.last(bytes) else {
+            return self.feed_part(bytes, queries);
+        };
+        let (before, cleared) = bytes.split_at(clearing.at);
         self.feed_part(before, queries);
-        // The corner is elsewhere where rows are counted from elsewhere.
-        let clears = cleared.starts_with(renewal::RESET) || !self.tracker.has(Mode::Origin);
-        if !cleared.is_empty() && clears && self.is_lost() {
-            self.see(self.renewed());
-        }
+        self.renew(&clearing);
         self.feed_part(cleared, queries);
     }
 
+    /// Takes in bytes with work of their own: none is left undone for what came before a clearing.
     fn feed_part(&mut self, mut bytes: &[u8], queries: &mut Vec<Query>) {
+        if let View::Drawn(drawing) = &mut self.view {
+            drawing.guard.grant(bytes.len());
+        }
         while !bytes.is_empty() {
             let piece = &bytes[..self.marks.next_piece(bytes)];
             let side = self.tracker.side();
@@ -86,12 +93,18 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         };
         let holds = self.marks.suffice(bytes.len(), self.size.rows());
         if matches!(self.view, View::Lines) && (addressed || !holds) {
+            self.drawn_from = self.marks.before(self.size.rows());
             self.see(self.promoted());
         }
         if let View::Drawn(drawing) = &mut self.view
             && let Err(failed) = drawing.feed(bytes)
         {
             self.view = View::Lost(failed);
+        }
+        if side != self.side()
+            && matches!(&self.view, View::Drawn(drawing) if drawing.hides_unknown)
+        {
+            self.view = View::Lost(Failed::Overworked);
         }
         if side == Side::Primary {
             self.ring.push(bytes);
@@ -118,13 +131,12 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
     }
 
     fn drawn_after(&self, mark: Option<Mark>) -> Result<Box<Drawing>, Failed> {
-        let mut drawing = Drawing::new(self.engine, self.size)?;
-        if let Some(mark) = mark {
-            drawing.feed(mark.pen.to_string().as_bytes())?;
+        let bytes = mark.map(|mark| {
             let (bytes, _) = self.ring.last(self.marks.bytes_after(&mark));
-            drawing.feed(&bytes)?;
-            drawing.guard.grant(RING_LEN);
-        }
+            [mark.pen.to_string().as_bytes(), &bytes].concat()
+        });
+        let mut drawing = Drawing::new(self.engine, self.size, &bytes.unwrap_or_default())?;
+        drawing.guard.grant(RING_LEN);
         Ok(Box::new(drawing))
     }
 
@@ -148,26 +160,14 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
                 self.see(self.drawn().or_else(|_| self.blank()));
             }
             View::Drawn(_) | View::Lost(_) => {
-                self.see(self.renewed().or_else(|_| self.blank()));
+                let drawing = self.renewed();
+                self.see(drawing);
             }
         }
     }
 
     fn see(&mut self, drawing: Result<Box<Drawing>, Failed>) {
         self.view = drawing.map_or_else(View::Lost, View::Drawn);
-    }
-
-    /// An engine that knows the modes, and the lines that the alternate screen hides; none if these are too much.
-    fn renewed(&self) -> Result<Box<Drawing>, Failed> {
-        match self.side() {
-            Side::Primary => self.blank(),
-            Side::Alternate => self.drawn()?.in_modes(&self.tracker),
-        }
-    }
-
-    /// An engine that knows the modes and nothing else.
-    fn blank(&self) -> Result<Box<Drawing>, Failed> {
-        Box::new(Drawing::new(self.engine, self.size)?).in_modes(&self.tracker)
     }
 
     /// For a terminal of so many rows.
@@ -370,10 +370,8 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
             u16::try_from(rows).unwrap_or(u16::MAX),
             u16::try_from(self.size.cols()).unwrap_or(u16::MAX),
         );
-        let shown = Drawing::new(self.engine, tall).and_then(|mut drawing| {
-            drawing.feed(&bytes)?;
-            guarded(|| (rows_of(&*drawing.model), drawing.model.cursor().0))
-        });
+        let shown = Drawing::new(self.engine, tall, &bytes)
+            .and_then(|drawing| guarded(|| (rows_of(&*drawing.model), drawing.model.cursor().0)));
         let (mut above, row) = shown.unwrap_or_default();
         above.truncate(row.saturating_sub(below));
         above.split_off(above.len().saturating_sub(lines))

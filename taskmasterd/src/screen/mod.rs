@@ -20,7 +20,6 @@ mod lines;
 mod live;
 mod marks;
 pub mod model;
-mod renewal;
 mod rows;
 
 use std::io;

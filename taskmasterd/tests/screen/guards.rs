@@ -118,45 +118,6 @@ fn an_engine_does_not_work_without_end() {
     }
 }
 
-/// A loop that clears the screen and writes a word, as fast as it goes: what it wrote last is to be seen.
-#[test]
-fn who_clears_the_screen_is_known_again() {
-    for (rows, cols) in [(24, 80), (60, 200), (500, 1000)] {
-        for (enter, frame) in [
-            ("", "\x1b[H\x1b[2J\x1b[3Jframe\r\n"),
-            ("", "\x1b[H\x1b[Jframe\r\n"),
-            ("", "\x1b[2J\x1b[Hframe\r\n"),
-            ("", "\x1bcframe\r\n"),
-            ("kept\r\n\x1b[?1049h", "\x1b[H\x1b[2Jframe\r\n"),
-        ] {
-            let flood = format!("{enter}{}finished", frame.repeat(3000));
-            let mut busy = fed(rows, cols, flood.as_bytes(), 4096);
-            let shown = busy.text();
-            assert_eq!(shown[..2], ["frame", "finished"], "{rows}x{cols} {frame:?}");
-            assert!(!busy.snapshot(0).incomplete, "{rows}x{cols} {frame:?}");
-            if !enter.is_empty() {
-                busy.feed(b"\x1b[?1049l", &mut Vec::new());
-                assert_eq!(busy.text()[0], "kept", "{rows}x{cols}");
-            }
-        }
-    }
-}
-
-/// The primary screen is not known because the alternate one is.
-#[test]
-fn a_clearing_makes_known_what_it_clears() {
-    let mut screen = screen(24, 80);
-    let work = "\x1b[5;5Hprimary".to_owned() + &"\x1b#8".repeat(20_000);
-    screen.feed(work.as_bytes(), &mut Vec::new());
-    screen.feed(b"\x1b[?1049h\x1b[H\x1b[2Jalternate", &mut Vec::new());
-    screen.feed(b"\x1b[?1049l", &mut Vec::new());
-    assert!(screen.is_lost() && screen.snapshot(0).incomplete);
-    // A reset counts rows from the top again.
-    screen.feed(b"\x1b[?6h\x1bcafter", &mut Vec::new());
-    assert_eq!(screen.text()[0], "after");
-    assert!(!screen.is_lost());
-}
-
 /// A program that was asked to redraw and does not has its lines, where those are all there is to know.
 #[test]
 fn who_does_not_redraw_keeps_the_lines() {

@@ -8,6 +8,7 @@ mod history;
 mod leaving;
 mod plain;
 mod recordings;
+mod renewals;
 
 use taskmasterd::screen::Screen;
 
