@@ -25,8 +25,11 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Adds bytes at the end.
+    /// Adds bytes at the end. A filter may leave none of them, and nothing waits then.
     pub(super) fn push(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let mut at = 0;
         while at < bytes.len() {
             at += self
@@ -96,6 +99,23 @@ mod tests {
             assert_eq!(taken, text, "by {chunk}");
             assert!(held.is_empty() && !held.has_whole());
         }
+    }
+
+    // Whatever is due is looked after at once, again and again.
+    #[test]
+    fn where_nothing_waits_nothing_is_due() {
+        let mut held = Held::default();
+        held.push(b"");
+        assert_eq!(held.deadline(), None);
+        held.push(b"x\x1b[");
+        held.take_whole();
+        held.push(b"");
+        assert!(held.deadline().is_some());
+        held.take_all();
+        assert_eq!(held.deadline(), None);
+        held.push(b"x");
+        held.take_whole();
+        assert_eq!(held.deadline(), None);
     }
 
     #[test]
