@@ -115,6 +115,7 @@ fn errors_that_wait_are_shown_before_the_end_is_told() {
     sitting.wait_code(1);
 }
 
+// At once, so that it ends before they have waited long enough.
 #[test]
 fn errors_that_wait_are_shown_before_a_detach() {
     let (mut sitting, mut visitor) = split();
@@ -122,12 +123,11 @@ fn errors_that_wait_are_shown_before_a_detach() {
         output("begun\x1b[3"),
         errors("last words\n"),
         output("\x07"),
+        Frame::Detached("thrown out".into()),
     ];
     send(&mut visitor, &frames);
-    wait_told(&mut sitting, "\x1b[3\x07");
-    sitting.term.send("\x1d");
-    sitting.wait_code(0);
-    let told = wait_told(&mut sitting, "last words");
+    sitting.wait_code(1);
+    let told = wait_told(&mut sitting, "thrown out");
     assert!(
         told.starts_with("begun\x1b[3\x07\x18last words\r\n"),
         "{told:?}"
