@@ -133,3 +133,21 @@ fn errors_that_wait_are_shown_before_a_detach() {
         "{told:?}"
     );
 }
+
+// Only who knows of it waits for the answer, which would be typed into the shell.
+#[test]
+fn an_answer_to_errors_that_waited_is_read_by_nobody() {
+    let (mut sitting, mut visitor) = split();
+    let frames = [
+        output("\x1b[3"),
+        errors("\x1b[casked"),
+        Frame::Detached("thrown out".into()),
+    ];
+    send(&mut visitor, &frames);
+    let told = wait_told(&mut sitting, "\x1b[5n");
+    assert!(told.starts_with("\x1b[3\x18\x1b[casked"), "{told:?}");
+    sitting.term.send("\x1b[?62;22c\x1b[0n");
+    sitting.wait_code(1);
+    sitting.term.send("the end\r");
+    sitting.term.wait_for("shell\nthe end\nthe end");
+}

@@ -305,7 +305,6 @@ impl Canvas {
     /// Paints what waits, and makes the terminal as it was: what does not go in a moment does not go at all.
     /// Says whether the terminal took everything.
     pub(super) fn leave(&mut self) -> bool {
-        self.paint_all_held();
         if self.tty().is_none() || self.fresh {
             return true;
         }

@@ -164,11 +164,14 @@ impl Seat {
 
     /// Gives the terminal back as it was. Says whether it took all that it was told.
     pub(super) fn leave(&mut self) -> bool {
-        let answers = self.canvas.answers();
         let in_front = self.is_in_front();
-        if !in_front {
+        if in_front {
+            // A question may be among them.
+            self.canvas.paint_all_held();
+        } else {
             self.canvas.cut();
         }
+        let answers = self.canvas.answers();
         let left = self.canvas.leave();
         let (Keyboard::Terminal(tty), Some(taken)) = (&mut self.keyboard, self.taken.take()) else {
             return left;

@@ -29,7 +29,7 @@ impl Canvas {
     }
 
     /// Paints the errors that wait, and ends what is not whole.
-    pub(super) fn paint_all_held(&mut self) {
+    pub(in super::super) fn paint_all_held(&mut self) {
         if self.held.is_empty() {
             return;
         }
