@@ -298,6 +298,10 @@ impl Canvas {
     }
 
     fn has_painted(&mut self, count: usize) {
+        if self.is_full() {
+            // Nobody listened meanwhile.
+            self.held.wait_anew();
+        }
         self.shown.feed(&self.waiting.rest()[..count]);
         self.waiting.advance(count);
     }

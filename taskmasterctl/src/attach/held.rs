@@ -10,7 +10,8 @@ use shared::tracker::Parser;
 /// other, the rest of a sequence would have come.
 const HELD_LEN_MAX: usize = FRAME_LEN_MAX;
 
-/// How long it waits: whoever writes a sequence in two pieces writes them at once, and errors may be urgent.
+/// How long it waits: whoever writes a sequence in two pieces writes them at once, and errors may be urgent. It
+/// begins anew where the process was not listened to, because the terminal took nothing.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What waits, in order; its end may be half a sequence itself.
@@ -41,6 +42,11 @@ impl Held {
         }
         self.bytes.extend_from_slice(bytes);
         self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// Lets what waits do so from now on.
+    pub(super) fn wait_anew(&mut self) {
+        self.since = self.since.map(|_| Instant::now());
     }
 
     /// When it has waited long enough.

@@ -40,9 +40,10 @@ impl Canvas {
         self.paint(&errors, Lines::Bare);
     }
 
-    /// When errors have waited long enough for the end of a sequence.
+    /// When errors have waited long enough for the end of a sequence. Not while the canvas is full: that may have come,
+    /// and nobody listens.
     pub(in super::super) fn paint_due(&self) -> Option<Instant> {
-        self.held.deadline()
+        self.held.deadline().filter(|_| !self.is_full())
     }
 
     /// Paints those that have.
@@ -66,5 +67,31 @@ impl Canvas {
             Err(Errno::EAGAIN | Errno::EINTR) => {}
             Err(_) => self.errors.clear(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::pty::openpty;
+
+    use super::super::super::tty;
+    use super::super::WAITING_LEN_MAX;
+    use super::*;
+
+    // The rest of the sequence may be there long since, and it is we who do not listen.
+    #[test]
+    fn errors_do_not_lose_patience_while_the_terminal_takes_nothing() {
+        let pty = openpty(None, None).unwrap();
+        let mut canvas = Canvas::terminal(tty::open_again(&pty.slave).unwrap());
+        canvas.output(b"\x1bPq", Lines::Finished);
+        canvas.error_output(b"error\n");
+        let due = canvas.paint_due();
+        assert!(due.is_some());
+        canvas.output(&[b'~'; WAITING_LEN_MAX], Lines::Finished);
+        assert!(canvas.is_full());
+        assert_eq!(canvas.paint_due(), None);
+        canvas.flush().unwrap();
+        assert!(!canvas.is_full());
+        assert!(canvas.paint_due() > due, "they wait anew");
     }
 }
