@@ -528,15 +528,24 @@ mod tests {
         );
         assert_eq!(shown.lines().count(), 1);
         assert!(!shown.contains('\x1b'));
-        let kind = EventKind::Command {
-            verb: "stop".into(),
-            names: vec!["web:*".into(), "z\" [asked by uid 0, pid 1]".into()],
-        };
-        let shown = line(kind, Cause::Policy);
-        assert!(
-            shown.ends_with(r#"command stop web:* "z\" [asked by uid 0, pid 1]""#),
-            "{shown}"
-        );
+    }
+
+    // What it says of who asked would be taken for what the daemon says.
+    #[test]
+    fn what_is_no_name_is_told_from_what_follows() {
+        for name in [
+            r#"z" [asked by uid 0, pid 1]"#,
+            "z\u{a0}[asked\u{2003}by\u{a0}uid\u{a0}0]",
+            // As wide as a space, and printable; and a letter like a quote.
+            "z\u{2800}[asked",
+            "z\u{2ba} [asked",
+        ] {
+            let names = vec!["web:*".into(), name.into()];
+            let verb = "stop".into();
+            let shown = line(EventKind::Command { verb, names }, Cause::Policy);
+            let wanted = format!("command stop web:* \"{}\"", name.escape_default());
+            assert!(shown.ends_with(&wanted), "{shown}");
+        }
     }
 
     #[test]

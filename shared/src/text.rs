@@ -118,13 +118,15 @@ pub fn count(number: u64, one: &str, more: &str) -> String {
 const NAMES_TOLD_MAX: usize = 20;
 
 /// The first few names, and how many more there are. One that is not a word, as no name is, stands in quotes: what
-/// follows the names cannot be a part of one.
+/// follows the names cannot be a part of one. All is ASCII, as the names of programs are: other characters look like
+/// a space or a quote.
 pub fn list(names: &[String]) -> String {
     let told = names.len().min(NAMES_TOLD_MAX);
-    let is_word = |name: &str| !name.is_empty() && !name.contains([' ', '"']);
+    let may_stand = |c: char| c.is_ascii_graphic() && c != '"';
+    let is_word = |name: &str| !name.is_empty() && name.chars().all(may_stand);
     let shown = names[..told].iter().map(|name| match is_word(name) {
         true => name.clone(),
-        false => format!("{name:?}"),
+        false => format!("\"{}\"", name.escape_default()),
     });
     let text = shown.collect::<Vec<_>>().join(" ");
     match names.len() - told {
