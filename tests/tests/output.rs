@@ -1,10 +1,14 @@
 //! What programs write: every byte of it, in the right place, whatever happens to the place.
 
+use std::fs;
 use std::time::Duration;
 
+use harness::strace::Strace;
 use harness::{
-    Daemon, LATER, SOON, Sandbox, State, check, eventually, flood, json, logged, pause, time_ms,
+    Daemon, LATER, SOON, Sandbox, State, check, eventually, flood, json, logged, pause,
+    skip_unless_strace, time_ms,
 };
+use nix::sys::signal::Signal;
 use shared::api::Stream;
 
 const MIB: usize = 1024 * 1024;
@@ -206,6 +210,31 @@ fn an_idle_daemon_does_not_wake_up() {
         "{} wake-ups",
         daemon.wakeups() - before
     );
+}
+
+// A little at a time is read of a screen, for the work that its bytes may cause; an error costs no more than a log.
+#[test]
+fn errors_are_read_as_fast_beside_a_screen_that_is_drawn() {
+    const LEN: usize = 50_000;
+    skip_unless_strace!();
+    let sandbox = Sandbox::new();
+    let go = sandbox.path("go");
+    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO can be made");
+    let script = r"printf '\033[2J\033[Hdrawn'; cat go >&2; echo > gone; exec sleep 600";
+    let keys = json!({"cmd": ["sh", "-c", script], "workingdir": sandbox.dir(), "tty": "split",
+                      "stdout": sandbox.path("p.out"), "stderr": sandbox.path("p.err")});
+    let daemon = Daemon::start(sandbox, json!({"p": keys}));
+    wait_file(&daemon, "p.out", b"\x1b[2J\x1b[Hdrawn");
+    let strace = Strace::record(&daemon, "read");
+    daemon.signal(Signal::SIGSTOP);
+    strace.wait_stopped();
+    fs::write(go, flood(LEN)).expect("it is read");
+    wait_file(&daemon, "gone", b"\n");
+    daemon.signal(Signal::SIGCONT);
+    wait_file(&daemon, "p.err", &flood(LEN));
+    let record = strace.end(&daemon);
+    let whole = format!(" = {}\n", flood(LEN).len());
+    assert!(record.contains(&whole), "{record}");
 }
 
 // One that shouts, many that whisper: each whisper gets into its log.

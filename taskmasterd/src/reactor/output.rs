@@ -121,7 +121,7 @@ impl Reactor {
                 strip(output, raw, stop, &mut plain);
             }
             let (id, pid, stream) = (output.id, output.pid, output.stream);
-            let is_drawn = is_terminal && !output.orphaned;
+            let is_drawn = output.is_living_terminal();
             // Who looks on waits for nothing else.
             if !is_terminal || !self.has_new_terminal(id, pid) {
                 self.show(id, stream, raw);
@@ -141,10 +141,13 @@ impl Reactor {
         stop
     }
 
-    /// How much to read at once, in bytes.
+    /// How much to read at once, in bytes. Only of what is drawn along is it little: errors on a pipe of their own are
+    /// not, nor is what the dead have left.
     fn read_budget(&self, token: Token, reading: Reading) -> usize {
         let terminal = match self.sources.get(token) {
-            Some(Source::Output(output)) => self.known_terminal(output.id),
+            Some(Source::Output(output)) if output.is_living_terminal() => {
+                self.known_terminal(output.id)
+            }
             _ => None,
         };
         match reading {
@@ -267,7 +270,7 @@ fn strip(output: &mut Output, bytes: &[u8], stop: Option<Stop>, plain: &mut Vec<
 /// Reads until the buffer is full or there is no more. A terminal that nobody has open at the moment is not at
 /// its end while its process lives: the process may open it again.
 fn fill(output: &Output, reading: Reading, buffer: &mut [u8]) -> (usize, Option<Stop>) {
-    let end = if output.terminal.is_some() && !output.orphaned {
+    let end = if output.is_living_terminal() {
         Stop::Empty
     } else {
         Stop::End
@@ -286,8 +289,7 @@ fn fill(output: &Output, reading: Reading, buffer: &mut [u8]) -> (usize, Option<
             }
             Ok(n) => {
                 filled += n;
-                let is_living_terminal = end == Stop::Empty;
-                if is_living_terminal && reading == Reading::News && n < SHORT_READ_LEN {
+                if output.is_living_terminal() && reading == Reading::News && n < SHORT_READ_LEN {
                     return (filled, Some(Stop::Empty));
                 }
             }

@@ -47,6 +47,13 @@ pub(super) struct Output {
     pub(super) wants_room: bool,
 }
 
+impl Output {
+    /// Whether it is a terminal, and its process not dead as far as is known.
+    pub(super) fn is_living_terminal(&self) -> bool {
+        self.terminal.is_some() && !self.orphaned
+    }
+}
+
 /// All that is in the poll.
 #[derive(Debug)]
 pub(super) struct Sources {
