@@ -1,7 +1,8 @@
 //! What is told of reloads: what waits, what comes too late, and what is missed.
 
 use harness::daemon::config_text;
-use harness::{Daemon, SOON, Sandbox, State, bins, check, eventually, json};
+use harness::strace::Strace;
+use harness::{Daemon, SOON, Sandbox, State, bins, check, eventually, json, skip_unless_strace};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -135,6 +136,28 @@ fn a_directory_of_includes_that_has_gone_is_refused_unless_it_is_meant() {
         daemon.hup().contains("no program changed"),
         "one that was never there has not gone"
     );
+}
+
+// It may come back before anybody looks again: that it was not read is what counts.
+#[test]
+fn a_directory_of_includes_that_is_away_for_a_moment_is_missed() {
+    skip_unless_strace!();
+    let sandbox = Sandbox::new();
+    let part = json!({"q": {"cmd": sandbox.puppet("q", &[]), "starttime": "50ms"}});
+    std::fs::create_dir(sandbox.path("conf.d")).expect("a directory");
+    sandbox.write("conf.d/q.part", part.to_string());
+    let include = "include: [\"conf.d/*.part\", \"conf.d/*.none\"]\nprograms: {}\n";
+    sandbox.write("tm.yaml", config_text(sandbox.dir(), include));
+    let directory = sandbox.text("conf.d");
+    let daemon = Daemon::launch(sandbox, harness::Setup::default());
+    daemon.wait_up();
+    daemon.wait_state("q", State::Running);
+    let strace = Strace::inject(&daemon, "openat:error=ENOENT:when=1", Some(&directory));
+    let refused = daemon.ctl().run(&["reload"]);
+    drop(strace);
+    let said = format!("{directory}: missing, and it is to be included from");
+    assert!(refused.out.contains(&said), "{refused:?}");
+    assert!(daemon.hup().contains("no program changed"));
 }
 
 // What `--check` warns of, who reloads without it hears too.

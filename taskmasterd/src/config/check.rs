@@ -156,7 +156,7 @@ impl Loader<'_> {
             let what = format!("include: the directory {shown} is missing; make it");
             self.report.warning(at, what);
         }
-        self.config.directories.insert(directory, is_there);
+        *self.config.directories.entry(directory).or_insert(true) &= is_there;
     }
 
     fn main_file(&mut self, path: &Path, file: u32, root: &Node) {

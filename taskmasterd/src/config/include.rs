@@ -28,7 +28,7 @@ enum Step {
 #[derive(Default)]
 pub(super) struct Included {
     pub(super) files: BTreeSet<PathBuf>,
-    /// The directory that stands before the pattern, and whether it is there.
+    /// The directory that stands before the pattern, and whether it was there when it was looked through.
     pub(super) directory: Option<(PathBuf, bool)>,
 }
 
@@ -48,10 +48,8 @@ pub(super) fn included(base: &Path, node: &Node) -> Parsed<Included> {
     } else {
         base
     };
-    find(start, &steps, &mut included.files)?;
-    let directory = named(start, &steps);
-    let is_there = or_here(&directory).is_dir();
-    included.directory = Some((directory, is_there));
+    included.directory = Some((named(start, &steps), true));
+    find(start, &steps, &mut included)?;
     Ok(included)
 }
 
@@ -88,14 +86,14 @@ fn steps(text: &str) -> Result<Vec<Step>, PatternError> {
 }
 
 /// Adds what is found in `place` by the rest of a pattern.
-fn find(place: &Path, steps: &[Step], found: &mut BTreeSet<PathBuf>) -> Parsed<()> {
+fn find(place: &Path, steps: &[Step], found: &mut Included) -> Parsed<()> {
     let Some((step, rest)) = steps.split_first() else {
-        return add(place, found);
+        return add(place, &mut found.files);
     };
     match step {
         Step::Plain(name) => find(&place.join(name), rest, found),
         Step::Match(pattern) => {
-            for entry in entries(place)? {
+            for entry in entries(place, found)? {
                 let name = entry.file_name();
                 let text = name.to_string_lossy();
                 let is_meant = !is_hidden(&text) || is_hidden(pattern.as_str());
@@ -107,7 +105,7 @@ fn find(place: &Path, steps: &[Step], found: &mut BTreeSet<PathBuf>) -> Parsed<(
         }
         Step::Deeper => {
             find(place, rest, found)?;
-            for entry in entries(place)? {
+            for entry in entries(place, found)? {
                 let name = entry.file_name();
                 // A link may lead back up.
                 let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
@@ -143,11 +141,18 @@ fn or_here(directory: &Path) -> &Path {
     }
 }
 
-/// What is in a directory; nothing if there is none.
-fn entries(directory: &Path) -> Parsed<Vec<DirEntry>> {
+/// What is in a directory; nothing if there is none, which is noted of the one before the pattern. Another look at that
+/// one could find it back in its place.
+fn entries(directory: &Path, found: &mut Included) -> Parsed<Vec<DirEntry>> {
     let path = or_here(directory);
     let entries = fs::read_dir(path).and_then(Iterator::collect);
-    looked_at(path, entries).map(Option::unwrap_or_default)
+    let entries = looked_at(path, entries)?;
+    if let Some((named, is_there)) = &mut found.directory
+        && named == directory
+    {
+        *is_there &= entries.is_some();
+    }
+    Ok(entries.unwrap_or_default())
 }
 
 /// What a look at `path` showed; `None` if nothing is there.
