@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nix::unistd::{getegid, geteuid};
 use shared::name::ProgramName;
 
-use super::include::{self, Included};
+use super::include::{self, Included, Reach};
 use super::keys::{self, Place, judge};
 use super::logs::Logs;
 use super::node::{Entry, Node, find, find_or, is_program_list, written_twice};
@@ -101,7 +101,7 @@ impl Loader<'_> {
     fn open(&mut self, path: &Path, included: Option<At>) -> Option<(u32, Node)> {
         let file = self.report.add_file(path.display().to_string());
         let what = match included {
-            Some(at) => format!("included, by include at {}", self.report.place(at)),
+            Some(at) => include::included_by(at, &self.report),
             None => "the configuration file".into(),
         };
         self.logs.reserve(self.env.cwd.join(path), what);
@@ -150,13 +150,16 @@ impl Loader<'_> {
         }
     }
 
-    fn note_directory(&mut self, directory: PathBuf, is_there: bool, at: At) {
+    fn note_reach(&mut self, reach: Reach, at: At) {
+        let (directory, is_there) = (reach.directory.clone(), reach.is_there);
         if !is_there {
             let shown = directory.display();
             let what = format!("include: the directory {shown} is missing; make it");
             self.report.warning(at, what);
         }
         *self.config.directories.entry(directory).or_insert(true) &= is_there;
+        let what = include::included_by(at, &self.report);
+        self.logs.reserve_reach(reach, what);
     }
 
     fn main_file(&mut self, path: &Path, file: u32, root: &Node) {
@@ -285,12 +288,12 @@ impl Loader<'_> {
     fn include(&mut self, main: &Path, node: &Node, defaults: &[Entry]) {
         let base = main.parent().unwrap_or(Path::new(""));
         match include::included(base, node) {
-            Ok(Included { files, directory }) => {
+            Ok(Included { files, reach }) => {
                 for path in &files {
                     self.included_file(path, node.at, defaults);
                 }
-                if let Some((directory, is_there)) = directory {
-                    self.note_directory(directory, is_there, node.at);
+                if let Some(reach) = reach {
+                    self.note_reach(reach, node.at);
                 }
             }
             Err(what) => self.report.problem(node.at, format!("include: {what}")),

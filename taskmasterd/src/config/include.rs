@@ -8,9 +8,10 @@ use std::fs::{self, DirEntry};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
-use glob::{Pattern, PatternError};
+use glob::{MatchOptions, Pattern, PatternError};
 
 use super::node::Node;
+use super::report::{At, Report};
 use super::values::{self, Parsed};
 use crate::files::reason;
 use crate::limits::INCLUDES_MAX;
@@ -24,12 +25,63 @@ enum Step {
     Deeper,
 }
 
+impl Step {
+    fn text(&self) -> &str {
+        match self {
+            Self::Plain(name) => name,
+            Self::Match(pattern) => pattern.as_str(),
+            Self::Deeper => "**",
+        }
+    }
+}
+
 /// What an element means.
 #[derive(Default)]
 pub(super) struct Included {
     pub(super) files: BTreeSet<PathBuf>,
-    /// The directory that stands before the pattern, and whether it was there when it was looked through.
-    pub(super) directory: Option<(PathBuf, bool)>,
+    /// Where a pattern finds them.
+    pub(super) reach: Option<Reach>,
+}
+
+/// Where a pattern finds files.
+pub(super) struct Reach {
+    /// The directory that is named before anything has to match.
+    pub(super) directory: PathBuf,
+    /// Whether it was there when it was looked through.
+    pub(super) is_there: bool,
+    /// The one true name of the directory.
+    real: PathBuf,
+    /// The rest of the pattern.
+    below: Pattern,
+}
+
+impl Reach {
+    fn new(start: &Path, steps: &[Step]) -> Result<Self, PatternError> {
+        let is_plain = |step: &&Step| matches!(step, Step::Plain(_));
+        let (plain, rest) = steps.split_at(steps.iter().take_while(is_plain).count());
+        let directory = plain
+            .iter()
+            .fold(start.to_owned(), |path, step| path.join(step.text()));
+        let below: Vec<&str> = rest.iter().map(Step::text).collect();
+        let real = or_here(&directory).canonicalize();
+        Ok(Self {
+            real: real.unwrap_or_else(|_| directory.clone()),
+            below: Pattern::new(&below.join("/"))?,
+            directory,
+            is_there: true,
+        })
+    }
+
+    /// Whether `file` would be found if it were there; its directory goes by its one true name.
+    pub(super) fn holds(&self, file: &Path) -> bool {
+        const AS_A_SHELL: MatchOptions = MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+        };
+        let below = file.strip_prefix(&self.real);
+        below.is_ok_and(|below| self.below.matches_path_with(below, AS_A_SHELL))
+    }
 }
 
 /// The files that `node` means; relative paths begin in `base`. A plain path is meant whether it is there or not, so
@@ -41,25 +93,21 @@ pub(super) fn included(base: &Path, node: &Node) -> Parsed<Included> {
         included.files.insert(base.join(text));
         return Ok(included);
     }
-    let steps = steps(&text)
-        .map_err(|error| format!("{} is not a pattern: {}", node.shown(), error.msg))?;
+    let wrong = |error: PatternError| format!("{} is not a pattern: {}", node.shown(), error.msg);
+    let steps = steps(&text).map_err(wrong)?;
     let start = if text.starts_with('/') {
         Path::new("/")
     } else {
         base
     };
-    included.directory = Some((named(start, &steps), true));
+    included.reach = Some(Reach::new(start, &steps).map_err(wrong)?);
     find(start, &steps, &mut included)?;
     Ok(included)
 }
 
-/// The directory that is named before anything in a pattern has to match.
-fn named(start: &Path, steps: &[Step]) -> PathBuf {
-    let plain = steps.iter().map_while(|step| match step {
-        Step::Plain(name) => Some(name),
-        Step::Match(_) | Step::Deeper => None,
-    });
-    plain.fold(start.to_owned(), |directory, name| directory.join(name))
+/// What a file is that is included at `at`, for a message.
+pub(super) fn included_by(at: At, report: &Report) -> String {
+    format!("included, by include at {}", report.place(at))
 }
 
 fn is_pattern(text: &str) -> bool {
@@ -147,10 +195,10 @@ fn entries(directory: &Path, found: &mut Included) -> Parsed<Vec<DirEntry>> {
     let path = or_here(directory);
     let entries = fs::read_dir(path).and_then(Iterator::collect);
     let entries = looked_at(path, entries)?;
-    if let Some((named, is_there)) = &mut found.directory
-        && named == directory
+    if let Some(reach) = &mut found.reach
+        && reach.directory == directory
     {
-        *is_there &= entries.is_some();
+        reach.is_there &= entries.is_some();
     }
     Ok(entries.unwrap_or_default())
 }

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::include::Reach;
 use super::node::{Entry, find_or};
 use super::report::{At, Report};
 use crate::config::model::{Output, Program};
@@ -39,6 +40,8 @@ pub(super) struct Logs {
     writers: Vec<Writer>,
     /// What each file is for, as a message says it.
     reserved: BTreeMap<PathBuf, String>,
+    /// The same of files that would be read once they are there.
+    awaited: Vec<(Reach, String)>,
 }
 
 impl Logs {
@@ -75,6 +78,11 @@ impl Logs {
         self.reserved.entry(path).or_insert_with(|| what.into());
     }
 
+    /// Notes that no log may be where a pattern would find it.
+    pub(super) fn reserve_reach(&mut self, reach: Reach, what: String) {
+        self.awaited.push((reach, what));
+    }
+
     /// Reports the logs that would be written to what is no log, or rotate a file, or its rotated files, away from
     /// under others.
     pub(super) fn judge(&self, report: &mut Report) {
@@ -107,7 +115,21 @@ impl Logs {
                 judge_reserved(name, what, &files, report);
             }
         }
+        for (reach, what) in &self.awaited {
+            for (file, writers) in &files {
+                if let Some(name) = names(file, writers).find(|name| reach.holds(name)) {
+                    judge_reserved(&name, what, &files, report);
+                }
+            }
+        }
     }
+}
+
+/// A log file and its rotated files.
+fn names(file: &Path, writers: &[&Writer]) -> impl Iterator<Item = PathBuf> {
+    let keep = writers.iter().filter_map(|writer| writer.keep).max();
+    let rotated = (1..=keep.unwrap_or_default()).map(|number| numbered(file, number));
+    std::iter::once(file.to_owned()).chain(rotated)
 }
 
 /// Who would move one of his rotated files to the place of `file`, and how many of these he keeps.
@@ -224,6 +246,13 @@ fn real(path: &Path, directories: &mut HashMap<PathBuf, PathBuf>) -> PathBuf {
         .entry(directory.to_owned())
         .or_insert_with(|| directory.canonicalize().unwrap_or(directory.to_owned()));
     found.join(name)
+}
+
+/// `web.log.3` for `web.log` and 3.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    name.into()
 }
 
 /// `web.log` and 3 for the path `web.log.3`; `None` for what no rotation makes.

@@ -193,6 +193,49 @@ fn what_the_daemon_reads_or_listens_at_is_no_log() {
     assert_eq!(found(&keys), wanted);
 }
 
+// A log that is not there yet would be read once it is: no reload would go through, and no start.
+#[test]
+fn what_an_include_would_find_is_no_log() {
+    let files = Files::new();
+    let dir = files.0.display();
+    fs::create_dir(files.0.join("conf.d")).expect("a directory can be made");
+    std::os::unix::fs::symlink("conf.d", files.0.join("link")).expect("a link can be made");
+    let found = |pattern: &str, log: &str| {
+        let keys = format!("stdout: {{path: {dir}/{log}, max_size: 300, keep: 12}}");
+        let text = format!("include: '{pattern}'\nprograms: {{a: {{cmd: x, {keys}}}}}\n");
+        let path = files.write("tm.yaml", text);
+        let found = load(&path, &somebody()).err()?.to_string();
+        Some(found.replace(&format!("{dir}/"), ""))
+    };
+    for (pattern, log) in [
+        ("conf.d/*", "conf.d/a.log"),
+        ("link/*", "conf.d/a.log"),
+        ("conf.d/*", "link/a.log"),
+        ("./conf.d/../conf.d/**/[a-c].*", "conf.d/a.log"),
+        ("conf.d/**/*.log", "conf.d/web/a.log"),
+        ("conf.d/.a*", "conf.d/.a.log"),
+        ("none/*", "none/a.log"),
+    ] {
+        let wanted = format!(
+            "tm.yaml:2:24: a.stdout: {log} is included, by include at tm.yaml:1:10, which no log may be; name another \
+             path"
+        );
+        assert_eq!(found(pattern, log), Some(wanted), "{pattern} {log}");
+    }
+    let wanted = "tm.yaml:2:24: a.stdout: its rotated files, conf.d/a.1 to .12, would replace conf.d/a.10, which is \
+                  included, by include at tm.yaml:1:10; name another path";
+    assert_eq!(found("conf.d/*.?0", "conf.d/a").as_deref(), Some(wanted));
+    for (pattern, log) in [
+        ("conf.d/*.yaml", "conf.d/a.log"),
+        ("conf.d/*", "conf.d/.a.log"),
+        ("conf.d/*", "conf.d/web/a.log"),
+        ("conf.d/**/*.log", "conf.d/.web/a.log"),
+        ("conf.d/*", "a.log"),
+    ] {
+        assert_eq!(found(pattern, log), None, "{pattern} {log}");
+    }
+}
+
 #[test]
 fn the_configuration_is_no_event_log() {
     let files = Files::new();
