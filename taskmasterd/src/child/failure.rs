@@ -140,6 +140,11 @@ fn detail(stage: Stage, errno: Errno, launch: &Launch) -> String {
         (Stage::Exec, Errno::ENOENT) if !command(launch).contains('/') => {
             "; no directory of PATH has it".into()
         }
+        (Stage::Exec, Errno::ENOENT) if !command(launch).starts_with('/') => {
+            let directory = launch.workingdir.as_deref();
+            let shown = directory.map_or("the daemon's directory".into(), |d| d.to_string_lossy());
+            format!("; it starts from {shown}")
+        }
         // Root is exempt from the limit until it has become the user, so it is exec that meets it.
         (Stage::Exec, Errno::EAGAIN) => {
             format!("; {user} has as many processes as its limit nproc allows")

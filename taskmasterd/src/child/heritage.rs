@@ -35,7 +35,7 @@ pub(super) const RESOURCES: [Resource; 16] = [
 pub struct Heritage {
     /// Its environment.
     pub env: Vec<(OsString, OsString)>,
-    /// Its working directory: what a relative command starts from.
+    /// Its working directory: what relative paths in the configuration start from.
     pub directory: PathBuf,
     /// Its resource limits.
     pub rlimits: Rlimits,

@@ -1,8 +1,6 @@
 //! What a process is to be, worked out before the fork: after it nothing may be allocated or looked up.
 
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use nix::unistd::{getegid, geteuid};
 use shared::name::ProcessName;
@@ -97,7 +95,7 @@ impl Order {
             tty: launch.tty,
             stderr,
             window,
-            commands: commands(&launch.argv[0], &env, &heritage.directory)?,
+            commands: commands(&launch.argv[0], &env)?,
             argv,
             env,
             directory,
@@ -125,12 +123,11 @@ fn memory(user: Option<&Identity>, oom_score_adj: Option<i32>) -> Memory {
 }
 
 /// The files that `command` may mean: itself if it has a slash, else one in each directory of the program's PATH.
-/// What is relative starts from the daemon's directory, not from the program's.
-fn commands(command: &str, env: &Strings, base: &Path) -> Result<Strings, ZeroByte> {
+/// What is relative stays so, and starts where the child is by then: in the program's directory, as in a shell.
+fn commands(command: &str, env: &Strings) -> Result<Strings, ZeroByte> {
     let mut commands = Strings::default();
-    let mut add = |path: &Path| commands.push(&[path.as_os_str().as_bytes()]);
     if command.contains('/') {
-        add(&base.join(command))?;
+        commands.push(&[command.as_bytes()])?;
     } else if !command.is_empty() {
         let path = env
             .iter()
@@ -139,7 +136,8 @@ fn commands(command: &str, env: &Strings, base: &Path) -> Result<Strings, ZeroBy
             .unwrap_or(DEFAULT_PATH.as_bytes())
             .split(|&byte| byte == b':');
         for directory in directories {
-            add(&base.join(OsStr::from_bytes(directory)).join(command))?;
+            let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+            commands.push(&[directory, slash, command.as_bytes()])?;
         }
     }
     Ok(commands)

@@ -121,6 +121,29 @@ fn a_command_is_looked_for_in_the_programs_path() {
     assert_eq!(shown(&probe).2, "command at 'probe' is not executable");
 }
 
+/// As in a shell, whose `cd` comes first.
+#[test]
+fn a_relative_command_starts_from_the_programs_directory() {
+    let _turn = my_turn();
+    let scratch = Scratch::new("relative");
+    scratch.file("probe", "#!/bin/sh\necho \"$0\"\n", 0o755);
+    let mut probe = launch(&["./probe"], Tty::None);
+    probe.workingdir = Some(scratch.0.clone());
+    assert_eq!(run(&probe).out, "./probe\n");
+    probe.argv = vec!["probe".into()];
+    for path in [".", "", "/no/such:"] {
+        probe.env.insert("PATH".into(), path.into());
+        assert!(run(&probe).out.ends_with("probe\n"), "PATH={path}");
+    }
+    // One where the daemon is does not count.
+    assert!(Path::new("./Cargo.toml").exists());
+    probe.argv = vec!["./Cargo.toml".into()];
+    assert_eq!(shown(&probe).1, libc::ENOENT);
+    let detail = failure(Stage::Exec, libc::ENOENT, &probe).detail;
+    let from = format!("; it starts from {}", scratch.0.display());
+    assert!(detail.ends_with(&from), "{detail}");
+}
+
 #[test]
 fn a_missing_directory_is_named() {
     let _turn = my_turn();
