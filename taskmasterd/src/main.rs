@@ -31,7 +31,8 @@ const EXIT_USAGE: u8 = 2;
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|word| word == HELPER) {
-        return help(arguments.next().map(PathBuf::from));
+        let mut path = || arguments.next().map(PathBuf::from);
+        return help(path().unwrap_or_default(), path());
     }
     match options::parse() {
         Ok(Order::Say(text)) => say::answer(&text),
@@ -46,13 +47,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn read(path: &Path) -> Result<Config, Problems> {
+/// What the file at `path` means to a daemon that was started in that directory, or in the current one.
+fn read(path: &Path, started_in: Option<PathBuf>) -> Result<Config, Problems> {
     refuse_unreadable_again(path).map_err(|problem| Problems(vec![problem]))?;
-    let surroundings = Surroundings::here().map_err(|error| {
+    let cwd = started_in.map_or_else(std::env::current_dir, Ok);
+    let cwd = cwd.map_err(|error| {
         let problem = format!("the current directory: {}", reason(&error));
         Problems(vec![problem])
     })?;
-    load(path, &surroundings)
+    load(path, &Surroundings::within(cwd))
 }
 
 /// The helper that reads the file at a reload is given its path as text.
@@ -68,8 +71,8 @@ fn refuse_unreadable_again(path: &Path) -> Result<(), String> {
 }
 
 /// The helper's life: the configuration at `path` as JSON on standard output.
-fn help(path: Option<PathBuf>) -> ExitCode {
-    let verdict = match read(&path.unwrap_or_default()) {
+fn help(path: PathBuf, started_in: Option<PathBuf>) -> ExitCode {
+    let verdict = match read(&path, started_in) {
         Ok(mut config) => {
             config.obstacles = obstacles(&config);
             Verdict::Good(Box::new(config))
@@ -84,7 +87,7 @@ fn help(path: Option<PathBuf>) -> ExitCode {
 
 /// `--check`: what each program will run as, or everything that is wrong.
 fn check(path: &Path, socket: Option<PathBuf>) -> ExitCode {
-    match read(path) {
+    match read(path, None) {
         Ok(mut config) => {
             config.socket.path = Some(socket_path(socket, &config));
             for warning in config.warnings.iter().chain(&obstacles(&config)) {
@@ -133,7 +136,8 @@ fn supervise(options: Options) -> Result<(), (u8, String)> {
         RunMode::Foreground | RunMode::Daemonize | RunMode::Daemonized | RunMode::Shell => None,
     };
     let config_path = demo.as_ref().map_or(options.config, demo::Demo::config);
-    let config = read(&config_path).map_err(|problems| (EXIT_USAGE, problems.to_string()))?;
+    let config = read(&config_path, Some(heritage.directory.clone()))
+        .map_err(|problems| (EXIT_USAGE, problems.to_string()))?;
     let socket = socket_path(options.socket, &config);
     sys::set_subreaper().map_err(cannot("take in orphans"))?;
     umask(Mode::S_IWGRP | Mode::S_IWOTH);

@@ -2,7 +2,9 @@
 
 use harness::daemon::config_text;
 use harness::strace::Strace;
-use harness::{Daemon, SOON, Sandbox, State, bins, check, eventually, json, skip_unless_strace};
+use harness::{
+    Daemon, SOON, Sandbox, Setup, State, bins, check, eventually, json, skip_unless_strace,
+};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -92,7 +94,7 @@ fn an_included_file_that_became_empty_is_refused_unless_it_is_meant() {
     sandbox.write("q.part", part.to_string());
     let text = config_text(sandbox.dir(), "include: \"*.part\"\nprograms: {}\n");
     sandbox.write("tm.yaml", text);
-    let daemon = Daemon::launch(sandbox, harness::Setup::default());
+    let daemon = Daemon::launch(sandbox, Setup::default());
     daemon.wait_up();
     daemon.wait_state("q", State::Running);
     let path = daemon.sandbox().write("q.part", "\n");
@@ -114,7 +116,7 @@ fn a_directory_of_includes_that_has_gone_is_refused_unless_it_is_meant() {
     let include = "include: [\"never/*\", \"conf.d/*.part\"]\nprograms: {}\n";
     let text = config_text(sandbox.dir(), include);
     sandbox.write("tm.yaml", text);
-    let daemon = Daemon::launch(sandbox, harness::Setup::default());
+    let daemon = Daemon::launch(sandbox, Setup::default());
     daemon.wait_up();
     daemon.wait_state("q", State::Running);
     assert!(daemon.hup().contains("no program changed"));
@@ -191,4 +193,26 @@ fn a_reload_tells_the_warnings_of_the_check() {
         .map(|line| format!("warning: {}\n", line.as_str().expect("text")))
         .collect();
     assert_eq!((lines, said.err), (wanted, String::new()));
+}
+
+// As a checkout or a shell in /tmp leaves it: nothing in the file begins there.
+#[test]
+fn the_directory_of_the_start_may_be_gone() {
+    let sandbox = Sandbox::new();
+    let place = sandbox.path("place");
+    std::fs::create_dir(&place).expect("a directory can be made");
+    let enter = ["env".into(), "-C".into(), place.display().to_string()];
+    let setup = Setup {
+        before: enter.into(),
+        ..Setup::default()
+    };
+    let keys = json!({"cmd": sandbox.puppet("p", &[]), "starttime": "50ms", "stdout": "p.out"});
+    let daemon = Daemon::start_with(sandbox, json!({"p": keys}), setup);
+    daemon.wait_state("p", State::Running);
+    std::fs::remove_dir_all(&place).expect("a directory can be removed");
+    let plan = daemon.rpc().reload().expect("a reload").plan;
+    // The log is still meant where it was.
+    let missing = format!("the directory {} is missing; make it", place.display());
+    assert!(plan.warnings[0].ends_with(&missing), "{:?}", plan.warnings);
+    assert_eq!(plan.programs, []);
 }

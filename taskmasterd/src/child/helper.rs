@@ -39,7 +39,9 @@ pub fn start(path: &Path, heritage: &Heritage) -> Result<(sys::Child, OwnedFd), 
         .to_str()
         .ok_or("the path of the configuration is not UTF-8")?;
     // Even if the file of our binary has been replaced since, this is the one that runs.
-    let argv = vec!["/proc/self/exe".into(), HELPER.into(), path.into()];
+    let mut argv = vec!["/proc/self/exe".into(), HELPER.into(), path.into()];
+    // It may have been removed since, and the helper could not ask for it. One that is not UTF-8 it asks for.
+    argv.extend(heritage.directory.to_str().map(Into::into));
     let launch = Launch {
         tty: Tty::None,
         umask: 0o077,

@@ -25,7 +25,7 @@ pub struct Surroundings {
     pub euid: u32,
     /// The daemon's group.
     pub egid: u32,
-    /// The daemon's directory, in which relative paths begin.
+    /// The directory the daemon was started in, where relative paths begin; it may be gone by now.
     pub cwd: PathBuf,
     /// How many terminals the kernel gives out; `None` where it does not tell.
     pub terminals_max: Option<u64>,
@@ -34,22 +34,19 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this process.
-    ///
-    /// # Errors
-    /// The current directory is gone.
-    pub fn here() -> std::io::Result<Self> {
+    /// Those of this process, for a daemon that was started in the directory `cwd`.
+    pub fn within(cwd: PathBuf) -> Self {
         let number = |name: &str| {
             let text = std::fs::read_to_string(format!("/proc/sys/kernel/pty/{name}")).ok()?;
             text.trim().parse().ok()
         };
-        Ok(Self {
+        Self {
             euid: geteuid().as_raw(),
             egid: getegid().as_raw(),
-            cwd: std::env::current_dir()?,
+            cwd,
             terminals_max: number("max"),
             terminals_reserve: number("reserve").unwrap_or(0),
-        })
+        }
     }
 }
 
