@@ -14,8 +14,8 @@ use super::node::{Entry, Node, find, find_or, is_program_list, written_twice};
 use super::open::{self, Trust};
 use super::report::{At, Fault, Problems, Report};
 use super::users::Users;
-use super::{file, program, settings, values};
-use crate::config::model::{Config, Program, Socket, Tty};
+use super::{file, program, settings, terminals, values};
+use crate::config::model::{Config, Program, Socket};
 use crate::limits::{PROBLEMS_MAX, PROGRAMS_MAX};
 
 /// What the meaning of a file depends on besides its text.
@@ -353,21 +353,7 @@ impl Loader<'_> {
             let what = format!("{programs} programs are too many; {PROGRAMS_MAX} are the most");
             self.report.problem(at, what);
         }
-        let (needed, env) = (terminals(&self.config), self.env);
-        let Some(most) = env.terminals_max else {
-            return;
-        };
-        let what = format!(
-            "{needed} processes want a terminal and the kernel has {most}; set tty: none for some, \
-             or raise kernel.pty.max"
-        );
-        if needed > most {
-            self.report.problem(at, what);
-        } else if needed > most.saturating_sub(env.terminals_reserve) {
-            let reserve = env.terminals_reserve;
-            let what = format!("{what} (of which it reserves {reserve})");
-            self.report.warning(at, what);
-        }
+        terminals::judge(&self.config, self.env, at, &mut self.report);
     }
 }
 
@@ -381,13 +367,4 @@ fn is_program(entry: &Entry) -> bool {
 fn is_stranger(entry: &Entry) -> bool {
     let is_known = keys::is_known(Place::Top, &entry.key);
     entry.node.map().is_some() && !is_known && !entry.key.starts_with("x-")
-}
-
-fn terminals(config: &Config) -> u64 {
-    let with_terminal = |program: &&Arc<Program>| match program.launch.tty {
-        Tty::Full | Tty::Split => true,
-        Tty::None => false,
-    };
-    let programs = config.programs.values().filter(with_terminal);
-    programs.map(|program| u64::from(program.numprocs)).sum()
 }

@@ -20,6 +20,7 @@ mod report;
 mod settings;
 mod shape;
 mod show;
+mod terminals;
 mod users;
 mod values;
 mod words;

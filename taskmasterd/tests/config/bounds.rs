@@ -260,10 +260,17 @@ fn there_are_only_so_many_terminals() {
     assert_eq!(
         found,
         [
-            "tm.yaml: 5000 processes want a terminal and the kernel has 4096; set tty: none for some, \
-          or raise kernel.pty.max"
+            "tm.yaml: 5000 processes with autostart want a terminal and the kernel has 4096; set tty: none for \
+          some, or raise kernel.pty.max"
         ]
     );
+    let at_rest = good(&format!("programs:\n{}", programs(5, ", autostart: no")));
+    let [warning] = &at_rest.warnings[..] else {
+        panic!("{:?}", at_rest.warnings);
+    };
+    let numbers =
+        "5000 processes want a terminal and the kernel has 4096, of which it reserves 1024;";
+    assert!(warning.contains(numbers), "{warning}");
     assert_eq!(
         good(&format!("programs:\n{}", programs(4, "")))
             .warnings
