@@ -23,17 +23,17 @@ use crate::limits::PROBLEMS_MAX;
 
 /// What stands in the way of the event log, of the logs of programs, and of their start.
 pub fn obstacles(config: &Config) -> Vec<String> {
-    let event_log = config.log.iter().map(|path| ("log".to_owned(), path, None));
+    let event_log = config.log.iter().filter_map(|path| {
+        let line = no_log("log", path, None)?;
+        // Programs run without their logs; this one is opened before anything is started.
+        Some(format!("{line}; the daemon would not start"))
+    });
     let programs = config.programs.values();
     let logs = programs.clone().flat_map(|program| logs(program));
+    let logs = logs.filter_map(|(key, path, user)| no_log(&key, path, user));
     let workingdirs = programs.filter_map(|program| no_workingdir(program));
     event_log
         .chain(logs)
-        .filter_map(|(key, path, user)| {
-            let refused = || may_append(user, path).err().map(|error| reason(&error));
-            let what = obstacle(path, user).or_else(refused)?;
-            Some(format!("{key}: {}: {what}", path.display()))
-        })
         .chain(workingdirs)
         .map(|line| escape(&line))
         .take(PROBLEMS_MAX)
@@ -58,6 +58,13 @@ fn logs(program: &Program) -> impl Iterator<Item = (String, &PathBuf, Option<&Id
             | Output::Syslog
             | Output::Stdout => None,
         })
+}
+
+/// Why the log that `key` puts at `path` cannot be written.
+fn no_log(key: &str, path: &Path, user: Option<&Identity>) -> Option<String> {
+    let refused = || may_append(user, path).err().map(|error| reason(&error));
+    let what = obstacle(path, user).or_else(refused)?;
+    Some(format!("{key}: {}: {what}", path.display()))
 }
 
 /// What is at `path` that can be no log of `user`, or is missing there; `None` if that cannot be seen from here.

@@ -336,7 +336,10 @@ fn logs_that_cannot_be_written_are_warned_of() {
     assert_eq!(said("/dev/null"), [""; 0]);
     assert!(!files.0.join("not-yet").exists());
     let log = good(&format!("log: {dir}/dir\n"));
-    assert!(obstacles(&log)[0].starts_with("log: "));
+    let wanted = format!(
+        "log: {dir}/dir: a directory, not a regular file; name another path; the daemon would not start"
+    );
+    assert_eq!(obstacles(&log), [wanted]);
     let unused = format!("programs: {{web: {{cmd: x, tty: full, stderr: {dir}/dir}}}}");
     assert_eq!(obstacles(&good(&unused)), [""; 0]);
 
