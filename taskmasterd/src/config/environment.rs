@@ -111,11 +111,22 @@ fn variable(line: &str, trust: Trust) -> Result<Option<(String, String)>, String
     let (name, value) = line.split_once('=').ok_or("a line without NAME=VALUE")?;
     let name = name.trim();
     judge_name(name, trust)?;
-    let value = value.trim();
-    let unquoted = ['"', '\'']
-        .iter()
-        .find_map(|&quote| value.strip_prefix(quote)?.strip_suffix(quote));
-    Ok(Some((name.into(), unquoted.unwrap_or(value).into())))
+    Ok(Some((name.into(), unquoted(value.trim())?.into())))
+}
+
+/// A value without its quotes, behind which only a comment may stand; what does not begin with one is as it is.
+fn unquoted(value: &str) -> Result<&str, &'static str> {
+    let Some(inside) = value.strip_prefix(['"', '\'']) else {
+        return Ok(value);
+    };
+    let (inside, rest) = inside
+        .split_once(&value[..1])
+        .ok_or("a value that begins with a quote and has no closing one")?;
+    let is_comment = rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#');
+    if !rest.is_empty() && !is_comment {
+        return Err("a value with text behind its closing quote; quote all of it");
+    }
+    Ok(inside)
 }
 
 #[cfg(test)]
@@ -130,7 +141,9 @@ mod tests {
         assert_eq!(set("export A = 'b c' "), pair("A", "b c"));
         assert_eq!(set("A=\"x=y\""), pair("A", "x=y"));
         assert_eq!(set("A="), pair("A", ""));
-        assert_eq!(set("A='"), pair("A", "'"));
+        assert_eq!(set("A=\"b\"  # c \"d\""), pair("A", "b"));
+        assert_eq!(set("A='#'\t#"), pair("A", "#"));
+        assert_eq!(set("A=it's # so"), pair("A", "it's # so"));
         assert_eq!((set("  # A=1"), set("")), (None, None));
         let error = variable("hunter2", Trust::RootOnly).unwrap_err();
         assert!(!error.contains("hunter2"));
@@ -139,5 +152,24 @@ mod tests {
                 && variable("LD_PRELOAD=x", Trust::RootOnly).is_err()
         );
         assert!(variable("LD_PRELOAD=x", Trust::Anyone).is_ok());
+    }
+
+    /// They would reach the program with the quotes, or as less than was meant.
+    #[test]
+    fn quotes_that_are_not_around_the_value_are_refused() {
+        for value in [
+            "'",
+            "\"hunter2",
+            "'hunter2\"",
+            "\"a\"hunter2",
+            "'a' hunter2",
+            "'a'#hunter2",
+        ] {
+            let error = variable(&format!("A={value}"), Trust::Anyone).unwrap_err();
+            assert!(
+                error.contains("quote") && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
     }
 }
