@@ -151,7 +151,7 @@ fn a_directory_of_includes_that_is_away_for_a_moment_is_missed() {
     let include = "include: [\"conf.d/*.part\", \"conf.d/*.none\"]\nprograms: {}\n";
     sandbox.write("tm.yaml", config_text(sandbox.dir(), include));
     let directory = sandbox.text("conf.d");
-    let daemon = Daemon::launch(sandbox, harness::Setup::default());
+    let daemon = Daemon::launch(sandbox, Setup::default());
     daemon.wait_up();
     daemon.wait_state("q", State::Running);
     let strace = Strace::inject(&daemon, "openat:error=ENOENT:when=1", Some(&directory));
