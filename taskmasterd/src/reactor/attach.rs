@@ -112,12 +112,13 @@ impl Reactor {
         };
         let (name, exit) = (process.shown(), process.exit);
         client.become_attached(id, name, params, since);
+        // The others are shown the screen in its size; itself it is when it is welcome, if it wants to.
+        self.take_the_floor(id, token);
         if let Ok(terminal) = self.terminal(id) {
             terminal.viewers.push(token);
             terminal.exit = exit;
         }
         self.attended.insert(id);
-        self.take_the_floor(id, token);
         self.announce_attachment(token);
     }
 

@@ -5,6 +5,7 @@
 
 use mio::Token;
 
+use crate::config::model::Tty;
 use crate::control::attach::{Attachment, Role};
 use crate::core::ProcessId;
 
@@ -67,12 +68,39 @@ impl Reactor {
         let Ok(terminal) = self.terminal(id) else {
             return;
         };
-        terminal.leader = leader.map(|(token, _)| token);
-        if let Some((_, size)) = leader
+        let before = std::mem::replace(&mut terminal.leader, leader.map(|(token, _)| token));
+        if let Some((token, size)) = leader
             && let Some(window) = terminal.fit(size)
         {
             self.set_window(id, window);
+            let resized = before.filter(|&led| led == token);
+            self.show_anew_but(id, resized);
         }
+    }
+
+    /// The screen has another size: on a terminal that did not change with it, what comes would stand in wrong places,
+    /// and not every program draws anew. What the dead have left stays as it was seen.
+    fn show_anew_but(&mut self, id: ProcessId, resized: Option<Token>) {
+        if !self.draws(id) {
+            return;
+        }
+        let terminal = self.known_terminal(id);
+        let viewers = terminal.map_or(Vec::new(), |terminal| terminal.viewers.clone());
+        for token in viewers {
+            if Some(token) != resized
+                && let Some(attachment) = self.attachment(token)
+                && attachment.has_terminal()
+            {
+                attachment.want_screen();
+            }
+        }
+    }
+
+    /// Whether the process runs, at a terminal.
+    fn draws(&self, id: ProcessId) -> bool {
+        let process = self.core.process(id);
+        process
+            .is_some_and(|process| process.pid().is_some() && process.spec.launch.tty != Tty::None)
     }
 
     pub(super) fn known_terminal(&self, id: ProcessId) -> Option<&Terminal> {
