@@ -21,6 +21,7 @@ use shared::rpc::{self, Lines, RpcError};
 use shared::text::escape;
 
 use crate::interrupts::Interrupts;
+use crate::whose::Whose;
 
 /// How long a daemon may take to accept, or to answer what it knows by heart.
 const QUICK: Duration = Duration::from_secs(20);
@@ -33,6 +34,7 @@ const ID: u64 = 1;
 #[derive(Debug)]
 pub(crate) struct Daemon {
     socket: PathBuf,
+    whose: Whose,
 }
 
 /// Why there is no result.
@@ -61,6 +63,8 @@ pub(crate) enum Reason {
     Refused,
     PermissionDenied,
     NotTaskmaster,
+    /// Nobody named the socket, and another user listens there.
+    Stranger(u32),
     Closed,
     Silent,
     Other(Errno),
@@ -74,6 +78,9 @@ impl Reason {
             Self::Refused => "refused connection".into(),
             Self::PermissionDenied => "permission denied".into(),
             Self::NotTaskmaster => "is not a taskmaster".into(),
+            Self::Stranger(uid) => format!(
+                "is that of uid {uid}, who is neither root nor you; give the path with -s if it is meant"
+            ),
             Self::Closed => "closed the connection".into(),
             Self::Silent => "does not answer".into(),
             Self::Other(errno) => errno.desc().to_lowercase(),
@@ -105,9 +112,16 @@ impl From<io::Error> for Failure {
 }
 
 impl Daemon {
-    /// The daemon at `socket`.
+    /// The daemon at `socket`, which the user named.
     pub(crate) fn at(socket: PathBuf) -> Self {
-        Self { socket }
+        let whose = Whose::Anybodys;
+        Self { socket, whose }
+    }
+
+    /// The daemon at `socket`, where it is when nobody names one.
+    pub(crate) fn usual(socket: PathBuf) -> Self {
+        let whose = Whose::RootsOrOurs;
+        Self { socket, whose }
     }
 
     /// The socket as messages show it.
@@ -149,6 +163,7 @@ impl Daemon {
         let limit = TimeVal::new(limit.as_secs().cast_signed(), limit.subsec_micros().into());
         socket::setsockopt(&fd, sockopt::SendTimeout, &limit)?;
         socket::connect(fd.as_raw_fd(), &address)?;
+        self.whose.check(fd.as_fd())?;
         Ok(Conversation {
             stream: fd.into(),
             lines: Lines::new(rpc::ANSWER_LEN_MAX),

@@ -18,6 +18,7 @@ mod term;
 mod typing;
 mod users;
 mod verbs;
+mod whose;
 mod words;
 
 use std::ffi::OsString;
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
 
 fn obey(socket: Option<PathBuf>, json: bool, words: &[String]) -> Exit {
     let session = Session {
-        daemon: Daemon::at(socket.unwrap_or_else(usual_socket)),
+        daemon: daemon(socket),
         json,
     };
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -120,14 +121,16 @@ fn wish(args: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::Error>
     })
 }
 
-/// The socket when no option names one.
-fn usual_socket() -> PathBuf {
-    match std::env::var_os(paths::SOCKET_VARIABLE).map(paths::socket_named) {
-        Some(named) if !named.as_os_str().is_empty() => named,
-        Some(_) | None => {
+/// The daemon that an option names, or else the environment, or else the usual one.
+fn daemon(option: Option<PathBuf>) -> Daemon {
+    let variable = || std::env::var_os(paths::SOCKET_VARIABLE).map(paths::socket_named);
+    let variable = || variable().filter(|named| !named.as_os_str().is_empty());
+    match option.or_else(variable) {
+        Some(named) => Daemon::at(named),
+        None => {
             let runtime_dir = std::env::var("XDG_RUNTIME_DIR").ok();
             let uid = nix::unistd::geteuid().as_raw();
-            paths::default_socket(uid, runtime_dir.as_deref())
+            Daemon::usual(paths::default_socket(uid, runtime_dir.as_deref()))
         }
     }
 }
