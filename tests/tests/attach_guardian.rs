@@ -24,6 +24,13 @@ struct Desk {
 }
 
 fn attached() -> Desk {
+    let desk = attached_by("$CTL attach w");
+    assert_ne!(desk.raw, desk.before);
+    desk
+}
+
+/// The same with this line for the shell.
+fn attached_by(line: &str) -> Desk {
     let sandbox = Sandbox::new();
     let fake = Fake::new(&sandbox);
     let mut command = Command::new("sh");
@@ -33,9 +40,8 @@ fn attached() -> Desk {
     let mut term = Term::spawn(&command);
     term.wait_prompt(PROMPT);
     let before = term.modes();
-    let visitor = attach(&mut term, &fake, "hello");
+    let visitor = attach(&mut term, &fake, line, "hello");
     let (client, raw) = (visitor.pid, term.modes());
-    assert_ne!(raw, before);
     Desk {
         guardian: proc::children(client)[0].pid,
         term,
@@ -48,8 +54,8 @@ fn attached() -> Desk {
     }
 }
 
-fn attach(term: &mut Term, fake: &Fake, words: &str) -> Visitor {
-    term.type_line(PROMPT, "$CTL attach w");
+fn attach(term: &mut Term, fake: &Fake, line: &str, words: &str) -> Visitor {
+    term.type_line(PROMPT, line);
     let mut visitor = fake.accept();
     visitor.answer(&json!(running()));
     let picture = format!("\x1b[?1049h\x1b[?1000h\x1b[H\x1b[J{words}");
@@ -110,6 +116,16 @@ fn what_a_killed_client_left_is_mended() {
     assert_eq!(desk.term.modes(), desk.before);
 }
 
+// There are no modes to put back where nobody types on it, and yet it is painted on.
+#[test]
+fn a_terminal_that_is_only_painted_on_is_mended() {
+    let mut desk = attached_by("sleep 1000 | $CTL attach w");
+    assert_eq!(desk.raw, desk.before);
+    let said = desk.kill_client();
+    assert!(said.contains("\x1b[?1049l") && said.contains("\x1b[?1000"));
+    assert_eq!(desk.term.modes(), desk.before);
+}
+
 // Another program has the screen, and its own modes: it would be thrown out of both.
 #[test]
 fn a_program_that_has_taken_the_terminal_keeps_it() {
@@ -128,7 +144,7 @@ fn a_program_that_has_taken_the_terminal_keeps_it() {
 fn a_second_client_keeps_its_modes() {
     let mut desk = attached();
     desk.stop_client();
-    let _second = attach(&mut desk.term, &desk.fake, "second");
+    let _second = attach(&mut desk.term, &desk.fake, "$CTL attach w", "second");
     assert_eq!(desk.term.modes(), desk.raw);
     assert_eq!(desk.kill_client(), "");
     assert_eq!(desk.term.modes(), desk.raw);

@@ -40,10 +40,12 @@ const ROOM_PATIENCE: Duration = Duration::from_secs(2);
 /// What it looks after.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Duty {
-    /// The modes of the terminal.
+    /// The modes of a terminal that is typed on.
     Modes,
-    /// And what is painted on it.
+    /// What is painted on a terminal.
     Picture,
+    /// Both, on one terminal.
+    Both,
 }
 
 impl Duty {
@@ -52,17 +54,21 @@ impl Duty {
         match self {
             Self::Modes => "modes",
             Self::Picture => "picture",
+            Self::Both => "both",
         }
     }
 
-    /// The modes of a terminal that is taken over: raw. Who does not paint on it leaves it to others to, as `tee` does
-    /// behind him, and their lines are finished as they were.
+    /// The modes of a terminal that is taken over: raw, where it is typed on. Who does not paint on it leaves it to
+    /// others to, as `tee` does behind him, and their lines are finished as they were.
     pub(super) fn raw(self, before: &Termios) -> Termios {
         let mut raw = before.clone();
-        cfmakeraw(&mut raw);
         match self {
-            Self::Modes => raw.output_flags = before.output_flags,
+            Self::Modes => {
+                cfmakeraw(&mut raw);
+                raw.output_flags = before.output_flags;
+            }
             Self::Picture => {}
+            Self::Both => cfmakeraw(&mut raw),
         }
         raw
     }
@@ -119,7 +125,7 @@ impl Orders {
         let [duty, modes, groups @ ..] = &words[..] else {
             return None;
         };
-        let duty = [Duty::Modes, Duty::Picture]
+        let duty = [Duty::Modes, Duty::Picture, Duty::Both]
             .into_iter()
             .find(|known| known.word() == *duty)?;
         let mut before = now.clone();
@@ -145,7 +151,7 @@ impl Orders {
         let ours = self.put_modes_back(tty);
         match self.duty {
             Duty::Modes => {}
-            Duty::Picture => {
+            Duty::Picture | Duty::Both => {
                 // Where it ends is not known: below the last row there is none of it.
                 let leave = [&Tracker::leave_unknown()[..], b"\x1b[9999B\r\n"].concat();
                 tty::write_out(tty, &leave, ROOM_PATIENCE);
@@ -157,8 +163,12 @@ impl Orders {
         }
     }
 
-    /// Puts the modes back if they are still those of the client. Says whether they were.
+    /// Puts the modes back if they are the client's and have stayed so. Says whether they had.
     fn put_modes_back(&self, tty: BorrowedFd<'_>) -> bool {
+        match self.duty {
+            Duty::Modes | Duty::Both => {}
+            Duty::Picture => return false,
+        }
         let raw = self.duty.raw(&self.before);
         let ours = tcgetattr(tty).is_ok_and(|now| write_modes(&now) == write_modes(&raw));
         if ours {

@@ -60,6 +60,8 @@ pub(super) struct Seat {
     keyboard: Keyboard,
     pub(super) canvas: Canvas,
     taken: Option<Taken>,
+    /// Looks after a canvas that is not typed on.
+    curator: Option<Guardian>,
     /// Who waits for us, as far as is known.
     caller: Option<Pid>,
 }
@@ -79,6 +81,7 @@ impl Seat {
             keyboard,
             canvas,
             taken: None,
+            curator: None,
             caller: Some(getppid()),
         })
     }
@@ -129,12 +132,16 @@ impl Seat {
 
     /// Takes the terminal over: every key comes as it is typed, and nothing is echoed.
     pub(super) fn enter(&mut self) -> io::Result<()> {
+        if let Some(own) = self.canvas.tty().filter(|_| !self.answers()) {
+            let post = |modes| Guardian::post(own.as_fd(), &modes, Duty::Picture).ok();
+            self.curator = tcgetattr(own).ok().and_then(post);
+        }
         let Keyboard::Terminal(tty) = &self.keyboard else {
             return Ok(());
         };
         let before = tcgetattr(tty)?;
         let duty = if self.answers() {
-            Duty::Picture
+            Duty::Both
         } else {
             Duty::Modes
         };
@@ -173,6 +180,9 @@ impl Seat {
         }
         let answers = self.canvas.answers();
         let left = self.canvas.leave();
+        if let Some(curator) = self.curator.take() {
+            curator.dismiss();
+        }
         let (Keyboard::Terminal(tty), Some(taken)) = (&mut self.keyboard, self.taken.take()) else {
             return left;
         };
@@ -304,6 +314,7 @@ mod tests {
             keyboard: Keyboard::Terminal(tty::open_again(&pty.slave).unwrap()),
             canvas: Canvas::terminal(tty::open_again(&pty.slave).unwrap()),
             taken: None,
+            curator: None,
             caller: Some(getppid()),
         };
         // The guardian is this very program, which has no such mode here, and ends.
