@@ -84,6 +84,19 @@ impl Desk {
         self.wait_guardian(mark)
     }
 
+    /// Kills the client, and lets its guardian hear of that only when this is so.
+    fn kill_client_until(
+        &mut self,
+        what: &str,
+        mut holds: impl FnMut(&mut Self) -> Result<(), String>,
+    ) {
+        let stdin = format!("/proc/{}/fd/0", self.guardian);
+        let pipe = OpenOptions::new().write(true).open(stdin);
+        let _pipe = pipe.expect("the other end of its pipe");
+        proc::signal(self.client, Signal::SIGKILL);
+        eventually(what, SOON, || holds(self));
+    }
+
     fn wait_guardian(&mut self, mark: usize) -> String {
         proc::wait_dead(self.guardian);
         String::from_utf8_lossy(&self.term.raw()[mark..]).into_owned()
@@ -165,18 +178,39 @@ fn a_shell_at_its_prompt_keeps_its_modes() {
 #[test]
 fn a_shell_that_is_faster_than_the_guardian_keeps_its_modes() {
     let mut desk = attached();
-    let stdin = format!("/proc/{}/fd/0", desk.guardian);
-    let pipe = OpenOptions::new().write(true).open(stdin);
-    let pipe = pipe.expect("the other end of its pipe");
     let mark = desk.term.raw().len();
-    proc::signal(desk.client, Signal::SIGKILL);
-    eventually("the shell", SOON, || {
+    let mut modes = String::new();
+    desk.kill_client_until("the shell", |desk| {
         let text = String::from_utf8_lossy(desk.term.raw()).into_owned();
-        check(text.ends_with(PROMPT), || text.clone())
+        check(text.ends_with(PROMPT), || text)?;
+        desk.term.cook();
+        modes = desk.term.modes();
+        Ok(())
     });
-    desk.term.cook();
-    let modes = desk.term.modes();
-    drop(pipe);
     assert!(desk.wait_guardian(mark).contains("\x1b[?1049l"));
     assert_eq!(desk.term.modes(), modes);
+}
+
+// What stands behind the client on the line is in front when the guardian looks, and over before it gives up.
+#[test]
+fn a_program_that_is_over_at_once_is_waited_for() {
+    let mut desk = attached_by("$CTL attach w; cat");
+    let (shell, mark) = (desk.term.pid(), desk.term.raw().len());
+    let cat = || {
+        let children = proc::children(shell);
+        children
+            .iter()
+            .find(|child| child.command == "cat")
+            .map(|cat| cat.pid)
+    };
+    desk.kill_client_until("cat", |_| cat().map(|_| ()).ok_or("none".into()));
+    let cat = cat().expect("it reads");
+    let before = proc::wakeups(desk.guardian);
+    eventually("a look", SOON, || {
+        let looks = proc::wakeups(desk.guardian);
+        check(looks > before + 1, || format!("{looks} and {before}"))
+    });
+    proc::signal(cat, Signal::SIGKILL);
+    let said = desk.wait_guardian(mark);
+    assert!(said.contains("\x1b[?1049l"), "{said:?}");
 }

@@ -4,8 +4,8 @@
 //! the pipe without a goodbye means that the client could not do it any more. It inherits a mask that keeps
 //! every signal of the terminal from it.
 //!
-//! It never takes the terminal from anybody: where another program is in front nothing is done, and modes that are no
-//! longer the client's are those of somebody who is at home there.
+//! It never takes the terminal from anybody: where another program is in front, and stays there, nothing is done, and
+//! modes that are no longer the client's are those of somebody who is at home there.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::io::{self, Read, Write};
@@ -13,8 +13,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use nix::poll::poll;
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::termios::{
@@ -36,6 +37,12 @@ const GOODBYE: &[u8] = b".";
 
 /// How long a terminal may take nothing, full of what the client left, before it is given up.
 const ROOM_PATIENCE: Duration = Duration::from_secs(2);
+/// How long another program in front is waited for. One that stood behind the client on the shell's line is in front as
+/// soon as the client is dead, and often over at once; one that stays has made itself at home.
+const FRONT_PATIENCE: Duration = Duration::from_secs(2);
+/// How long from one look at who is in front to the next, in milliseconds: nobody is told of it. The user sees no
+/// delay.
+const LOOK_MS: u8 = 20;
 
 /// What it looks after.
 #[derive(Clone, Copy, Debug)]
@@ -143,8 +150,20 @@ impl Orders {
         tcgetpgrp(tty).map_or(true, |front| self.groups.contains(&front))
     }
 
+    /// Waits until nobody else has the terminal. Says whether that came.
+    fn wait_for(&self, tty: BorrowedFd<'_>) -> bool {
+        let deadline = Instant::now() + FRONT_PATIENCE;
+        while !self.are_for(tty) {
+            if Instant::now() > deadline {
+                return false;
+            }
+            let _ = poll(&mut [], LOOK_MS);
+        }
+        true
+    }
+
     fn carry_out(&self, tty: BorrowedFd<'_>) {
-        if !self.are_for(tty) {
+        if !self.wait_for(tty) {
             return;
         }
         // First, and at once: the shell changes them too, as soon as it hears of the end of the client.
