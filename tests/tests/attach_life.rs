@@ -250,7 +250,7 @@ fn errors_that_nobody_reads_stop_nothing_else() {
     let mut child = command.stderr(Stdio::piped()).spawn().expect("it starts");
     let mut visitor = fake.accept();
     visitor.answer(&json!(Attached {
-        tty: Tty::None,
+        tty: Tty::Split,
         ..running()
     }));
     let flood = Frame::Stderr(vec![b'x'; 16 * 1024]).to_bytes();

@@ -47,3 +47,20 @@ fn in_a_script_what_stands_behind_attach_is_typed() {
         check(screen.contains("version+quit"), || screen)
     });
 }
+
+// printf 'x\n' | taskmasterctl attach none. An end at once is nothing that was to be typed.
+#[test]
+fn what_is_piped_in_where_nobody_reads_is_told() {
+    let none = json!({"cmd": ["sleep", "1000"], "tty": "none"});
+    let programs = json!({"none": none, "p": {"cmd": "cat"}});
+    let daemon = Daemon::start(Sandbox::new(), programs);
+    for words in [&["attach", "none"][..], &["attach", "--read-only", "p"]] {
+        let name = words[words.len() - 1];
+        let line =
+            format!("[{name} did not read what was typed; at least 2 bytes of it are lost]\n");
+        for (input, code, told) in [(&b"x\n"[..], 1, &*line), (b"", 0, "")] {
+            let said = daemon.ctl().run_with(words, input);
+            assert_eq!((said.code, &*said.err), (Some(code), told), "{words:?}");
+        }
+    }
+}

@@ -64,7 +64,8 @@ exit status, or 128+n after signal n. After a detach the status is 0, after bein
 detached by somebody else 1, when the daemon is gone 7.
 
 Where the input is no terminal it is typed as it is, and its end detaches as soon
-as the daemon has taken all of it; output that came until then is printed. To wait
+as the daemon has taken all of it; output that came until then is printed. What is
+piped in where nobody reads it is told, and the status is 1 then. To wait
 for an answer, or with --once for the end of the process, leave the input open. A
 process that does not run is waited for. A terminal that is painted on and not
 typed on is asked nothing. Where the output is no terminal it gets the bytes that
@@ -209,21 +210,7 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, mut link: Li
         link.send(&Frame::Resize(size));
     }
     let typed = seat.has_keyboard();
-    let key = options.key.filter(|_| typed);
-    let hint = key.map(|key| key.to_string());
-    let life = Life::new(attached, options.once, hint.as_deref());
-    let scanner = Scanner::new(key);
-    let answers = seat.answers();
-    let paints = seat.canvas.tty().is_some();
-    let mut session = Session::new(seat, link, signals, scanner, life, attached.tty);
-    session.read_only = options.read_only;
-    session.company = company(attached.others).filter(|_| paints);
-    session.awaits_picture = paints && !options.no_replay;
-    if options.filter {
-        session.filter(Filter::plain);
-    } else if paints && !answers {
-        session.filter(Filter::mute);
-    }
+    let mut session = session(options, attached, seat, link, signals);
     let end = session.run();
     // In this order: the daemon knows at once, the terminal is in order before a signal may end us, and only then
     // a pipe may be waited for.
@@ -260,7 +247,37 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, mut link: Li
     if let Some(line) = goodbye(&escape(&attached.name), typed, &end).filter(|_| left) {
         tty::complain(&line);
     }
-    code(&end)
+    match (&end, typed) {
+        // A script hears of it by the code alone.
+        (End::Detached, false) if lost > 0 => Exit::FAILED,
+        (_, _) => code(&end),
+    }
+}
+
+/// The attachment as the options want it.
+fn session(
+    options: &Options<'_>,
+    attached: &Attached,
+    seat: Seat,
+    link: Link,
+    signals: Signals,
+) -> Session {
+    let key = options.key.filter(|_| seat.has_keyboard());
+    let hint = key.map(|key| key.to_string());
+    let life = Life::new(attached, options.once, hint.as_deref());
+    let scanner = Scanner::new(key);
+    let answers = seat.answers();
+    let paints = seat.canvas.tty().is_some();
+    let mut session = Session::new(seat, link, signals, scanner, life, attached.tty);
+    session.read_only = options.read_only;
+    session.company = company(attached.others).filter(|_| paints);
+    session.awaits_picture = paints && !options.no_replay;
+    if options.filter {
+        session.filter(Filter::plain);
+    } else if paints && !answers {
+        session.filter(Filter::mute);
+    }
+    session
 }
 
 /// Who else is there.

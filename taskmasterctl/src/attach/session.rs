@@ -69,7 +69,8 @@ pub(super) struct Session {
     pub(super) read_only: bool,
     /// Who is told that nothing can be typed there.
     hand: Hand,
-    /// How much was typed and thrown away, because nobody read what was typed before, in bytes.
+    /// How much was typed and thrown away, because nobody read what was typed before, or it was piped in where nobody
+    /// reads, in bytes.
     pub(super) lost: usize,
     /// What is to be said of a process that does not run, as soon as its screen is painted.
     opening: Option<String>,
@@ -255,7 +256,10 @@ impl Session {
             self.seat.canvas.ring();
         }
         let wanted = !input.is_empty() && !self.read_only;
-        if wanted && self.seat.has_keyboard() && self.link.is_full() {
+        if reaches_nobody && !self.seat.has_keyboard() {
+            // Who pipes hears no bell.
+            self.lost += input.len();
+        } else if wanted && self.seat.has_keyboard() && self.link.is_full() {
             self.lost += input.len();
             self.seat.canvas.ring();
         } else if wanted {
