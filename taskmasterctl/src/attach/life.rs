@@ -30,6 +30,8 @@ pub(super) struct Life {
     /// While it runs.
     pid: Option<i32>,
     starts: u64,
+    /// Whether it has run, or somebody tried.
+    ran_before: bool,
     once: bool,
     /// How it stood on arrival.
     found: Exited,
@@ -47,6 +49,7 @@ impl Life {
             state: attached.state,
             pid: attached.pid,
             starts: attached.starts,
+            ran_before: attached.starts > 0,
             once,
             found: Exited {
                 exit: attached.exit,
@@ -77,6 +80,7 @@ impl Life {
         let moved = before != news.state || (tried && is_final(news));
         // Of one that ended at once the beginning may not have been told.
         let ran = self.pid.take().is_some() || (moved && has_run(news));
+        self.ran_before |= ran;
         let changed = ran || news.gone || moved;
         if !changed {
             let line = self.standing(news);
@@ -144,11 +148,15 @@ impl Life {
         }
     }
 
-    /// Takes in that it runs again; who may have missed it is told once more.
+    /// Takes in that it runs, again or for the first time; who may have missed it is told once more.
     pub(super) fn restarted(&mut self, pid: i32) -> Option<String> {
         let before = self.pid.replace(pid);
         self.state = State::Starting;
-        (before != Some(pid)).then(|| format!("[{} runs again, pid {pid}]", self.name))
+        let again = match std::mem::replace(&mut self.ran_before, true) {
+            true => " again",
+            false => "",
+        };
+        (before != Some(pid)).then(|| format!("[{} runs{again}, pid {pid}]", self.name))
     }
 }
 
@@ -320,6 +328,23 @@ mod tests {
             Next::Silent
         );
         assert_eq!(life(State::Running, false).opening(), None);
+    }
+
+    // `autostart: false`, and somebody starts it.
+    #[test]
+    fn what_never_ran_does_not_run_again() {
+        let never = Attached {
+            starts: 0,
+            ..attached(State::Stopped)
+        };
+        let mut life = Life::new(&never, false, None);
+        let line = "[worker:0 runs, pid 12]";
+        assert_eq!(life.restarted(12).as_deref(), Some(line));
+        let exit = Some(Ending::Code(1));
+        let next = life.exited(&news(exit, State::Backoff, Some(2000)));
+        assert!(matches!(next, Next::Wait(_)), "{next:?}");
+        let line = "[worker:0 runs again, pid 13]";
+        assert_eq!(life.restarted(13).as_deref(), Some(line));
     }
 
     // How it came to that is no news, whenever it is told.
