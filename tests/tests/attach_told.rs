@@ -75,6 +75,9 @@ fn nobody_attaches_to_the_terminal_at_which_he_sits() {
         "$CTL attach sh",
         "echo x | $CTL fg sh",
         "$CTL attach --steal sh",
+        // Without one of its own, and yet on that of the process.
+        "setsid --wait $CTL attach sh",
+        "echo x | setsid --wait $CTL attach sh",
         // With a terminal of its own between.
         "script -qec \"$CTL attach sh\" /dev/null",
     ] {

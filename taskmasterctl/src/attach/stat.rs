@@ -1,7 +1,10 @@
 //! What `/proc` tells of a process: who started it, and which terminal is its own.
 
 use std::fs;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 
+use nix::sys::stat::{fstat, major, minor};
 use nix::unistd::{Pid, getpgid, getpgrp, getppid, getsid};
 
 /// What is read of `/proc/PID/stat`.
@@ -50,13 +53,38 @@ fn ancestors() -> impl Iterator<Item = Pid> {
 
 /// Whether we sit at a terminal.
 pub(super) fn has_terminal() -> bool {
-    terminal_of("self") != 0
+    !ours().is_empty()
 }
 
-/// Whether that process has the terminal at which we sit, or what it started put one of its own between: what we paint
+/// Whether that process has a terminal at which we sit, or what it started put one of its own between: what we paint
 /// there is painted on that of the process, too.
 pub(super) fn sits_with_us(pid: i32) -> bool {
-    has_terminal() && (terminal_of("self") == terminal_of(&pid.to_string()) || has_started_us(pid))
+    let ours = ours();
+    !ours.is_empty() && (ours.contains(&terminal_of(&pid.to_string())) || has_started_us(pid))
+}
+
+/// The terminals at which we sit. After `setsid` none is our own, and yet one is typed or painted on.
+fn ours() -> Vec<i32> {
+    let all = [
+        terminal_of("self"),
+        terminal_behind(io::stdin()),
+        terminal_behind(io::stdout()),
+    ];
+    all.into_iter().filter(|&terminal| terminal != 0).collect()
+}
+
+/// The number of the terminal behind a descriptor, as `/proc` tells it; 0 where there is none.
+fn terminal_behind(fd: impl AsFd + IsTerminal) -> i32 {
+    match fstat(&fd) {
+        Ok(stat) if fd.is_terminal() => number(stat.st_rdev),
+        Ok(_) | Err(_) => 0,
+    }
+}
+
+/// The number of a device, in the kernel's own encoding: proc_pid_stat(5), `tty_nr`.
+fn number(device: u64) -> i32 {
+    let (major, minor) = (major(device), minor(device));
+    i32::try_from((minor & 0xff) | (major << 8) | ((minor & !0xff) << 12)).unwrap_or(0)
 }
 
 fn has_started_us(pid: i32) -> bool {
@@ -69,6 +97,8 @@ fn terminal_of(process: &str) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use nix::sys::stat::makedev;
+
     use super::*;
 
     #[test]
@@ -78,6 +108,13 @@ mod tests {
         assert_eq!((stat.parent.as_raw(), stat.terminal), (5, 34816));
         assert_eq!(Stat::read("7 (a"), None);
         assert_eq!(Stat::read("7 (a) S 1 2"), None);
+    }
+
+    #[test]
+    fn devices_have_the_numbers_of_the_kernel() {
+        for (major, minor, number_of) in [(136, 3, 34_819), (4, 64, 1_088), (136, 300, 1_083_436)] {
+            assert_eq!(number(makedev(major, minor)), number_of);
+        }
     }
 
     #[test]
