@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine;
@@ -150,13 +151,9 @@ fn a_full_disk_blocks_nobody_and_the_loss_is_counted() {
     skip_unless_root!();
     let sandbox = Sandbox::new();
     let small = sandbox.open_dir("small");
-    let mounted = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=1m", "none"])
-        .arg(&small)
-        .status();
-    if !mounted.is_ok_and(|status| status.success()) {
+    let Some(_unmounts) = mount(&small, "size=1m") else {
         harness::skip!("a tmpfs cannot be mounted here");
-    }
+    };
     let bytes = (16 * MIB).to_string();
     let cmd = sandbox.puppet("p", &["--flood", &bytes, "--tick", "50ms"]);
     let stdout = small.join("p.out");
@@ -164,7 +161,6 @@ fn a_full_disk_blocks_nobody_and_the_loss_is_counted() {
         sandbox,
         json!({"p": {"cmd": cmd, "stdout": stdout, "tty": "none"}}),
     );
-    let _unmounts = Mounted(small);
     let done = daemon.sandbox().ledger("p").wait("flooded", 1, LATER);
     daemon.wait_log(&["p.out", "cannot be written", "lost"]);
     fs::File::create(&stdout).expect("a file can be emptied");
@@ -184,8 +180,58 @@ fn a_full_disk_blocks_nobody_and_the_loss_is_counted() {
     );
 }
 
+// Told once at its beginning, a loss grew on for less than a minute, and the rest of it was told nowhere.
+#[test]
+fn what_is_lost_is_told_to_the_last_byte_when_a_log_is_written_no_more() {
+    skip_unless_root!();
+    let sandbox = Sandbox::new();
+    let small = sandbox.open_dir("small");
+    let Some(_unmounts) = mount(&small, "size=64k") else {
+        harness::skip!("a tmpfs cannot be mounted here");
+    };
+    let program = |name: &str| {
+        let cmd = sandbox.puppet(name, &["--flood", &MIB.to_string(), "--plan", "exit:0"]);
+        json!({"cmd": cmd, "tty": "none", "starttime": 0, "autorestart": "never",
+               "stdout": small.join(name)})
+    };
+    let (removed, mut redirected, stopped) = (program("r"), program("d"), program("s"));
+    let mut programs = json!({"r": removed, "d": redirected, "s": stopped});
+    let mut daemon = Daemon::start(sandbox, programs.clone());
+    for name in ["r", "d", "s"] {
+        daemon.wait_state(name, State::Exited);
+    }
+    let lost = |name: &str| {
+        let kept = fs::metadata(small.join(name)).map_or(0, |file| file.len());
+        let path = small.join(name);
+        let lost = flood(MIB).len() as u64 - kept;
+        let beginning = format!("output of {name} cannot be written to {}", path.display());
+        (beginning, format!("; {lost} bytes lost so far"))
+    };
+    redirected["stdout"] = json!("discard");
+    programs = json!({"d": redirected, "s": programs["s"]});
+    daemon.reload(&programs);
+    for name in ["r", "d"] {
+        let (beginning, end) = lost(name);
+        daemon.wait_log(&[&beginning, &end]);
+    }
+    daemon.stop();
+    let (beginning, end) = lost("s");
+    daemon.wait_log(&[&beginning, &end]);
+    let log = daemon.log();
+    let last = log.last().expect("a line");
+    assert!(last.contains("taskmasterd stopped"), "{last}");
+}
+
 /// Something mounted, until the end of the test.
 struct Mounted(std::path::PathBuf);
+
+/// A small file system of its own, if one can be had.
+fn mount(at: &Path, size: &str) -> Option<Mounted> {
+    let mut command = std::process::Command::new("mount");
+    let command = command.args(["-t", "tmpfs", "-o", size, "none"]).arg(at);
+    let mounted = command.status().is_ok_and(|status| status.success());
+    mounted.then(|| Mounted(at.to_owned()))
+}
 
 impl Drop for Mounted {
     fn drop(&mut self) {

@@ -178,8 +178,8 @@ pub enum Effect {
     },
     /// A stream of the process goes somewhere else from now on.
     Redirect { id: ProcessId, stream: Stream },
-    /// The process is no longer in the configuration, and dead; forget what is kept for it.
-    Forget { id: ProcessId },
+    /// The process that was shown as `shown` is no longer in the configuration, and dead; forget what is kept for it.
+    Forget { id: ProcessId, shown: String },
     /// Something happened.
     Event { kind: EventKind, cause: Cause },
     /// A command is done.

@@ -253,7 +253,8 @@ impl Supervisor {
             }
         }
         self.waiters.look(id, None, out);
-        out.push(Effect::Forget { id });
+        let shown = process.shown();
+        out.push(Effect::Forget { id, shown });
     }
 
     /// A few of the deadlines that have come; the rest keep [`Self::deadline`] in the past.

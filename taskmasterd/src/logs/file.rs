@@ -2,9 +2,10 @@
 //!
 //! A program never waits for its log. What cannot be written at once (a full disk, a directory that is gone) is
 //! lost and counted: written and lost together are what was produced, exactly. The first trouble is reported,
-//! later ones at most once a minute; the file is tried again at most once a second, as output comes. Neither a
-//! reopening nor a rotation that fails loses a byte: the file that is open goes on being written. One that was
-//! deleted would swallow everything without a word, and is let go of: that too is looked at once a second.
+//! later ones at most once a minute, and at the end what the minute has kept back; the file is tried again at most
+//! once a second, as output comes. Neither a reopening nor a rotation that fails loses a byte: the file that is open
+//! goes on being written. One that was deleted would swallow everything without a word, and is let go of: that too
+//! is looked at once a second.
 
 use std::fs::File;
 use std::io;
@@ -43,7 +44,9 @@ pub struct LogWriter {
     written: u64,
     lost: u64,
     /// How much of `lost` no [`Report::Recovered`] has told of.
-    untold: u64,
+    missing: u64,
+    /// How much of `missing` a [`Report::Trouble`] has told of.
+    told: u64,
     /// When trouble with writing may be reported again.
     tell_at: Mono,
     /// When the next rotation may be tried, and when trouble with it may be reported again.
@@ -74,7 +77,8 @@ impl LogWriter {
             trouble: None,
             written: 0,
             lost: 0,
-            untold: 0,
+            missing: 0,
+            told: 0,
             tell_at: Mono::default(),
             rotate_at: Mono::default(),
             tell_rotation_at: Mono::default(),
@@ -144,6 +148,21 @@ impl LogWriter {
         }
     }
 
+    /// Nothing more is written: reports what was lost and not told of, however recent the last report.
+    pub fn finish(&mut self, out: &mut Vec<Report>) {
+        let lost = self.missing;
+        if std::mem::replace(&mut self.told, lost) == lost {
+            return;
+        }
+        out.push(match &self.trouble {
+            Some(Trouble { reason, .. }) => Report::Trouble {
+                reason: reason.clone(),
+                lost,
+            },
+            None => Report::Recovered { lost },
+        });
+    }
+
     /// The last `n` bytes of the file, at most 64 KiB, and whether there are others before them.
     pub fn tail(&self, n: usize) -> Result<(Vec<u8>, bool), String> {
         tail(self.files.as_ref(), &self.path, n)
@@ -192,7 +211,7 @@ impl LogWriter {
 
     fn lose(&mut self, bytes: usize) {
         self.lost += bytes as u64;
-        self.untold += bytes as u64;
+        self.missing += bytes as u64;
     }
 
     fn fail(&mut self, now: Mono, reason: String, out: &mut Vec<Report>) {
@@ -212,10 +231,11 @@ impl LogWriter {
             && now >= self.tell_at
         {
             trouble.told = true;
+            self.told = self.missing;
             self.tell_at = now.after(LOG_TROUBLE_MS);
             out.push(Report::Trouble {
                 reason: trouble.reason.clone(),
-                lost: self.untold,
+                lost: self.missing,
             });
         }
     }
@@ -224,8 +244,9 @@ impl LogWriter {
     /// disk that is full every other second this too is said once a minute.
     fn recover(&mut self, now: Mono, out: &mut Vec<Report>) {
         let told = self.trouble.take().is_some_and(|trouble| trouble.told);
-        if told || (self.untold > 0 && now >= self.tell_at) {
-            let lost = std::mem::take(&mut self.untold);
+        if told || (self.missing > 0 && now >= self.tell_at) {
+            self.told = 0;
+            let lost = std::mem::take(&mut self.missing);
             out.push(Report::Recovered { lost });
         }
     }

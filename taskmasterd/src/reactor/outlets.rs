@@ -204,12 +204,17 @@ impl Channel {
     }
 
     /// Nobody writes to this destination any more.
-    fn finish_all(&mut self, at: At, news: &mut News, who: &Speaker) {
+    pub(super) fn finish_all(&mut self, at: At, news: &mut News, who: &Speaker) {
         let pids = self.begun.iter().map(|begun| begun.by);
         for pid in pids.chain([self.line_by]).collect::<Vec<_>>() {
             let shown = who.shown.clone();
             self.finish(at, news, &Speaker { shown, pid });
         }
+        let mut reports = Vec::new();
+        if let Sink::File(writer) = &mut self.sink {
+            writer.finish(&mut reports);
+        }
+        self.report(reports, at, news, who);
     }
 
     /// Opens the file anew, as after a rotation by somebody else.

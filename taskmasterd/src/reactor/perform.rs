@@ -51,7 +51,7 @@ impl Reactor {
                 });
             }
             Effect::Redirect { id, stream } => self.redirect(id, stream),
-            Effect::Forget { id } => self.forget(id),
+            Effect::Forget { id, shown } => self.forget(id, shown),
             Effect::Event { kind, cause } => self.tell(kind, cause),
             Effect::Reply { ticket, answer } => self.reply(ticket, answer),
             Effect::Leave => self.leave(),
@@ -203,7 +203,7 @@ impl Reactor {
         outlet.redirect(stream, &process.spec, at, &mut self.news, &who);
     }
 
-    fn forget(&mut self, id: ProcessId) {
+    fn forget(&mut self, id: ProcessId, shown: String) {
         let Some(mut outlet) = self.outlets.remove(&id) else {
             return;
         };
@@ -211,7 +211,10 @@ impl Reactor {
         if let Some(terminal) = outlet.terminal.take() {
             self.dismiss_viewers(&terminal.viewers, terminal.exit, &End::Removed);
         }
+        let (at, pid) = (self.at(), NO_PID);
+        let who = Speaker { shown, pid };
         for channel in outlet.channels() {
+            channel.finish_all(at, &mut self.news, &who);
             for token in std::mem::take(&mut channel.followers) {
                 self.end_of_following(token);
             }
@@ -225,6 +228,13 @@ impl Reactor {
             if let Ok(terminal) = self.terminal(id) {
                 let viewers = terminal.viewers.clone();
                 self.dismiss_viewers(&viewers, exit, &End::DaemonStopped);
+            }
+        }
+        let at = self.at();
+        for (&id, outlet) in &mut self.outlets {
+            let who = Speaker::of(&self.core, id, NO_PID);
+            for channel in outlet.channels() {
+                channel.finish_all(at, &mut self.news, &who);
             }
         }
         self.leaving = true;

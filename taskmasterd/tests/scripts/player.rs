@@ -321,7 +321,7 @@ impl Player {
                 let stream = words::stream(*stream);
                 (format!("redirect {stream} of {}", name(id)), None)
             }
-            Effect::Forget { id } => (format!("forget {}", name(id)), None),
+            Effect::Forget { id, .. } => (format!("forget {}", name(id)), None),
             Effect::Event { kind, cause } => {
                 (format!("event: {}", words::event(kind, cause)), None)
             }

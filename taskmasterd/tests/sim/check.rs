@@ -72,7 +72,7 @@ pub(crate) fn change(change: &Change<'_>, os: &Os, books: &mut Books) -> Check {
                 let dead = os.children.get(pid).is_some_and(|child| child.dead);
                 kill(change, *id, dead && *aim == Aim::Group, books)?;
             }
-            Effect::Forget { id } => {
+            Effect::Forget { id, .. } => {
                 hold(
                     os.of(*id).len() <= usize::from(is_exit(change.input)),
                     || format!("S14: {id:?} is forgotten alive"),
@@ -217,7 +217,7 @@ fn reload(change: &Change<'_>, config: &Config) -> Check {
             | Effect::Kill { id: other, .. }
             | Effect::Signal { id: other, .. }
             | Effect::Redirect { id: other, .. }
-            | Effect::Forget { id: other } => *other == id,
+            | Effect::Forget { id: other, .. } => *other == id,
             Effect::Event { .. } | Effect::Reply { .. } | Effect::Leave => false,
         };
         let touched = change.effects.iter().find(named);
