@@ -115,6 +115,12 @@ impl Open {
     pub(crate) fn is_deleted(&self) -> bool {
         fstat(&self.fd).is_ok_and(|status| status.st_nlink == 0)
     }
+
+    /// Whether what is written to one is found in the other.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        let identity = |file: &Self| fstat(&file.fd).map(|status| (status.st_dev, status.st_ino));
+        identity(self).is_ok_and(|ours| identity(other) == Ok(ours))
+    }
 }
 
 const SAFELY: OFlag = OFlag::O_NOFOLLOW

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 use nix::unistd::{mkdtemp, mkfifo};
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use super::*;
 
@@ -27,6 +28,39 @@ impl Dir {
 impl Drop for Dir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A small file system of its own, of 64 KiB, gone with the test.
+pub(crate) struct Tmpfs(Dir);
+
+impl Tmpfs {
+    /// None where there can be none.
+    pub(crate) fn new() -> Option<Self> {
+        if !geteuid().is_root() {
+            return None;
+        }
+        let dir = Dir::new("full");
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64k", "none"])
+            .arg(dir.path(""))
+            .status();
+        mount
+            .is_ok_and(|status| status.success())
+            .then_some(Self(dir))
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path(name)
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount")
+            .arg("-l")
+            .arg(self.0.path(""))
+            .status();
     }
 }
 

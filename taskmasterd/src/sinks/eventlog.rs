@@ -112,18 +112,25 @@ impl EventLog {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
-        file.file = Some(file.open()?);
+        file.open_anew()?;
         file.retry_at = None;
         Ok(())
     }
 }
 
 impl LogFile {
-    fn open(&self) -> Result<Open, String> {
-        open_to_append(&DaemonFiles, &self.path).map_err(|reason| {
+    /// Opens what has the path now. Another file, or the same one emptied, does not have the beginning of a line.
+    fn open_anew(&mut self) -> Result<(), String> {
+        let file = open_to_append(&DaemonFiles, &self.path).map_err(|reason| {
             let path = self.path.display();
             format!("the event log cannot be opened: {path}: {reason}")
-        })
+        })?;
+        let before = self.file.as_ref();
+        if !before.is_some_and(|before| before.is_same_as(&file) && before.len <= file.len) {
+            self.queue.begin_anew();
+        }
+        self.file = Some(file);
+        Ok(())
     }
 
     /// Lets go of a file that has no name any more, before lines are lost in it; the next one tells of it.
@@ -159,10 +166,10 @@ impl LogFile {
     fn write_all(&mut self, gap: impl Fn(u64) -> String) -> Result<(), String> {
         // After an error the path may lead somewhere else by now.
         if self.file.is_none() || self.retry_at.is_some() {
-            self.file = Some(self.open()?);
+            self.open_anew()?;
         }
-        let file = self.file.as_ref().expect("it was opened above");
-        let done = self.queue.drain(gap, |bytes| write_some(&file.fd, bytes));
+        let file = self.file.as_mut().expect("it was opened above");
+        let done = self.queue.drain(gap, |bytes| write_some(file, bytes));
         done.map_err(|errno| {
             let path = self.path.display();
             let reason = reason(&errno.into());
@@ -180,12 +187,14 @@ fn gap(at: u64, count: u64) -> String {
     )
 }
 
-fn write_some(fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {
-    match write(fd, bytes) {
-        Ok(0) => Err(Errno::EIO),
-        Err(Errno::EINTR) => Ok(0),
-        other => other,
-    }
+fn write_some(file: &mut Open, bytes: &[u8]) -> Result<usize, Errno> {
+    let taken = match write(&file.fd, bytes) {
+        Ok(0) => return Err(Errno::EIO),
+        Err(Errno::EINTR) => 0,
+        other => other?,
+    };
+    file.len += taken as u64;
+    Ok(taken)
 }
 
 /// Standard error, for us to write without waiting. Its flags belong to whoever else has it, so it is opened

@@ -1,9 +1,12 @@
 //! Lines waiting for somewhere that does not take them now.
 //!
 //! Bounded: the oldest whole lines give way, and the gap they leave is told of in its place, with its length.
-//! A line of which a part was written is finished first, so that every line that arrives is whole.
+//! A line of which a part was written is finished first, so that every line that arrives is whole; where what comes
+//! next goes to somewhere else, it is written there from its beginning.
 
 use std::collections::VecDeque;
+
+use memchr::memrchr;
 
 use crate::limits::EVENT_QUEUE_LEN_MAX;
 
@@ -13,8 +16,10 @@ const BATCH_LEN: usize = 64 * 1024;
 /// A queue of lines.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// Handed over and not yet taken: whole lines, but the first may have begun.
+    /// Handed over and not yet taken: whole lines.
     batch: Vec<u8>,
+    /// How much of the first of them was taken.
+    begun: usize,
     /// After it: whole lines, each with its LF.
     lines: VecDeque<String>,
     /// The length of all lines together.
@@ -57,9 +62,16 @@ impl Queue {
             if self.batch.is_empty() {
                 return Ok(());
             }
-            let taken = write(&self.batch)?;
-            self.batch.drain(..taken);
+            self.begun += write(&self.batch[self.begun..])?;
+            let ended = memrchr(b'\n', &self.batch[..self.begun]).map_or(0, |at| at + 1);
+            self.batch.drain(..ended);
+            self.begun -= ended;
         }
+    }
+
+    /// What comes next goes to somewhere that does not have the beginning of a line.
+    pub(super) fn begin_anew(&mut self) {
+        self.begun = 0;
     }
 
     fn fill(&mut self, gap: impl Fn(u64) -> String) {
@@ -136,5 +148,20 @@ mod tests {
         queue.push("x".repeat(EVENT_QUEUE_LEN_MAX));
         queue.push("last".into());
         assert_eq!(drain_all(&mut queue, 7), "gun\n1 missing\nlast\n");
+    }
+
+    #[test]
+    fn a_line_that_has_begun_is_whole_where_the_rest_goes() {
+        let mut queue = Queue::default();
+        queue.push("gone".into());
+        queue.push("begun".into());
+        let mut calls = [Ok(7), Err(())].into_iter();
+        let stuck = queue.drain(gap, |_| calls.next().unwrap());
+        assert_eq!(stuck, Err(()));
+        queue.begin_anew();
+        queue.push("last".into());
+        assert_eq!(drain_all(&mut queue, 7), "begun\nlast\n");
+        queue.begin_anew();
+        assert_eq!(drain_all(&mut queue, 7), "");
     }
 }

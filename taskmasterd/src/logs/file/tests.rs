@@ -3,16 +3,14 @@
 use std::cell::Cell;
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::process::Command;
 use std::rc::Rc;
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
-use nix::unistd::geteuid;
 
 use super::*;
 use crate::files::OwnFiles;
-use crate::files::tests::Dir;
+use crate::files::tests::{Dir, Tmpfs};
 
 mod untold;
 mod vanish;
@@ -258,40 +256,12 @@ fn a_file_that_is_emptied_keeps_the_last_that_was_written() {
     assert!(!dir.path("log.1").exists());
 }
 
-/// A small file system of its own, gone with the test.
-struct Tmpfs(Dir);
-
-impl Tmpfs {
-    fn new() -> Option<Self> {
-        if !geteuid().is_root() {
-            return None;
-        }
-        let dir = Dir::new("full");
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=64k", "none"])
-            .arg(dir.path(""))
-            .status();
-        mount
-            .is_ok_and(|status| status.success())
-            .then_some(Self(dir))
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        let _ = Command::new("umount")
-            .arg("-l")
-            .arg(self.0.path(""))
-            .status();
-    }
-}
-
 #[test]
 fn a_full_disk_costs_exactly_what_is_reported() {
     let Some(disk) = Tmpfs::new() else {
         return eprintln!("skipped: needs root and mount");
     };
-    let path = disk.0.path("log");
+    let path = disk.path("log");
     let mut log = writer(path.clone());
     let batch = [b'x'; 10_000];
     for n in 0..6 {
@@ -320,7 +290,7 @@ fn a_deleted_file_on_a_full_disk_is_let_go_of() {
     let Some(disk) = Tmpfs::new() else {
         return eprintln!("skipped: needs root and mount");
     };
-    let path = disk.0.path("log");
+    let path = disk.path("log");
     let mut log = writer(path.clone());
     put(&mut log, 0, &[b'x'; 100_000]);
     fs::remove_file(&path).unwrap();

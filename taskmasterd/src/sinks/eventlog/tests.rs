@@ -10,7 +10,7 @@ use nix::unistd::mkfifo;
 use shared::event::{Cause, EventKind};
 
 use super::*;
-use crate::files::tests::Dir;
+use crate::files::tests::{Dir, Tmpfs};
 use crate::limits::EVENT_QUEUE_LEN_MAX;
 
 fn notice(seq: u64, text: &str) -> Event {
@@ -113,6 +113,55 @@ fn a_renamed_file_is_let_go_of_at_a_reopening() {
     log.flush(Mono(0));
     let lines = |name| fs::read_to_string(dir.path(name)).unwrap().lines().count();
     assert_eq!((lines("log.1"), lines("log")), (2, 1));
+}
+
+/// An event log on a disk that became full within a line; there is room again when `filler` is removed.
+fn cut_off(disk: &Tmpfs) -> (EventLog, PathBuf) {
+    let filler = disk.path("filler");
+    fs::write(&filler, vec![b'x'; 60 * 1024]).unwrap();
+    let mut log = EventLog::new(Some(disk.path("log")), None);
+    for n in 0..100 {
+        log.push(&notice(n, &"x".repeat(70)));
+    }
+    assert!(log.flush(Mono(0)).unwrap().contains("no space left"));
+    assert!(!fs::read(disk.path("log")).unwrap().ends_with(b"\n"));
+    (log, filler)
+}
+
+// The beginning of a line was in the file that was moved away, and its end at the top of the next one.
+#[test]
+fn a_line_that_a_full_disk_has_cut_is_whole_where_it_goes_on() {
+    let Some(disk) = Tmpfs::new() else {
+        return eprintln!("skipped: needs root and mount");
+    };
+    let path = disk.path("log");
+    for (case, kept) in [
+        ("same", 100),
+        ("reopened", 60),
+        ("moved", 60),
+        ("emptied", 60),
+    ] {
+        let (mut log, filler) = cut_off(&disk);
+        match case {
+            "reopened" | "moved" => fs::rename(&path, disk.path("log.1")).unwrap(),
+            "emptied" => fs::write(&path, "").unwrap(),
+            _ => {}
+        }
+        fs::remove_file(filler).unwrap();
+        if case == "reopened" {
+            assert_eq!(log.reopen(), Ok(()));
+        }
+        assert_eq!(log.flush(Mono(EVENT_RETRY_MS)), None);
+        let text = fs::read_to_string(&path).unwrap();
+        let whole = |line: &str| line.starts_with("1970-") && line.ends_with(&"x".repeat(70));
+        assert!(
+            text.ends_with('\n') && text.lines().all(whole),
+            "{case}: {text}"
+        );
+        assert_eq!(text.lines().count(), kept, "{case}");
+        fs::remove_file(path.clone()).unwrap();
+        fs::remove_file(disk.path("log.1")).ok();
+    }
 }
 
 // The kinds are told apart in the tests of `files`; here it counts that nothing else opens the event log.
