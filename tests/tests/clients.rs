@@ -199,6 +199,30 @@ fn silent_connections_do_not_lock_anybody_out() {
     });
 }
 
+// Who has asked once may sit there for ever. The one too many waited for a place without a word.
+#[test]
+fn one_connection_too_many_is_told_so_and_a_place_that_is_left_is_free() {
+    let mut daemon = daemon(Sandbox::new());
+    let ask = |_| {
+        let mut rpc = daemon.rpc();
+        rpc.status();
+        rpc
+    };
+    for _ in 0..2 {
+        let idle: Vec<Rpc> = (0..256).map(ask).collect();
+        let mut extra = daemon.rpc();
+        assert_eq!(answer(&mut extra)["error"]["code"], code::BUSY);
+        let said = daemon.ctl().run(&["status"]);
+        assert_eq!(said.out, "ERROR: too many connections\n", "{said:?}");
+        drop(idle);
+    }
+    assert_eq!(daemon.rpc().status().processes.len(), 2);
+    daemon.stop();
+    let log = daemon.log();
+    let refused = log.iter().filter(|line| line.contains("client refused"));
+    assert_eq!(refused.count(), 2, "one at once, and the others at the end");
+}
+
 // Of fifty daemons started at once on one socket, one lives; the others say why and touch nothing.
 #[test]
 fn of_many_daemons_one_lives() {

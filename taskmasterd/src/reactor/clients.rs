@@ -52,9 +52,8 @@ impl Reactor {
 
     fn accept(&mut self) {
         for _ in 0..ACCEPTS_PER_TURN {
-            // Who comes when all places are taken waits in the kernel's queue for one to become free.
-            if self.clients.len() >= CLIENTS_MAX {
-                return;
+            if self.clients.len() >= CLIENTS_MAX && self.is_somebody_leaving() {
+                break;
             }
             match self.listener.socket.accept() {
                 Ok((stream, _)) => self.let_in(stream),
@@ -71,6 +70,12 @@ impl Reactor {
             }
         }
         self.debts.accept = true;
+    }
+
+    /// Whether somebody has hung up and is about to be seen off: who comes next finds a place.
+    fn is_somebody_leaving(&self) -> bool {
+        let mut clients = self.clients.iter();
+        clients.any(|(&token, client)| client.has_left && self.debts.clients.has(token))
     }
 
     /// Told of once a minute: it is tried ten times a second.
@@ -109,19 +114,22 @@ impl Reactor {
         if !peer.may_speak(self.listener.mode) {
             return Err((code::NOT_ALLOWED, "not allowed"));
         }
-        if peer.is_master() {
-            return Ok(());
-        }
         let same_user = self
             .clients
             .values()
             .filter(|client| client.peer.uid == peer.uid)
             .count();
-        if same_user >= CLIENTS_PER_UID_MAX || self.clients.len() + CLIENTS_RESERVED >= CLIENTS_MAX
-        {
-            return Err((code::BUSY, "too many connections"));
+        let is_full = match peer.is_master() {
+            true => self.clients.len() >= CLIENTS_MAX,
+            false => {
+                same_user >= CLIENTS_PER_UID_MAX
+                    || self.clients.len() + CLIENTS_RESERVED >= CLIENTS_MAX
+            }
+        };
+        match is_full {
+            true => Err((code::BUSY, "too many connections")),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) fn client_ready(&mut self, token: Token, gone: bool, ended: bool) {

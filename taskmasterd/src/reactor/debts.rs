@@ -42,6 +42,10 @@ impl Owed {
         self.tokens.remove(&token);
     }
 
+    pub(super) fn has(&self, token: Token) -> bool {
+        self.tokens.contains(&token)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }
