@@ -92,6 +92,9 @@ pub const SCREEN_RESIZE_WORK: u64 = 4_000_000;
 /// The longest escape sequence that `strip_ansi` takes out, in bytes: a picture fits, and a program that began one
 /// and died does not swallow all that follows.
 pub const ESCAPE_LEN_MAX: usize = 64 * 1024;
+/// The longest beginning of a line that waits for its end where several streams write one log file, in bytes: longer
+/// than lines are, and little for each of a thousand processes.
+pub const HELD_LINE_LEN_MAX: usize = 16 * 1024;
 /// Terminals and pipes of dead incarnations that a grandchild still holds, for each process.
 pub const LEFTOVERS_MAX: usize = 8;
 /// How often a log file that cannot be written is tried and complained about, in milliseconds.

@@ -9,7 +9,7 @@ use harness::{
     skip_unless_strace, time_ms,
 };
 use nix::sys::signal::Signal;
-use shared::api::Stream;
+use shared::api::{Call, Stream, TailParams};
 
 const MIB: usize = 1024 * 1024;
 
@@ -55,6 +55,53 @@ fn a_log_has_the_bytes_of_the_program() {
             daemon.wait_state("p", State::Exited);
             assert_eq!(daemon.sandbox().read("p.out"), wanted, "{tty} {text}");
         }
+    }
+}
+
+// A terminal gives a line and its end one after the other, and whatever another process said came between them.
+#[test]
+fn lines_of_several_processes_in_one_file_are_whole() {
+    for tty in ["full", "none"] {
+        let sandbox = Sandbox::new();
+        let script = "await() { until [ -e go.$1 ]; do sleep 0.01; done; }
+            case $TASKMASTER_PROCESS in
+                *:0) await 1; printf beg; await 3; echo un; printf end; await 4 ;;
+                *:1) await 2; echo whole; printf more; await 4; echo ;;
+            esac";
+        let keys = json!({"cmd": ["sh", "-c", script], "workingdir": sandbox.dir(), "tty": tty,
+            "numprocs": 2, "stdout": {"path": sandbox.path("p.out"), "timestamps": true},
+            "starttime": 0, "autorestart": "never"});
+        let daemon = Daemon::start(sandbox, json!({"p": keys}));
+        let text = || {
+            let bytes = daemon.sandbox().read("p.out");
+            let text = String::from_utf8(bytes).expect("text");
+            let lines = text.lines().map(|line| line.get(25..).unwrap_or(line));
+            lines.map(|line| format!("{line}\n")).collect::<String>()
+        };
+        let wait = |wanted: &[&str]| {
+            eventually("whole lines", SOON, || {
+                let text = text();
+                check(wanted.contains(&text.as_str()), || text)
+            });
+        };
+        let go = |name: &str| daemon.sandbox().write(name, "");
+        let mut rpc = daemon.rpc();
+        let follow = TailParams {
+            name: "p:0".parse().expect("a name"),
+            stream: Stream::Stdout,
+            bytes: 0,
+            follow: true,
+        };
+        rpc.call(&Call::Tail(follow)).expect("it is followed");
+        go("go.1");
+        rpc.line(SOON).expect("output").expect("output");
+        go("go.2");
+        wait(&["whole\n"]);
+        go("go.3");
+        wait(&["whole\nbegun\n"]);
+        go("go.4");
+        let ends = ["end\nmore\n", "more\nend\n"].map(|end| format!("whole\nbegun\n{end}"));
+        wait(&[&ends[0], &ends[1]]);
     }
 }
 

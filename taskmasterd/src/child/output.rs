@@ -1,13 +1,13 @@
 //! What happens to a program's bytes between its terminal and its log.
 //!
 //! Each filter takes the bytes as they were read, in pieces cut anywhere, and appends what it makes of them:
-//! how the pieces were cut never shows in the result. None keeps more than one line of syslog's length.
+//! how the pieces were cut never shows in the result. None keeps more than one line of a bounded length.
 
 use memchr::memchr;
-use memchr::memmem;
+use memchr::{memmem, memrchr};
 use shared::text::timestamp;
 
-use crate::limits::SYSLOG_LEN_MAX;
+use crate::limits::{HELD_LINE_LEN_MAX, SYSLOG_LEN_MAX};
 
 /// Takes off what a terminal put on: exactly one CR directly before each LF.
 ///
@@ -76,6 +76,40 @@ impl Timestamper {
         if std::mem::take(&mut self.mid_line) {
             out.push(b'\n');
         }
+    }
+}
+
+/// Keeps the beginning of a line back until its end has come, so that it is whole among what others write.
+#[derive(Debug, Default)]
+pub struct WholeLines {
+    /// A line that has not ended; never longer than `HELD_LINE_LEN_MAX`.
+    held: Vec<u8>,
+}
+
+impl WholeLines {
+    /// Whether the beginning of a line waits.
+    pub fn holds_back(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Appends the lines that have ended to `out`, and a beginning that is too long to wait.
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        let ended = memrchr(b'\n', bytes).map_or(0, |at| at + 1);
+        let (lines, beginning) = bytes.split_at(ended);
+        if !lines.is_empty() || self.held.len() + beginning.len() > HELD_LINE_LEN_MAX {
+            self.finish(out);
+            out.extend_from_slice(lines);
+        }
+        if beginning.len() > HELD_LINE_LEN_MAX {
+            out.extend_from_slice(beginning);
+        } else {
+            self.held.extend_from_slice(beginning);
+        }
+    }
+
+    /// Nothing follows: appends what has no end.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.held);
     }
 }
 
@@ -262,6 +296,26 @@ mod tests {
                 "1970-01-01T00:00:03.000Z end",
             ]
         );
+    }
+
+    #[test]
+    fn whole_lines_come_when_they_have_ended_and_nothing_is_lost() {
+        let long = "x".repeat(3 * HELD_LINE_LEN_MAX);
+        let text = format!("one\n\ntwo\n{long}\nthree\nend");
+        for chunk in [1, 2, 5, 1000, HELD_LINE_LEN_MAX, 100_000] {
+            let (mut lines, mut whole) = (WholeLines::default(), Vec::new());
+            for piece in text.as_bytes().chunks(chunk) {
+                let mut out = Vec::new();
+                lines.push(piece, &mut out);
+                assert!(lines.held.len() <= HELD_LINE_LEN_MAX);
+                let is_whole = out.is_empty() || out.ends_with(b"\n");
+                assert!(is_whole || out.len() > HELD_LINE_LEN_MAX - 1000, "{chunk}");
+                whole.extend(out);
+            }
+            assert!(lines.holds_back() && whole.ends_with(b"three\n"));
+            lines.finish(&mut whole);
+            assert!(!lines.holds_back() && whole == text.as_bytes(), "{chunk}");
+        }
     }
 
     fn lines(bytes: &[u8], chunk: usize) -> Vec<Vec<u8>> {

@@ -155,6 +155,14 @@ impl Program {
         }
     }
 
+    /// Whether several streams, of one process or of several, write one log file.
+    pub fn shares_logs(&self) -> bool {
+        let outputs = (self.output(Stream::Stdout), self.output(Stream::Stderr));
+        let one_file =
+            matches!(outputs, (Output::File(out), Output::File(err)) if out.path == err.path);
+        self.numprocs > 1 || one_file
+    }
+
     /// Where a stream goes. Standard error may go with standard output, because `stderr` says so or because the
     /// process has one terminal for everything.
     pub fn output(&self, stream: Stream) -> &Output {
@@ -323,4 +331,39 @@ pub struct Limit {
     pub soft: Option<u64>,
     /// How far a process may raise it.
     pub hard: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_are_shared_by_several_processes_and_by_two_streams_of_one_path() {
+        let file = |path: &str| {
+            Output::File(LogFile {
+                path: path.into(),
+                max_size: None,
+                keep: 0,
+                timestamps: false,
+                strip_ansi: false,
+            })
+        };
+        let mut program = Program::new("p".parse().unwrap(), vec!["true".into()]);
+        program.launch.tty = Tty::None;
+        for (numprocs, stdout, stderr, shares) in [
+            (1, file("a"), file("b"), false),
+            (1, file("a"), file("a"), true),
+            (1, file("a"), Output::Stdout, false),
+            (1, Output::Memory, Output::Memory, false),
+            (2, file("a"), file("b"), true),
+        ] {
+            program.numprocs = numprocs;
+            (program.stdout, program.stderr) = (stdout, stderr);
+            assert_eq!(program.shares_logs(), shares, "{program:?}");
+        }
+        program.numprocs = 1;
+        program.launch.tty = Tty::Full;
+        (program.stdout, program.stderr) = (file("a"), file("a"));
+        assert!(!program.shares_logs(), "there is but one stream");
+    }
 }

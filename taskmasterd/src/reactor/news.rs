@@ -17,6 +17,8 @@ pub(super) struct Speaker {
     /// The process's shown name.
     pub(super) shown: String,
     pub(super) pid: Pid,
+    /// Whether other streams of its program write the same log files.
+    pub(super) shares_logs: bool,
 }
 
 /// The pid of a process that has not written anything.
@@ -24,9 +26,11 @@ pub(super) const NO_PID: Pid = Pid(0);
 
 impl Speaker {
     pub(super) fn of(core: &Supervisor, id: ProcessId, pid: Pid) -> Self {
+        let process = core.process(id);
         Self {
-            shown: core.process(id).map(Process::shown).unwrap_or_default(),
+            shown: process.map(Process::shown).unwrap_or_default(),
             pid,
+            shares_logs: process.is_some_and(|process| process.spec.shares_logs()),
         }
     }
 }

@@ -8,7 +8,7 @@ use shared::api::Stream;
 use shared::event::{EventKind, Severity};
 
 use crate::child::ansi::AnsiStripper;
-use crate::child::output::{Lines, Timestamper};
+use crate::child::output::{Lines, Timestamper, WholeLines};
 use crate::config::model::{Output, Program};
 use crate::core::{Mono, Pid};
 use crate::files::user::UserFiles;
@@ -43,12 +43,13 @@ pub(super) struct Channel {
     pub(super) followers: Vec<Token>,
 }
 
-/// What a process has begun and not ended: an escape sequence, a line for syslog. Whoever else writes to the stream,
+/// What a process has begun and not ended: an escape sequence, a line for syslog or for a file of several. Whoever else writes to the stream,
 /// its next incarnation or a child that outlives it, does not go on with it.
 struct Begun {
     by: Pid,
     ansi: AnsiStripper,
     lines: Lines,
+    whole: WholeLines,
 }
 
 enum Sink {
@@ -158,41 +159,55 @@ impl Channel {
                 let lines = &mut begun_by(&mut self.begun, who.pid).lines;
                 lines.push(bytes, |line| news.output_line(at.now, who, severity, line));
             }
-            Sink::File(writer) => {
-                let mut plain = Vec::new();
-                let bytes = if self.strip_ansi {
-                    let stripper = &mut begun_by(&mut self.begun, who.pid).ansi;
-                    stripper.strip(bytes, &mut plain);
-                    &plain[..]
-                } else {
-                    bytes
-                };
-                match &mut self.timestamps {
-                    Some(stamper) if !bytes.is_empty() => {
-                        self.filtered.clear();
-                        if std::mem::replace(&mut self.line_by, who.pid) != who.pid {
-                            stamper.end_line(&mut self.filtered);
-                        }
-                        stamper.stamp(at.unix_ms, bytes, &mut self.filtered);
-                        writer.write(at.now, &self.filtered, &mut reports);
-                    }
-                    Some(_) => {}
-                    None => writer.write(at.now, bytes, &mut reports),
+            Sink::File(_) => {
+                let begun = begun_by(&mut self.begun, who.pid);
+                let (mut plain, mut whole) = (Vec::new(), Vec::new());
+                let mut bytes = bytes;
+                if self.strip_ansi {
+                    begun.ansi.strip(bytes, &mut plain);
+                    bytes = &plain;
                 }
+                if who.shares_logs || begun.whole.holds_back() {
+                    begun.whole.push(bytes, &mut whole);
+                    bytes = &whole;
+                }
+                self.write_file(bytes, at, who.pid, &mut reports);
             }
         }
         self.report(reports, at, news, who);
     }
 
+    /// Writes what `pid` has written to the file, if it goes to one.
+    fn write_file(&mut self, bytes: &[u8], at: At, pid: Pid, out: &mut Vec<Report>) {
+        let Sink::File(writer) = &mut self.sink else {
+            return;
+        };
+        match &mut self.timestamps {
+            Some(stamper) if !bytes.is_empty() => {
+                self.filtered.clear();
+                if std::mem::replace(&mut self.line_by, pid) != pid {
+                    stamper.end_line(&mut self.filtered);
+                }
+                stamper.stamp(at.unix_ms, bytes, &mut self.filtered);
+                writer.write(at.now, &self.filtered, out);
+            }
+            Some(_) => {}
+            None => writer.write(at.now, bytes, out),
+        }
+    }
+
     /// Nobody writes any more what `who` wrote: what was held back comes out, and what was begun is forgotten.
     pub(super) fn finish(&mut self, at: At, news: &mut News, who: &Speaker) {
+        let mut reports = Vec::new();
         let begun = self.begun.iter().position(|begun| begun.by == who.pid);
         if let Some(mut begun) = begun.map(|index| self.begun.swap_remove(index)) {
             let severity = severity_of(self.stream);
             let lines = &mut begun.lines;
             lines.finish(|line| news.output_line(at.now, who, severity, line));
+            let mut held = Vec::new();
+            begun.whole.finish(&mut held);
+            self.write_file(&held, at, who.pid, &mut reports);
         }
-        let mut reports = Vec::new();
         if let (Sink::File(writer), Some(stamper)) = (&mut self.sink, &mut self.timestamps)
             && self.line_by == who.pid
         {
@@ -208,7 +223,8 @@ impl Channel {
         let pids = self.begun.iter().map(|begun| begun.by);
         for pid in pids.chain([self.line_by]).collect::<Vec<_>>() {
             let shown = who.shown.clone();
-            self.finish(at, news, &Speaker { shown, pid });
+            let by = Speaker { shown, pid, ..*who };
+            self.finish(at, news, &by);
         }
         let mut reports = Vec::new();
         if let Sink::File(writer) = &mut self.sink {
@@ -290,6 +306,7 @@ fn begun_by(all: &mut Vec<Begun>, pid: Pid) -> &mut Begun {
             by: pid,
             ansi: AnsiStripper::default(),
             lines: Lines::default(),
+            whole: WholeLines::default(),
         });
         all.len() - 1
     });

@@ -212,7 +212,11 @@ impl Reactor {
             self.dismiss_viewers(&terminal.viewers, terminal.exit, &End::Removed);
         }
         let (at, pid) = (self.at(), NO_PID);
-        let who = Speaker { shown, pid };
+        let who = Speaker {
+            shown,
+            pid,
+            shares_logs: false,
+        };
         for channel in outlet.channels() {
             channel.finish_all(at, &mut self.news, &who);
             for token in std::mem::take(&mut channel.followers) {
