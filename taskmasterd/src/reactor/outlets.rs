@@ -43,8 +43,8 @@ pub(super) struct Channel {
     pub(super) followers: Vec<Token>,
 }
 
-/// What a process has begun and not ended: an escape sequence, a line for syslog or for a file of several. Whoever else writes to the stream,
-/// its next incarnation or a child that outlives it, does not go on with it.
+/// What a process has begun and not ended: an escape sequence, a line for syslog or for a file of several. Whoever else
+/// writes to the stream, its next incarnation or a child that outlives it, does not go on with it.
 struct Begun {
     by: Pid,
     ansi: AnsiStripper,
@@ -160,21 +160,28 @@ impl Channel {
                 lines.push(bytes, |line| news.output_line(at.now, who, severity, line));
             }
             Sink::File(_) => {
-                let begun = begun_by(&mut self.begun, who.pid);
                 let (mut plain, mut whole) = (Vec::new(), Vec::new());
                 let mut bytes = bytes;
                 if self.strip_ansi {
-                    begun.ansi.strip(bytes, &mut plain);
+                    let stripper = &mut begun_by(&mut self.begun, who.pid).ansi;
+                    stripper.strip(bytes, &mut plain);
                     bytes = &plain;
                 }
-                if who.shares_logs || begun.whole.holds_back() {
-                    begun.whole.push(bytes, &mut whole);
+                if who.shares_logs || self.holds_back(who.pid) {
+                    let lines = &mut begun_by(&mut self.begun, who.pid).whole;
+                    lines.push(bytes, &mut whole);
                     bytes = &whole;
                 }
                 self.write_file(bytes, at, who.pid, &mut reports);
             }
         }
         self.report(reports, at, news, who);
+    }
+
+    /// Whether the beginning of a line of `pid` waits: a reload may have left the file to this process alone.
+    fn holds_back(&self, pid: Pid) -> bool {
+        let mut begun = self.begun.iter();
+        begun.any(|begun| begun.by == pid && begun.whole.holds_back())
     }
 
     /// Writes what `pid` has written to the file, if it goes to one.
