@@ -116,6 +116,13 @@ impl Open {
         fstat(&self.fd).is_ok_and(|status| status.st_nlink == 0)
     }
 
+    /// Notes how long it is by now.
+    pub(crate) fn look_again(&mut self) {
+        if let Ok(status) = fstat(&self.fd) {
+            self.len = u64::try_from(status.st_size).unwrap_or(0);
+        }
+    }
+
     /// Whether what is written to one is found in the other.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         let identity = |file: &Self| fstat(&file.fd).map(|status| (status.st_dev, status.st_ino));

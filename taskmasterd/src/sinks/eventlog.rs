@@ -119,7 +119,8 @@ impl EventLog {
 }
 
 impl LogFile {
-    /// Opens what has the path now. Another file, or the same one emptied, does not have the beginning of a line.
+    /// Opens what has the path now. Another file, or the same one emptied since a write failed, does not have the
+    /// beginning of a line.
     fn open_anew(&mut self) -> Result<(), String> {
         let file = open_to_append(&DaemonFiles, &self.path).map_err(|reason| {
             let path = self.path.display();
@@ -169,8 +170,9 @@ impl LogFile {
             self.open_anew()?;
         }
         let file = self.file.as_mut().expect("it was opened above");
-        let done = self.queue.drain(gap, |bytes| write_some(file, bytes));
+        let done = self.queue.drain(gap, |bytes| write_some(&file.fd, bytes));
         done.map_err(|errno| {
+            file.look_again();
             let path = self.path.display();
             let reason = reason(&errno.into());
             format!("the event log cannot be written: {path}: {reason}")
@@ -187,14 +189,12 @@ fn gap(at: u64, count: u64) -> String {
     )
 }
 
-fn write_some(file: &mut Open, bytes: &[u8]) -> Result<usize, Errno> {
-    let taken = match write(&file.fd, bytes) {
-        Ok(0) => return Err(Errno::EIO),
-        Err(Errno::EINTR) => 0,
-        other => other?,
-    };
-    file.len += taken as u64;
-    Ok(taken)
+fn write_some(fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {
+    match write(fd, bytes) {
+        Ok(0) => Err(Errno::EIO),
+        Err(Errno::EINTR) => Ok(0),
+        other => other,
+    }
 }
 
 /// Standard error, for us to write without waiting. Its flags belong to whoever else has it, so it is opened

@@ -118,8 +118,12 @@ fn a_renamed_file_is_let_go_of_at_a_reopening() {
 /// An event log on a disk that became full within a line; there is room again when `filler` is removed.
 fn cut_off(disk: &Tmpfs) -> (EventLog, PathBuf) {
     let filler = disk.path("filler");
-    fs::write(&filler, vec![b'x'; 60 * 1024]).unwrap();
     let mut log = EventLog::new(Some(disk.path("log")), None);
+    // It was emptied before, as a rotation by copying does.
+    log.push(&notice(0, &"x".repeat(40_000)));
+    assert_eq!(log.flush(Mono(0)), None);
+    fs::write(disk.path("log"), "").unwrap();
+    fs::write(&filler, vec![b'x'; 60 * 1024]).unwrap();
     for n in 0..100 {
         log.push(&notice(n, &"x".repeat(70)));
     }
