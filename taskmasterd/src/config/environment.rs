@@ -124,7 +124,9 @@ fn unquoted(value: &str) -> Result<&str, &'static str> {
         .ok_or("a value that begins with a quote and has no closing one")?;
     let is_comment = rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#');
     if !rest.is_empty() && !is_comment {
-        return Err("a value with text behind its closing quote; quote all of it");
+        return Err(
+            "a value with text behind its closing quote; one that has this quote in it stands in the other kind, or in none",
+        );
     }
     Ok(inside)
 }

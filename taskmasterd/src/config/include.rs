@@ -72,6 +72,12 @@ impl Reach {
         })
     }
 
+    /// Whether `file`, whose directory goes by its one true name, is where the pattern looks at all: seldom, and quickly
+    /// seen.
+    pub(super) fn is_above(&self, file: &Path) -> bool {
+        file.starts_with(&self.real)
+    }
+
     /// Whether `file` would be found if it were there; its directory goes by its one true name.
     pub(super) fn holds(&self, file: &Path) -> bool {
         const AS_A_SHELL: MatchOptions = MatchOptions {

@@ -116,7 +116,8 @@ impl Logs {
             }
         }
         for (reach, what) in &self.awaited {
-            for (file, writers) in &files {
+            let near = files.iter().filter(|(file, _)| reach.is_above(file));
+            for (file, writers) in near {
                 if let Some(name) = names(file, writers).find(|name| reach.holds(name)) {
                     judge_reserved(&name, what, &files, report);
                 }
