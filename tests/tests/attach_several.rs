@@ -3,7 +3,7 @@
 use harness::seat::{size, wait_window, wanting};
 use harness::{Daemon, SOON, Sandbox, Seat, Sitting, check, eventually, json};
 use shared::api::AttachParams;
-use shared::frame::Frame;
+use shared::frame::{Frame, Size};
 
 /// Draws what a terminal of 24 rows and 80 columns has no room for, when it is told to. It does not draw again.
 const DRAW: &str = r#"echo hello; read go
@@ -99,6 +99,24 @@ fn who_resizes_is_not_shown_the_screen_and_who_looks_on_is() {
     leader.type_in("typed\n");
     let seen = leader.wait_output("typed");
     assert_eq!(snapshots(&seen), 1, "on arrival alone: {seen:?}");
+}
+
+// Two fonts of different sizes: nothing moves on the screen.
+#[test]
+fn who_has_as_many_rows_and_columns_in_other_pixels_is_not_shown_the_screen() {
+    let daemon = daemon("exec cat", "full");
+    let mut first = Seat::take_as(&daemon, sized(24, 80));
+    first.wait_snapshot();
+    let mut second = Seat::take_as(&daemon, sized(24, 80));
+    let pixels = Size {
+        xpixel: 800,
+        ypixel: 480,
+        ..size(24, 80)
+    };
+    second.send(&Frame::Resize(pixels));
+    second.type_in("typed\n");
+    let seen = first.wait_output("typed");
+    assert_eq!(snapshots(&seen), 0, "{seen:?}");
 }
 
 // A picture is for a screen: a file gets what comes, and what came through a pipe would come twice.

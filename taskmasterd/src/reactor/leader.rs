@@ -69,12 +69,15 @@ impl Reactor {
             return;
         };
         let before = std::mem::replace(&mut terminal.leader, leader.map(|(token, _)| token));
+        let cells = terminal.cells();
         if let Some((token, size)) = leader
             && let Some(window) = terminal.fit(size)
         {
+            let moves = terminal.cells() != cells;
             self.set_window(id, window);
-            let resized = before.filter(|&led| led == token);
-            self.show_anew_but(id, resized);
+            if moves {
+                self.show_anew_but(id, before.filter(|&led| led == token));
+            }
         }
     }
 

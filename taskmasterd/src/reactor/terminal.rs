@@ -50,6 +50,11 @@ impl Terminal {
         self.screen.clear();
     }
 
+    /// Its rows and columns.
+    pub(super) fn cells(&self) -> (u16, u16) {
+        (self.window.rows, self.window.cols)
+    }
+
     /// Takes on the size of `size`, or the nearest that a screen can have. None if it has it already.
     pub(super) fn fit(&mut self, size: Size) -> Option<Window> {
         let (rows, cols) = screen::model::Size::new(size.rows, size.cols).numbers();
