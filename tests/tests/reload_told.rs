@@ -159,6 +159,8 @@ fn a_directory_of_includes_that_is_away_for_a_moment_is_missed() {
     drop(strace);
     let said = format!("{directory}: missing, and it is to be included from");
     assert!(refused.out.contains(&said), "{refused:?}");
+    // Who asked is answered before it is written down.
+    daemon.wait_log(&["reload refused"]);
     assert!(daemon.hup().contains("no program changed"));
 }
 
