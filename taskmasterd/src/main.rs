@@ -187,15 +187,14 @@ fn supervise(options: Options) -> Result<(), (u8, String)> {
 fn socket_path(option: Option<PathBuf>, config: &Config) -> PathBuf {
     let from_environment = || {
         std::env::var_os(SOCKET_VARIABLE)
-            .filter(|path| !path.is_empty())
             .map(socket_named)
+            .filter(|path| !path.as_os_str().is_empty())
     };
     let usual = || {
         let runtime_dir = std::env::var("XDG_RUNTIME_DIR").ok();
         default_socket(nix::unistd::geteuid().as_raw(), runtime_dir.as_deref())
     };
     option
-        .map(|path| socket_named(path.into_os_string()))
         .or_else(|| config.socket.path.clone())
         .or_else(from_environment)
         .unwrap_or_else(usual)

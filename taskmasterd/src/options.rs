@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use shared::paths::socket_named;
 use taskmasterd::files::reason;
 
 /// What `--help` prints.
@@ -79,8 +80,13 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Order, String> {
     let (mut config, mut socket, mut modes, mut check) = (None, None, Vec::new(), None);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
-            Short('c') | Long("config") => once(&mut config, "--config", value(&mut parser)?)?,
-            Short('s') | Long("socket") => once(&mut socket, "--socket", value(&mut parser)?)?,
+            Short('c') | Long("config") => {
+                once(&mut config, "--config", path(value(&mut parser)?)?)?
+            }
+            Short('s') | Long("socket") => {
+                let named = path(socket_named(value(&mut parser)?))?;
+                once(&mut socket, "--socket", named)?;
+            }
             Long("check") => once(&mut check, "--check", ())?,
             Long("daemonize") => modes.push(("--daemonize", Mode::Daemonize)),
             Long(DAEMONIZED) => modes.push(("", Mode::Daemonized)),
@@ -126,13 +132,16 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Order, String> {
     }
 }
 
-fn value(parser: &mut lexopt::Parser) -> Result<PathBuf, String> {
-    let value: OsString = parser.value().map_err(|error| error.to_string())?;
-    if value.is_empty() {
-        Err("an empty path names nothing".into())
-    } else {
-        Ok(value.into())
+fn value(parser: &mut lexopt::Parser) -> Result<OsString, String> {
+    parser.value().map_err(|error| error.to_string())
+}
+
+fn path(value: impl Into<PathBuf>) -> Result<PathBuf, String> {
+    let path = value.into();
+    if path.as_os_str().is_empty() {
+        return Err("an empty path names nothing".into());
     }
+    Ok(path)
 }
 
 /// Takes what an option says. Whoever says two things means one of them, and we do not know which.
@@ -208,7 +217,9 @@ mod tests {
                 .contains("frobnicate")
         );
         assert!(parsed(&["file.yaml"]).unwrap_err().contains("file.yaml"));
-        assert!(parsed(&["-c", ""]).is_err());
+        for empty in [["-c", ""], ["-s", ""], ["-s", "unix://"]] {
+            assert!(parsed(&empty).is_err(), "{empty:?}");
+        }
     }
 
     #[test]
