@@ -168,8 +168,7 @@ fn numprocs_consequence(was: &Program, is: &Program) -> String {
     let (verb, names): (&str, Vec<String>) = if is.numprocs > was.numprocs {
         ("adds", (was.numprocs..is.numprocs).map(name).collect())
     } else {
-        let gone = (is.numprocs..was.numprocs).rev();
-        ("stops", gone.map(name).collect())
+        ("stops", (is.numprocs..was.numprocs).map(name).collect())
     };
     format!("{verb} {}", names.join(" "))
 }

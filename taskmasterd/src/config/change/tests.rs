@@ -193,7 +193,7 @@ fn fewer_processes_stop_from_the_highest() {
             .consequence
             .clone()
     };
-    assert_eq!(consequence(4, 2), "stops web:3 web:2");
+    assert_eq!(consequence(4, 2), "stops web:2 web:3");
     assert_eq!(consequence(0, 1), "adds web:0");
 }
 
