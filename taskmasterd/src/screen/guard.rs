@@ -255,11 +255,20 @@ impl Clean {
                 1 | 6 | 7 | 25 | 1047..=1049 => number,
                 _ => continue,
             };
+            let last = char::from(control.last);
             if let 1047 | 1049 = number {
                 self.spend(2 * self.size.cells())?;
             }
-            let last = char::from(control.last);
-            write!(self.text, "\x1b[?{number}{last}").expect("a string takes all");
+            match (number, last) {
+                // It saves the cursor with its pen, and makes a screen of blanks.
+                (1047 | 1049, 'h') => {
+                    if number == 1049 {
+                        self.text.push_str("\x1b7");
+                    }
+                    self.erasing(|text| text.push_str("\x1b[?1047h"));
+                }
+                _ => write!(self.text, "\x1b[?{number}{last}").expect("a string takes all"),
+            }
         }
         Some(())
     }

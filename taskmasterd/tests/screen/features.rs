@@ -14,7 +14,7 @@ const DISORDER: &[u8] = b"\x1b[?1h\x1b[?6h\x1b[?25l\x1b[?1003h\x1b[?1006h\x1b[?2
     \x1b[3g\x1b[3G\x1bH\x1b(0\x1b)0\x0e\x1b[1;4;7;31;42m\x1b[3 qjunk junk\r\nmore junk\x1b7\x1b[?7l\x1b]8;;http://left\x07";
 
 /// Name, before, after.
-const CASES: [(&str, &str, &str); 51] = [
+const CASES: [(&str, &str, &str); 52] = [
     ("text", "one\r\ntwo", " and three"),
     (
         "text on the whole screen",
@@ -43,6 +43,11 @@ const CASES: [(&str, &str, &str); 51] = [
         "scroll with a loud pen",
         "\x1b[10;1H\x1b[7;4mx\r\ny\n\x1b[H\x1bM",
         "z",
+    ),
+    (
+        "alternate screen with a loud pen",
+        "\x1b[4;7mbefore\x1b[?1049h\x1b[3;3Hx",
+        "y\x1b[?1049lz",
     ),
     ("position", "\x1b[5;20Hhere", "there"),
     (
