@@ -62,6 +62,17 @@ pub struct Tracker {
     state: State,
 }
 
+/// What may be so although the program has taken it back: not every terminal knows a soft reset, or that of the tab
+/// stops. What was set is forgotten where it is unset by itself, and after a full reset.
+#[derive(Debug, Default)]
+struct Traces {
+    origin: bool,
+    /// A cursor was saved with it, which brings it back.
+    saved_origin: bool,
+    region: bool,
+    tabs: bool,
+}
+
 /// What the program has asked for.
 #[derive(Debug, Default)]
 struct State {
@@ -80,6 +91,7 @@ struct State {
     custom_tabs: bool,
     /// Whether margins to the left and right may be set (DECLRMM).
     margins: bool,
+    traces: Traces,
     /// No reset forgets them: not every terminal takes them back then.
     colors: Colors,
     title: String,
@@ -197,6 +209,10 @@ impl State {
             (0, b'=') => self.modes.put(Mode::Keypad, true),
             (0, b'>') => self.modes.put(Mode::Keypad, false),
             (0, b'\\') => {}
+            (0, b'7') => {
+                self.traces.saved_origin |= self.traces.origin;
+                self.addressed = true;
+            }
             (0, b'c') => {
                 let title = std::mem::take(&mut self.title);
                 *self = Self {
@@ -209,7 +225,7 @@ impl State {
                 };
             }
             (0, b'H') => {
-                self.custom_tabs = true;
+                (self.custom_tabs, self.traces.tabs) = (true, true);
                 self.addressed = true;
             }
             (b'(' | b')', _) => self.addressed |= last == b'0',
@@ -258,10 +274,12 @@ impl State {
             (0, 0, b'r') => {
                 self.region = Some((control.number(0).max(1), control.number(1)));
                 self.region = self.region.filter(|region| *region != (1, 0));
+                self.traces.region = self.region.is_some();
                 self.addressed = true;
             }
             (0, 0, b'g' | b'W') | (b'?', 0, b'W') => {
                 self.custom_tabs = control.mark == 0;
+                self.traces.tabs |= self.custom_tabs;
                 self.addressed = true;
             }
             (0, 0, b't') => self.titles(control),
@@ -311,10 +329,14 @@ impl State {
             match (number, modes::private(number)) {
                 (_, Some(mode)) => {
                     self.modes.put(mode, on);
+                    if mode == Mode::Origin {
+                        self.traces.origin = on;
+                    }
                     self.addressed |= modes::LAYOUT.contains(&mode);
                 }
                 (47 | 1047 | 1049, None) => {
                     self.side = if on { Side::Alternate } else { Side::Primary };
+                    self.traces.saved_origin |= self.traces.origin;
                     self.addressed = true;
                 }
                 (12, None) => self.blinking = Some(on),

@@ -137,15 +137,16 @@ impl Tracker {
             state.keyboard.undo_stack(true, &mut out);
             out.extend_from_slice(b"\x1b[?1049l");
         }
-        if self.has(Mode::Origin) {
+        let traces = &state.traces;
+        if traces.origin || traces.saved_origin {
             // What saves and restores the cursor does so with this mode, and would set it again.
             out.extend_from_slice(UNBOUND.as_bytes());
         } else if state.margins {
             out.extend_from_slice(b"\x1b7\x1b[?69l\x1b[r\x1b8");
-        } else if state.region.is_some() {
+        } else if traces.region {
             out.extend_from_slice(b"\x1b7\x1b[r\x1b8");
         }
-        if state.custom_tabs {
+        if traces.tabs {
             out.extend_from_slice(b"\x1b7");
             write_tab_stops(&mut out);
             out.extend_from_slice(b"\x1b8");

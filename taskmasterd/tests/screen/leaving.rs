@@ -32,6 +32,25 @@ fn tab_stops_are_put_back() {
     }
 }
 
+/// A terminal that does not know what took it back has it still: tmux ignores DECSTR and `CSI ? 5 W`. And a saved
+/// cursor brings the origin with it.
+#[test]
+fn what_was_ever_set_is_taken_back() {
+    for (set, undone, left) in [
+        ("\x1b[5;10r", "\x1b[!p", "\x1b[r"),
+        ("\x1b[?6h", "\x1b[!p", "\x1b[?6l"),
+        ("\x1b[?6h\x1b7\x1b[?6l", "\x1b8", "\x1b[?6l"),
+        ("\x1b[3g", "\x1b[?5W", "\x1b[3g"),
+    ] {
+        let undo = |text: String| {
+            let bytes = leave(text.as_bytes());
+            String::from_utf8(bytes).unwrap().contains(left)
+        };
+        assert!(undo(format!("{set}{undone}")), "{set:?}");
+        assert!(!undo(format!("{set}{undone}\x1bc")), "{set:?}");
+    }
+}
+
 #[test]
 fn tab_stops_of_a_terminal_that_nobody_knows_are_put_back() {
     for sequence in [Tracker::leave_unknown(), Tracker::fresh()] {
