@@ -11,7 +11,7 @@ pub mod way;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -119,7 +119,7 @@ impl Open {
     /// Notes how long it is by now.
     pub(crate) fn look_again(&mut self) {
         if let Ok(status) = fstat(&self.fd) {
-            self.len = u64::try_from(status.st_size).unwrap_or(0);
+            self.len = len(&status);
         }
     }
 
@@ -128,6 +128,17 @@ impl Open {
         let identity = |file: &Self| fstat(&file.fd).map(|status| (status.st_dev, status.st_ino));
         identity(self).is_ok_and(|ours| identity(other) == Ok(ours))
     }
+}
+
+fn len(status: &FileStat) -> u64 {
+    u64::try_from(status.st_size).unwrap_or(0)
+}
+
+/// What a rotated file is called: `web.log.3` for `web.log` and 3.
+pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    name.into()
 }
 
 const SAFELY: OFlag = OFlag::O_NOFOLLOW
@@ -156,7 +167,7 @@ fn open(files: &dyn Files, path: &Path, flags: OFlag) -> Result<Open, String> {
         .map_err(|error| reason(&error))?;
     let status = look(&fd)?;
     let kind = judge(&status, files.uid())?;
-    let len = u64::try_from(status.st_size).unwrap_or(0);
+    let len = len(&status);
     Ok(Open { fd, kind, len })
 }
 

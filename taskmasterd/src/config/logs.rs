@@ -13,6 +13,7 @@ use super::include::Reach;
 use super::node::{Entry, find_or};
 use super::report::{At, Report};
 use crate::config::model::{Output, Program};
+use crate::files::numbered;
 
 /// What a log is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,13 +248,6 @@ fn real(path: &Path, directories: &mut HashMap<PathBuf, PathBuf>) -> PathBuf {
         .entry(directory.to_owned())
         .or_insert_with(|| directory.canonicalize().unwrap_or(directory.to_owned()));
     found.join(name)
-}
-
-/// `web.log.3` for `web.log` and 3.
-fn numbered(path: &Path, number: u32) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{number}"));
-    name.into()
 }
 
 /// `web.log` and 3 for the path `web.log.3`; `None` for what no rotation makes.

@@ -17,7 +17,7 @@ use nix::unistd::{ftruncate, write};
 
 use crate::config::model::LogFile;
 use crate::core::Mono;
-use crate::files::{self, Files, Kind, Open, open_to_read, reason};
+use crate::files::{self, Files, Kind, Open, numbered, open_to_read, reason};
 use crate::limits::{LOG_RETRY_MS, LOG_TROUBLE_MS, TAIL_LEN_MAX};
 
 /// What the user should know about a log file.
@@ -340,13 +340,6 @@ fn tail(files: &dyn Files, path: &Path, n: usize) -> Result<(Vec<u8>, bool), Str
     }
     bytes.truncate(read);
     Ok((bytes, start > 0))
-}
-
-/// `path` with `.n` behind it.
-fn numbered(path: &Path, n: u32) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{n}"));
-    name.into()
 }
 
 #[cfg(test)]
