@@ -35,8 +35,8 @@ fn who_clears_the_screen_is_known_again() {
 #[test]
 fn a_clearing_makes_known_what_it_clears() {
     let mut screen = screen(24, 80);
-    let work = "\x1b[5;5Hprimary".to_owned() + &"\x1b#8".repeat(20_000);
-    screen.feed(work.as_bytes(), &mut Vec::new());
+    screen.feed(b"\x1b[5;5Hprimary", &mut Vec::new());
+    screen.feed(&too_much(), &mut Vec::new());
     screen.feed(b"\x1b[?1049h\x1b[H\x1b[2Jalternate", &mut Vec::new());
     screen.feed(b"\x1b[?1049l", &mut Vec::new());
     assert!(screen.is_lost() && screen.snapshot(0).incomplete);

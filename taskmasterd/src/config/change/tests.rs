@@ -181,7 +181,7 @@ fn variables_are_told_by_name() {
 }
 
 #[test]
-fn fewer_processes_stop_from_the_highest() {
+fn fewer_processes_stop_those_with_the_highest_numbers() {
     let of = |numprocs| {
         config([Program {
             numprocs,
