@@ -100,6 +100,7 @@ struct State {
     /// The body of the OSC 8 that opened the hyperlink that is open.
     link: Vec<u8>,
     addressed: bool,
+    unbound: bool,
 }
 
 impl Tracker {
@@ -133,6 +134,11 @@ impl Tracker {
     /// clears or scrolls the screen, or changes where the text that follows goes.
     pub fn take_addressed(&mut self) -> bool {
         std::mem::take(&mut self.state.addressed)
+    }
+
+    /// Whether, since the last call, the program let all rows of the terminal scroll, however many that has.
+    pub fn take_unbound(&mut self) -> bool {
+        std::mem::take(&mut self.state.unbound)
     }
 
     /// The terminal got another number of rows: it scrolls all of them again.
@@ -221,6 +227,7 @@ impl State {
                     colors: self.colors,
                     coloured: self.coloured,
                     addressed: true,
+                    unbound: true,
                     ..Self::default()
                 };
             }
@@ -275,6 +282,7 @@ impl State {
                 self.region = Some((control.number(0).max(1), control.number(1)));
                 self.region = self.region.filter(|region| *region != (1, 0));
                 self.traces.region = self.region.is_some();
+                self.unbound |= self.region.is_none();
                 self.addressed = true;
             }
             (0, 0, b'g' | b'W') | (b'?', 0, b'W') => {
@@ -356,7 +364,7 @@ impl State {
             self.modes.put(mode, false);
         }
         (self.region, self.margins) = (None, false);
-        self.addressed = true;
+        (self.addressed, self.unbound) = (true, true);
     }
 }
 

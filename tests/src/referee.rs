@@ -96,16 +96,17 @@ impl Referee {
         for row in 0..self.size.0 {
             writeln!(seen, "{row:3} {}", self.row(row as i32)).expect("memory");
         }
-        let cursor = &self.terminal.grid().cursor;
-        let place = (
-            cursor.point.line.0,
-            cursor.point.column.0,
-            cursor.input_needs_wrap,
-        );
-        writeln!(seen, "cursor {place:?}").expect("memory");
+        writeln!(seen, "cursor {:?}", self.cursor()).expect("memory");
         seen += &self.settings();
         writeln!(seen, "title {:?}", self.window.title.borrow()).expect("memory");
         seen
+    }
+
+    /// The row and the column of the cursor, and whether the next character wraps.
+    pub fn cursor(&self) -> (i32, usize, bool) {
+        let cursor = &self.terminal.grid().cursor;
+        let (row, col) = (cursor.point.line.0, cursor.point.column.0);
+        (row, col, cursor.input_needs_wrap)
     }
 
     /// What a program has set, and has to set back: the shape of the cursor, the pen, the link, the modes.

@@ -65,6 +65,30 @@ fn who_stays_when_the_leader_leaves_is_shown_the_screen_in_the_new_size() {
     assert_shows(&mut small, &daemon, "000027\n");
 }
 
+// A line feed on the last row of the process scrolls there, where a taller terminal has room for more.
+#[test]
+fn who_looks_on_from_a_taller_terminal_sees_the_screen_and_no_more() {
+    let script = "echo hello; read go; printf '\\033[H\\033[2J'; seq 1 30; exec cat";
+    let daemon = daemon(script, "full");
+    let mut leader = Sitting::at(&daemon, &["p"]);
+    let mut watcher = Sitting::at(&daemon, &["--read-only", "p"]);
+    watcher.term.wait_shown("hello");
+    watcher.term.resize(40, 80);
+    eventually("the size is known", SOON, || {
+        let attached = daemon.status("p").attached;
+        let rows: Vec<u16> = attached.iter().map(|viewer| viewer.rows).collect();
+        check(rows == [24, 40], || format!("{rows:?}"))
+    });
+    leader.term.send("go\r");
+    assert_shows(&mut watcher, &daemon, "\n30");
+    leader.term.send("typed\r");
+    assert_shows(&mut watcher, &daemon, "typed\ntyped");
+    // What it showed may have moved.
+    watcher.term.resize(35, 80);
+    leader.term.send("again\r");
+    assert_shows(&mut watcher, &daemon, "again\nagain");
+}
+
 fn sized(rows: u16, cols: u16) -> AttachParams {
     AttachParams {
         rows,
@@ -99,6 +123,19 @@ fn who_resizes_is_not_shown_the_screen_and_who_looks_on_is() {
     leader.type_in("typed\n");
     let seen = leader.wait_output("typed");
     assert_eq!(snapshots(&seen), 1, "on arrival alone: {seen:?}");
+}
+
+#[test]
+fn who_resizes_and_does_not_lead_is_shown_the_screen() {
+    let daemon = daemon("exec cat", "full");
+    let looking = AttachParams {
+        read_only: true,
+        ..sized(24, 80)
+    };
+    let mut watcher = Seat::take_as(&daemon, looking);
+    watcher.wait_snapshot();
+    watcher.send(&Frame::Resize(size(31, 101)));
+    watcher.wait_snapshot();
 }
 
 // Two fonts of different sizes: nothing moves on the screen.

@@ -246,6 +246,18 @@ fn leaving_moves_the_cursor_only_where_rows_were_counted_from_elsewhere() {
     assert!(shown(&Tracker::leave_unknown()).contains("^[?6l^[r"));
 }
 
+#[test]
+fn a_program_that_takes_its_scroll_region_back_has_all_rows_scroll() {
+    let all = |text: &[u8]| tracker(text).take_unbound();
+    for taken_back in [&b"\x1b[r"[..], b"\x1b[0;0r", b"\x1b[!p", b"\x1bc"] {
+        assert!(all(taken_back), "{taken_back:?}");
+        assert!(all(&[taken_back, b"\x1b[1;24r"].concat()));
+    }
+    for text in [&b"text\x1b[H\x1b[2J"[..], b"\x1b[2;5r", b"\x1b[1;24r"] {
+        assert!(!all(text), "{text:?}");
+    }
+}
+
 /// As many titles are taken back as were put aside.
 #[test]
 fn leaving_puts_the_title_back_that_was_put_aside() {

@@ -244,7 +244,7 @@ impl Reactor {
             Frame::Input(bytes) => self.type_as(token, id, bytes),
             Frame::Resize(size) => {
                 attachment.size = size;
-                self.take_the_floor(id, token);
+                self.resized(id, token);
             }
             Frame::Redraw => attachment.want_screen(),
             // The rest is the daemon's to say.

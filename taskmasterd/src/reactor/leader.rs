@@ -76,23 +76,40 @@ impl Reactor {
             let moves = terminal.cells() != cells;
             self.set_window(id, window);
             if moves {
-                self.show_anew_but(id, before.filter(|&led| led == token));
+                let resized = before.filter(|&led| led == token);
+                self.show_anew(id, |other, _| Some(other) != resized);
             }
         }
     }
 
-    /// The screen has another size: on a terminal that did not change with it, what comes would stand in wrong places,
-    /// and not every program draws anew. What the dead have left stays as it was seen.
-    fn show_anew_but(&mut self, id: ProcessId, resized: Option<Token>) {
+    /// Terminals with more rows than the screen scroll these alone from now on.
+    pub(super) fn show_anew_to_taller(&mut self, id: ProcessId) {
+        let rows = self.known_terminal(id).map(|terminal| terminal.window.rows);
+        self.show_anew(id, |_, viewer| {
+            !viewer.plain && Some(viewer.size.rows) > rows
+        });
+    }
+
+    /// A client's terminal has another size, and what it shows may have moved. If it leads, the program hears of it.
+    pub(super) fn resized(&mut self, id: ProcessId, token: Token) {
+        self.take_the_floor(id, token);
+        if !self.leads(id, token) {
+            self.show_anew(id, |other, _| other == token);
+        }
+    }
+
+    /// Shows the screen to those of the clients whose terminals are not like it any more: what comes would stand in
+    /// wrong places, and not every program draws anew. What the dead have left stays as it was seen.
+    fn show_anew(&mut self, id: ProcessId, to: impl Fn(Token, &Attachment) -> bool) {
         if !self.draws(id) {
             return;
         }
         let terminal = self.known_terminal(id);
         let viewers = terminal.map_or(Vec::new(), |terminal| terminal.viewers.clone());
         for token in viewers {
-            if Some(token) != resized
-                && let Some(attachment) = self.attachment(token)
+            if let Some(attachment) = self.attachment(token)
                 && attachment.has_terminal()
+                && to(token, attachment)
             {
                 attachment.want_screen();
             }

@@ -171,7 +171,11 @@ impl Reactor {
     fn draw(&mut self, id: ProcessId, raw: &[u8]) {
         let mut queries = Vec::new();
         if let Some(outlet) = self.outlets.get_mut(&id).filter(|_| !raw.is_empty()) {
-            outlet.terminal().screen.feed(raw, &mut queries);
+            let screen = &mut outlet.terminal().screen;
+            screen.feed(raw, &mut queries);
+            if screen.take_unbound() {
+                self.show_anew_to_taller(id);
+            }
         }
         self.answer_queries(id, queries);
     }

@@ -1,24 +1,21 @@
 //! The screen of a process that has written something.
 
 mod renewal;
+mod snapshots;
 
 use std::io;
 use std::ops::DerefMut;
 
 use shared::tracker::{Mode, Query, Side, Tracker};
 
-use super::Snapshot;
 use super::drawing::{Drawing, Failed, guarded};
-use super::lines::{write_lines, write_pen, write_rows};
+use super::lines::write_lines;
 use super::marks::{Mark, Marks};
 use super::model::{Engine, ScreenModel, Size};
 use super::rows::count_rows;
 use crate::limits::{RING_LEN, SCREEN_RESIZE_WORK};
 use crate::ring::Ring;
 use renewal::Clearings;
-
-/// How [`Tracker::restore`] enters the alternate screen.
-const ENTER_ALTERNATE: &[u8] = b"\x1b[?1049h";
 
 /// How the screen is known.
 enum View {
@@ -43,6 +40,7 @@ pub(super) struct Live<B> {
     /// How many bytes have come since something addressed the screen.
     lined: usize,
     view: View,
+    unbound: bool,
 }
 
 impl<B: DerefMut<Target = [u8]>> Live<B> {
@@ -57,6 +55,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
             clearings: Clearings::default(),
             lined: 0,
             view: View::Lines,
+            unbound: false,
         }
     }
 
@@ -87,6 +86,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
     /// Takes in what was written to one of the screens, and seen by the tracker.
     fn take_in(&mut self, bytes: &[u8], side: Side) {
         let addressed = self.tracker.take_addressed();
+        self.unbound |= self.tracker.take_unbound();
         self.lined = match addressed || side == Side::Alternate {
             true => 0,
             false => self.lined + bytes.len(),
@@ -168,122 +168,12 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
 
     fn see(&mut self, drawing: Result<Box<Drawing>, Failed>) {
         self.view = drawing.map_or_else(View::Lost, View::Drawn);
+        self.unbound = true;
     }
 
-    /// For a terminal of so many rows.
-    pub(super) fn snapshot(&mut self, history_lines: usize, rows: usize) -> Snapshot {
-        let mut bytes = Tracker::fresh();
-        let mut incomplete = false;
-        match self.dump() {
-            Some(dump) => {
-                self.write_history(history_lines, rows, &mut bytes);
-                bytes.extend(self.tracker.restore_hidden());
-                bytes.extend_from_slice(dump.as_bytes());
-                // The engine does not know all that a pen can do.
-                bytes.extend_from_slice(self.tracker.pen().to_string().as_bytes());
-                bytes.extend(self.tracker.restore_manners());
-            }
-            None => {
-                self.write_lines(history_lines, &mut bytes);
-                incomplete = self.is_lost();
-                bytes.extend(match incomplete {
-                    true => self.tracker.restore(),
-                    false => self.tracker.restore_manners(),
-                });
-            }
-        }
-        bytes.extend_from_slice(self.tracker.pending());
-        Snapshot { bytes, incomplete }
-    }
-
-    pub(super) fn plain_snapshot(&mut self, history_lines: usize) -> Snapshot {
-        // A file may have been left in any colour, if there are colours, and is to get none if there are none.
-        let none = self.tracker.has_coloured().then_some("\x1b[m");
-        let mut bytes = none.unwrap_or_default().as_bytes().to_vec();
-        match self.view {
-            View::Lines => self.write_lines(history_lines, &mut bytes),
-            View::Drawn(_) | View::Lost(_) => {
-                bytes = [self.history(history_lines), bytes].concat();
-                let seen = self.look(|model| (model.ansi(), model.cursor()));
-                let (rows, cursor) = seen.unwrap_or_default();
-                write_rows(&rows, cursor, &mut bytes);
-                write_pen(self.tracker.pen(), &mut bytes);
-            }
-        }
-        bytes.extend_from_slice(self.tracker.pending());
-        Snapshot {
-            bytes,
-            incomplete: self.is_lost(),
-        }
-    }
-
-    /// Whether a snapshot takes at most about so many bytes. Lines are no more than the ring.
-    pub(super) fn is_within(&self, most: usize) -> bool {
-        match &self.view {
-            View::Drawn(drawing) => {
-                guarded(|| drawing.model.dump_len(most)).is_ok_and(|len| len <= most)
-            }
-            View::Lines | View::Lost(_) => true,
-        }
-    }
-
-    /// A snapshot of text, positions and modes alone, without the screen behind the alternate one.
-    pub(super) fn text_snapshot(&mut self) -> Snapshot {
-        let mut bytes = Tracker::fresh();
-        let (rows, cursor) = self.text_and_cursor();
-        let modes = self.tracker.restore();
-        // What makes a terminal count, shift or draw text in other ways comes behind the text.
-        let enter =
-            memchr::memmem::find(&modes, ENTER_ALTERNATE).map(|at| at + ENTER_ALTERNATE.len());
-        let (before, behind) = modes.split_at(enter.unwrap_or(0));
-        bytes.extend_from_slice(before);
-        bytes.extend_from_slice(b"\x1b[?7l");
-        for (index, row) in rows.iter().enumerate() {
-            if !row.is_empty() {
-                bytes.extend_from_slice(format!("\x1b[{}H{row}", index + 1).as_bytes());
-            }
-        }
-        bytes.extend_from_slice(b"\x1b[?7h");
-        bytes.extend_from_slice(behind);
-        bytes.extend_from_slice(format!("\x1b[{};{}H", cursor.0 + 1, cursor.1 + 1).as_bytes());
-        bytes.extend_from_slice(self.tracker.pending());
-        Snapshot {
-            bytes,
-            incomplete: false,
-        }
-    }
-
-    /// The same line by line, for a terminal that is told nothing but text.
-    pub(super) fn plain_text_snapshot(&mut self) -> Snapshot {
-        let mut bytes = b"\x1b[m".to_vec();
-        let (rows, cursor) = self.text_and_cursor();
-        write_rows(&rows, cursor, &mut bytes);
-        bytes.extend_from_slice(self.tracker.pen().to_string().as_bytes());
-        bytes.extend_from_slice(self.tracker.pending());
-        Snapshot {
-            bytes,
-            incomplete: false,
-        }
-    }
-
-    fn text_and_cursor(&mut self) -> (Vec<String>, (usize, usize)) {
-        let seen = self.look(|model| (model.text(), model.cursor()));
-        seen.unwrap_or_default()
-    }
-
-    /// What the engine says, if there is one that has not failed.
-    fn dump(&mut self) -> Option<String> {
-        let View::Drawn(drawing) = &self.view else {
-            return None;
-        };
-        let dump = guarded(|| drawing.model.dump(self.tracker.saved_sets()));
-        match dump {
-            Ok(dump) => Some(dump),
-            Err(failed) => {
-                self.view = View::Lost(failed);
-                None
-            }
-        }
+    /// Whether, since the last call, terminals with more rows than the screen came to need a snapshot.
+    pub(super) fn take_unbound(&mut self) -> bool {
+        std::mem::take(&mut self.unbound)
     }
 
     /// Appends the last rows that the ring holds: those that fill a screen, and up to so many above.
@@ -321,17 +211,6 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         let (rows, mut above) = (self.size.rows(), Vec::new());
         self.write_last(rows.saturating_add(lines), rows, &mut above);
         above
-    }
-
-    /// Appends them, and scrolls them out of a terminal of so many rows.
-    fn write_history(&self, lines: usize, rows: usize, out: &mut Vec<u8>) {
-        let history = self.history(lines);
-        if !history.is_empty() {
-            out.extend_from_slice(history.strip_suffix(b"\r\n").unwrap_or(&history));
-            out.extend_from_slice(b"\x1b[m");
-            out.extend(b"\r\n".repeat(rows));
-            out.extend_from_slice(b"\x1b[H");
-        }
     }
 
     /// Asks an engine that knows the screen.

@@ -142,7 +142,7 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
             rows => rows.min(SCREEN_ROWS_MAX).into(),
         };
         match self.live().filter(|live| is_too_long(live)) {
-            Some(live) => live.text_snapshot(),
+            Some(live) => live.text_snapshot(rows),
             None => self.snapshot_for(history_lines, rows),
         }
     }
@@ -227,6 +227,12 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
             Query::Cursor => format!("\x1b[{};{}R", row + 1, col + 1),
         };
         queries.iter().map(answer).collect::<String>().into_bytes()
+    }
+
+    /// Whether, since the last call, terminals with more rows than the screen came to need a snapshot: the screen began to be
+    /// more than lines of text, or the program made all rows of whatever terminal there is scroll.
+    pub fn take_unbound(&mut self) -> bool {
+        self.live.as_mut().is_some_and(|live| live.take_unbound())
     }
 
     /// Asks an engine that knows the screen. It may have to be made for the question, so ask for all at once.
