@@ -171,7 +171,7 @@ fn behind_a_paste_that_nobody_reads_the_key_is_found() {
     });
     assert!(!typed.is_empty());
     let lost = paste.len() - typed.len();
-    let line = format!("[w did not read what was typed; at least {lost} bytes of it are lost]");
+    let line = format!("[w did not read what was typed; at least {lost} bytes are lost]");
     sitting.term.wait_for(&line);
 }
 

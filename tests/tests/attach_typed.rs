@@ -54,11 +54,16 @@ fn what_is_piped_in_where_nobody_reads_is_told() {
     let none = json!({"cmd": ["sleep", "1000"], "tty": "none"});
     let programs = json!({"none": none, "p": {"cmd": "cat"}});
     let daemon = Daemon::start(Sandbox::new(), programs);
-    for words in [&["attach", "none"][..], &["attach", "--read-only", "p"]] {
-        let name = words[words.len() - 1];
-        let line =
-            format!("[{name} did not read what was typed; at least 2 bytes of it are lost]\n");
-        for (input, code, told) in [(&b"x\n"[..], 1, &*line), (b"", 0, "")] {
+    for (words, why) in [
+        (&["attach", "none"][..], "none has no terminal to type at"),
+        (
+            &["attach", "--read-only", "p"],
+            "p takes nothing that is typed with --read-only",
+        ),
+    ] {
+        let [one, two] = ["1 byte is lost", "2 bytes are lost"]
+            .map(|lost| format!("[{why}; at least {lost}]\n"));
+        for (input, code, told) in [(&b"x\n"[..], 1, &*two), (b"x", 1, &*one), (b"", 0, "")] {
             let said = daemon.ctl().run_with(words, input);
             assert_eq!((said.code, &*said.err), (Some(code), told), "{words:?}");
         }

@@ -31,7 +31,7 @@ use serde_json::Value;
 use shared::api::{AttachParams, Attached, Call, Status, StatusParams, TERM_LEN_MAX};
 use shared::frame::Frame;
 use shared::name::Selector;
-use shared::text::escape;
+use shared::text::{count, escape};
 
 pub(crate) use guardian::{WORD as GUARDIAN, watch as guard};
 
@@ -212,6 +212,7 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, mut link: Li
     let typed = seat.has_keyboard();
     let mut session = session(options, attached, seat, link, signals);
     let end = session.run();
+    let unheard = session.unheard();
     // In this order: the daemon knows at once, the terminal is in order before a signal may end us, and only then
     // a pipe may be waited for.
     let Session {
@@ -239,10 +240,10 @@ fn stay(options: &Options<'_>, attached: &Attached, mut seat: Seat, mut link: Li
     };
     // A terminal that did not take all of that takes no goodbye either.
     if lost > 0 && left {
+        let why = unheard.unwrap_or("did not read what was typed");
         let name = escape(&attached.name);
-        tty::complain(&format!(
-            "[{name} did not read what was typed; at least {lost} bytes of it are lost]"
-        ));
+        let lost = count(lost as u64, "byte is lost", "bytes are lost");
+        tty::complain(&format!("[{name} {why}; at least {lost}]"));
     }
     if let Some(line) = goodbye(&escape(&attached.name), typed, &end).filter(|_| left) {
         tty::complain(&line);

@@ -251,7 +251,7 @@ impl Session {
     }
 
     fn send(&mut self, input: Vec<u8>, then: Then) -> Result<(), End> {
-        let reaches_nobody = self.read_only || self.tty == Tty::None;
+        let reaches_nobody = self.unheard().is_some();
         if reaches_nobody && self.seat.has_keyboard() && self.hand.types(&input) {
             self.seat.canvas.ring();
         }
@@ -268,6 +268,17 @@ impl Session {
         match then {
             Then::Stay => Ok(()),
             Then::Detach => Err(self.detach(End::Detached)),
+        }
+    }
+
+    /// Why what is typed reaches nobody, if that is so.
+    pub(super) fn unheard(&self) -> Option<&'static str> {
+        if self.read_only {
+            Some("takes nothing that is typed with --read-only")
+        } else if self.tty == Tty::None {
+            Some("has no terminal to type at")
+        } else {
+            None
         }
     }
 

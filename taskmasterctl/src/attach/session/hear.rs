@@ -2,6 +2,7 @@
 
 use shared::api::{Exited, Tty};
 use shared::frame::{FRAME_LEN_MAX, Frame};
+use shared::text::count;
 
 use super::super::canvas::Lines;
 use super::super::filter::Filter;
@@ -90,8 +91,9 @@ impl Session {
         self.awaits_picture = self.in_snapshot;
     }
 
-    fn say_skipped(&mut self, count: u64) {
-        let line = format!("[{count} bytes were skipped]");
+    fn say_skipped(&mut self, skipped: u64) {
+        let skipped = count(skipped, "byte was skipped", "bytes were skipped");
+        let line = format!("[{skipped}]");
         self.seat.canvas.remark(&line);
     }
 
