@@ -13,7 +13,7 @@ use super::lines::write_lines;
 use super::marks::{Mark, Marks};
 use super::model::{Engine, ScreenModel, Size};
 use super::rows::count_rows;
-use crate::limits::{RING_LEN, SCREEN_RESIZE_WORK};
+use crate::limits::{RING_LEN, SCREEN_RESIZE_WORK, SCREEN_ROWS_MAX};
 use crate::ring::Ring;
 use renewal::Clearings;
 
@@ -224,13 +224,15 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         }
     }
 
-    /// At most so many rows above those on the screen: what a taller terminal would show there.
+    /// At most so many rows above those on the screen: what a taller terminal would show there, if there can be one.
     pub(super) fn look_above(
         &mut self,
         lines: usize,
         rows_of: impl Fn(&dyn ScreenModel) -> Vec<String>,
     ) -> Vec<String> {
-        let rows = self.size.rows().saturating_add(lines);
+        let (screen, most) = (self.size.rows(), usize::from(SCREEN_ROWS_MAX));
+        let lines = lines.min(most.saturating_sub(screen));
+        let rows = screen + lines;
         let mut bytes = Vec::new();
         let below = match self.view {
             View::Lines => {

@@ -218,6 +218,7 @@ fn the_rows_above_the_screen_go_on_where_it_begins() {
         above.len() == 3 && above.concat().contains("line 39"),
         "{above:?}"
     );
+    assert_eq!(drawn.text_above(usize::MAX).len(), 500 - ROWS as usize);
     let mut short = fed(ROWS, COLS, b"one\r\n\x1b[31mtwo\r\n", 13);
     assert_eq!(short.text_above(9), [""; 0]);
     let mut red = fed(2, COLS, b"\x1b[31mone\r\ntwo\r\nthree", 13);
