@@ -188,6 +188,8 @@ pub enum EventKind {
     SyslogDropped { messages: u64 },
     /// Something worth knowing about the daemon itself.
     Notice { text: String },
+    /// Something in the configuration that may not be meant.
+    Warning { text: String },
     /// Something wrong with the daemon or its surroundings.
     Trouble { text: String },
 }
@@ -207,7 +209,8 @@ impl EventKind {
             | Self::Killed { .. }
             | Self::Refused { .. }
             | Self::SyslogRefused { .. }
-            | Self::SyslogDropped { .. } => Severity::Warning,
+            | Self::SyslogDropped { .. }
+            | Self::Warning { .. } => Severity::Warning,
             Self::DaemonStopped { left } if *left > 0 => Severity::Error,
             Self::DaemonStarted { .. }
             | Self::ShutdownBegun { .. }
@@ -257,6 +260,7 @@ impl EventKind {
             | Self::SyslogRefused { .. }
             | Self::SyslogDropped { .. }
             | Self::Notice { .. }
+            | Self::Warning { .. }
             | Self::Trouble { .. } => None,
         }
     }
@@ -463,7 +467,9 @@ impl fmt::Display for EventKind {
                 let messages = count(*messages, "message", "messages");
                 write!(f, "{messages} did not reach syslog")
             }
-            Self::Notice { text } | Self::Trouble { text } => f.write_str(&escape(text)),
+            Self::Notice { text } | Self::Warning { text } | Self::Trouble { text } => {
+                f.write_str(&escape(text))
+            }
         }
     }
 }

@@ -187,6 +187,8 @@ fn a_reload_tells_the_warnings_of_the_check() {
         let said = daemon.ctl().run(&[verb]);
         assert_eq!((said.code, said.err), (Some(0), wanted.clone()), "{verb}");
     }
+    let logged = daemon.wait_log(&["odd.tty: full"]);
+    assert!(logged.contains(" WARN "), "{logged}");
     let said = daemon.ctl().run(&["--json", "reload"]);
     let answer: Value = serde_json::from_str(&said.out).expect("JSON");
     let warnings = answer["plan"]["warnings"].as_array().expect("a list");

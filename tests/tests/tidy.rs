@@ -22,7 +22,7 @@ struct Longer {
 const LONGER: &[Longer] = &[
     Longer {
         path: "shared/src/event.rs", // every kind of event, and the sentence it is told in
-        file_lines: 490,
+        file_lines: 500,
         function_lines: 210,
     },
     Longer {

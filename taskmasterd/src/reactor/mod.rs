@@ -336,7 +336,7 @@ impl Reactor {
     /// Remarks about a configuration that is in force.
     fn warn(&mut self, warnings: Vec<String>) {
         for text in warnings {
-            self.tell(EventKind::Notice { text }, Cause::Policy);
+            self.tell(EventKind::Warning { text }, Cause::Policy);
         }
     }
 
