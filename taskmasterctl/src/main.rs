@@ -102,6 +102,10 @@ fn wish(args: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::Error>
                 if named.as_os_str().is_empty() {
                     return Err("an empty path names nothing".into());
                 }
+                // As supervisor's may be.
+                if named.starts_with("http:") || named.starts_with("https:") {
+                    return Err("there is no server on the network; name a socket's path".into());
+                }
                 socket = Some(named);
             }
             Long("json") => json = true,
@@ -171,6 +175,10 @@ mod tests {
         assert_eq!(read("-V status"), Wish::Version);
         assert!(wish(["--frob".into()]).is_err());
         assert!(wish(["-s".into()]).is_err());
+        for url in ["--serverurl=http://localhost:9001", "-shttps://x"] {
+            let refused = wish([url.into()]).unwrap_err().to_string();
+            assert!(refused.contains("no server on the network"), "{refused}");
+        }
         for empty in ["--socket=", "--socket=unix://"] {
             let refused = wish([empty.into()]).unwrap_err().to_string();
             assert_eq!(refused, "an empty path names nothing");
