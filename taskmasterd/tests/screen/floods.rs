@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use shared::tracker::{STRING_LEN_MAX, Tracker};
+use taskmasterd::limits::{DRAWN_READ_BUDGET, READ_BUDGET};
 use taskmasterd::screen::Screen;
 
 use super::screen as new;
@@ -15,8 +16,6 @@ use harness::referee::Referee;
 
 /// The bytes of one kind of flood.
 const LEN: usize = 300_000;
-/// The most that a turn of the daemon takes in from one process.
-const PIECE_LEN: usize = 65_536;
 
 /// Numbers that look random and are the same for the same seed (splitmix64).
 struct Dice(u64);
@@ -114,7 +113,13 @@ fn flood(name: &str, make: impl Fn(&mut Dice, &mut Vec<u8>)) {
     let (mut fed, mut looked) = Default::default();
     let mut rest = bytes.as_slice();
     while !rest.is_empty() {
-        let length = dice.of(&[1, 3, 100, 4096, PIECE_LEN]).min(rest.len());
+        // As much as the daemon reads at once.
+        let most = match screen.is_drawn() {
+            true => DRAWN_READ_BUDGET,
+            false => READ_BUDGET,
+        };
+        let length = dice.of(&[1, 3, 100, 4096, READ_BUDGET]).min(most);
+        let length = length.min(rest.len());
         let (bytes, after) = rest.split_at(length);
         rest = after;
         let mut queries = Vec::new();
@@ -133,7 +138,7 @@ fn flood(name: &str, make: impl Fn(&mut Dice, &mut Vec<u8>)) {
         }
     }
     look(&mut screen, &tracker);
-    println!("{name}: at most {fed:?} for {PIECE_LEN} bytes, {looked:?} for a look");
+    println!("{name}: at most {fed:?} for what is read at once, {looked:?} for a look");
 }
 
 const SIZES: [u16; 8] = [0, 1, 2, 3, 10, 80, 200, 65_535];
