@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
 use shared::paths::{SOCKET_VARIABLE, default_socket, socket_named};
 use taskmasterd::child::Heritage;
@@ -103,6 +104,14 @@ fn check(path: &Path, socket: Option<PathBuf>) -> ExitCode {
 }
 
 fn run(options: Options) -> ExitCode {
+    // Where it is ignored, and that is inherited, nobody hears of a death.
+    if let Err(error) = sys::heed(Signal::SIGCHLD) {
+        complain(format_args!(
+            "taskmasterd: cannot hear of deaths: {}",
+            reason(&error)
+        ));
+        return ExitCode::FAILURE;
+    }
     let ran = match options.mode {
         RunMode::Daemonize => return daemonize::launch(),
         RunMode::Daemonized => daemonize::take_name()

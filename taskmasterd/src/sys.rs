@@ -167,6 +167,13 @@ pub fn ignore(signal: Signal) -> io::Result<()> {
     done.map(|_| ()).map_err(io::Error::from)
 }
 
+/// Takes `signal` as usual, though whoever started us may have ignored it.
+pub fn heed(signal: Signal) -> io::Result<()> {
+    // SAFETY: what the kernel does is no code of ours, so none can run at a bad time.
+    let done = unsafe { signal::signal(signal, SigHandler::SigDfl) };
+    done.map(|_| ()).map_err(io::Error::from)
+}
+
 /// Has what `command` starts told to end when the daemon is dead, of whatever it died, and hear all signals: those of
 /// the daemon are blocked.
 pub fn end_with_daemon(command: &mut Command) {

@@ -194,10 +194,10 @@ fn a_terminal_is_controlling_has_a_size_and_does_not_freeze() {
 #[test]
 fn signals_are_as_new_whatever_the_daemon_was_started_with() {
     let before = [
-        "sh",
+        "bash",
         "-c",
         "trap '' HUP INT TERM USR1 PIPE CHLD; exec \"$@\"",
-        "sh",
+        "bash",
     ];
     let before = before.map(str::to_owned).to_vec();
     let setup = Setup {
@@ -208,6 +208,25 @@ fn signals_are_as_new_whatever_the_daemon_was_started_with() {
     for set in ["SigBlk", "SigIgn", "SigCgt", "SigPnd"] {
         assert_eq!(report["status"][set], "0000000000000000", "{set}");
     }
+}
+
+// The kernel tells nobody of a death who ignores that, and keeps no status for him.
+#[test]
+fn a_daemon_that_was_started_with_deaths_ignored_hears_of_them() {
+    // Other shells do not ignore it for what they run.
+    let before = ["bash", "-c", "trap '' CHLD; exec \"$@\"", "bash"];
+    let setup = Setup {
+        before: before.map(str::to_owned).to_vec(),
+        ..Setup::default()
+    };
+    let programs = json!({"p": {"cmd": "sleep 1000", "stdout": "discard"}});
+    let mut daemon = Daemon::start_with(Sandbox::new(), programs, setup);
+    let pid = daemon.pid("p");
+    daemon.rpc().signal("KILL", &["p"]);
+    daemon.wait_log(&["p (pid", &pid.to_string(), "SIGKILL"]);
+    daemon.wait_log(&["p started with pid"]);
+    assert!(daemon.hup().contains("no program changed"));
+    daemon.stop();
 }
 
 #[test]
