@@ -47,6 +47,30 @@ fn a_socket_that_was_removed_comes_back_on_sigusr2() {
     daemon.wait_log(&["made", "sock", "again"]);
 }
 
+// Something swept its directory away, and the lock with it.
+#[test]
+fn a_socket_whose_directory_was_removed_comes_back_on_sigusr2() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.path("run/taskmaster");
+    let setup = Setup {
+        args: vec!["-s".into(), dir.join("sock").display().to_string()],
+        ..Setup::default()
+    };
+    sandbox.write(
+        "tm.yaml",
+        json!({"programs": {}, "log": sandbox.path("tm.log")}).to_string(),
+    );
+    let daemon = Daemon::launch(sandbox, setup);
+    eventually("the socket", SOON, || {
+        Rpc::connect(&dir.join("sock")).map(drop)
+    });
+    fs::remove_dir_all(daemon.sandbox().path("run")).expect("a directory can be removed");
+    daemon.signal(Signal::SIGUSR2);
+    daemon.wait_log(&["made", "sock", "again"]);
+    assert!(dir.join("sock.lock").exists());
+    Rpc::connect(&dir.join("sock")).expect("it is listened to");
+}
+
 // The same answer to the same question as that of the daemon it is asked for.
 #[test]
 fn a_check_shows_the_socket_that_the_daemon_would_have() {

@@ -28,7 +28,7 @@ pub struct Listener {
     /// Device and inode of the socket we made.
     made: (u64, u64),
     /// Let go of after the socket.
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// The lock beside the socket. Dropping it removes its file.
@@ -57,11 +57,7 @@ impl Listener {
                  ({SOCKET_PATH_LEN_MAX} at most)"
             ));
         }
-        let directory = directory_of(path);
-        // Nobody leads us to make one at a place he chooses, nor was one made by somebody else meanwhile.
-        check_way(path, directory)?;
-        make_directory(directory)?;
-        check_way(path, directory)?;
+        make_way(path)?;
         let lock = lock(path)?;
         clear_stale(path)?;
         let (socket, made) = make(path, settings).map_err(about)?;
@@ -71,7 +67,7 @@ impl Listener {
             path: path.to_owned(),
             settings: settings.clone(),
             made,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -85,7 +81,7 @@ impl Listener {
         fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.made)
     }
 
-    /// Makes the socket anew after somebody removed it. Says whether there was anything to do.
+    /// Makes the socket anew after somebody removed it, or all of its directory. Says whether there was anything to do.
     ///
     /// # Errors
     /// As [`Self::bind`]; what stands at the path now and is not ours is left alone.
@@ -93,7 +89,10 @@ impl Listener {
         if self.is_in_place() {
             return Ok(false);
         }
-        check_way(&self.path, directory_of(&self.path))?;
+        make_way(&self.path)?;
+        if !self.lock.is_in_place() {
+            self.lock = lock(&self.path)?;
+        }
         clear_stale(&self.path)?;
         let made = make(&self.path, &self.settings);
         (self.socket, self.made) = made.map_err(|error| {
@@ -139,7 +138,16 @@ fn directory_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Makes the directory of a default socket, with a mode that only its owner can write to.
+/// Makes the directory for the socket if it is missing.
+fn make_way(path: &Path) -> Result<(), String> {
+    let directory = directory_of(path);
+    // Nobody leads us to make one at a place he chooses, nor was one made by somebody else meanwhile.
+    check_way(path, directory)?;
+    make_directory(directory)?;
+    check_way(path, directory)
+}
+
+/// With a mode that only its owner can write to.
 fn make_directory(directory: &Path) -> Result<(), String> {
     if directory.exists() {
         return Ok(());
