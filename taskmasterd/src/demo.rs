@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::mkdtemp;
 use shared::text::escape;
 use taskmasterd::files::reason;
 
@@ -16,11 +16,12 @@ pub(crate) struct Demo(PathBuf);
 impl Demo {
     /// Writes the configuration to a new directory.
     pub(crate) fn new() -> Result<Self, String> {
-        let directory =
-            std::env::temp_dir().join(format!("taskmaster-demo-{}", std::process::id()));
-        let made = fs::DirBuilder::new().mode(0o700).create(&directory);
-        made.map_err(cannot("make", &directory))?;
-        let demo = Self(directory);
+        let parent = std::env::var_os("TMPDIR").filter(|parent| !parent.is_empty());
+        let parent = parent.map_or("/tmp".into(), PathBuf::from);
+        let directory = parent.join("taskmaster-demo-XXXXXX");
+        // Of any name that is not there yet: what a process of the same number left behind is not ours.
+        let made = mkdtemp(&directory).map_err(io::Error::from);
+        let demo = Self(made.map_err(cannot("make", &directory))?);
         let text = CONFIG.replace("@DIRECTORY@", &quotable(&demo.0.display().to_string()));
         fs::write(demo.config(), text).map_err(cannot("write", &demo.config()))?;
         Ok(demo)

@@ -20,8 +20,11 @@ fn a_demonstration_runs_and_leaves_nothing() {
     command.env("TMPDIR", sandbox.dir());
     let mut term = Term::spawn(&command);
     let daemon = term.pid();
-    let dir = sandbox.path(&format!("taskmaster-demo-{daemon}"));
     term.wait_prompt(PROMPT);
+    let dirs = fs::read_dir(sandbox.dir()).expect("it is there");
+    let mut dirs = dirs.map(|entry| entry.expect("it is there").path());
+    let is_demo = |path: &PathBuf| path.to_string_lossy().contains("/taskmaster-demo-");
+    let dir = dirs.find(is_demo).expect("it has a directory");
     eventually("two workers that run", SOON, || {
         let mut rpc = Rpc::connect(&dir.join("control.sock")).map_err(|error| error.to_string())?;
         let processes = rpc.status().processes;
@@ -81,6 +84,15 @@ fn demonstrate(sandbox: &Sandbox, dir: &Path) -> String {
     let output = command.output().expect("taskmasterd starts");
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+// An empty variable is none: nothing is left in the current directory.
+#[test]
+fn a_demonstration_is_in_tmp_where_nobody_says() {
+    let sandbox = Sandbox::new();
+    let said = demonstrate(&sandbox, Path::new(""));
+    let begins = "Five processes of /tmp/taskmaster-demo-";
+    assert!(said.starts_with(begins), "{said}");
 }
 
 #[test]
