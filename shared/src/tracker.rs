@@ -100,7 +100,8 @@ struct State {
     /// The body of the OSC 8 that opened the hyperlink that is open.
     link: Vec<u8>,
     addressed: bool,
-    unbound: bool,
+    /// The last row that scrolls, as the program said since that was asked.
+    bottom: Option<u16>,
 }
 
 impl Tracker {
@@ -136,9 +137,9 @@ impl Tracker {
         std::mem::take(&mut self.state.addressed)
     }
 
-    /// Whether, since the last call, the program let all rows of the terminal scroll, however many that has.
-    pub fn take_unbound(&mut self) -> bool {
-        std::mem::take(&mut self.state.unbound)
+    /// The last row that scrolls, if the program has said so since the last call: 0 is the last there is.
+    pub fn take_bottom(&mut self) -> Option<u16> {
+        self.state.bottom.take()
     }
 
     /// The terminal got another number of rows: it scrolls all of them again.
@@ -227,7 +228,7 @@ impl State {
                     colors: self.colors,
                     coloured: self.coloured,
                     addressed: true,
-                    unbound: true,
+                    bottom: Some(0),
                     ..Self::default()
                 };
             }
@@ -279,11 +280,14 @@ impl State {
             }
             (0, b'!', b'p') => self.soft_reset(),
             (0, 0, b'r') => {
-                self.region = Some((control.number(0).max(1), control.number(1)));
-                self.region = self.region.filter(|region| *region != (1, 0));
-                self.traces.region = self.region.is_some();
-                self.unbound |= self.region.is_none();
                 self.addressed = true;
+                let (top, bottom) = (control.number(0).max(1), control.number(1));
+                // One without two rows is none, and the one before stays.
+                if bottom == 0 || top < bottom {
+                    self.region = Some((top, bottom)).filter(|region| *region != (1, 0));
+                    self.traces.region = self.region.is_some();
+                    self.bottom = Some(bottom);
+                }
             }
             (0, 0, b'g' | b'W') | (b'?', 0, b'W') => {
                 self.custom_tabs = control.mark == 0;
@@ -364,7 +368,7 @@ impl State {
             self.modes.put(mode, false);
         }
         (self.region, self.margins) = (None, false);
-        (self.addressed, self.unbound) = (true, true);
+        (self.addressed, self.bottom) = (true, Some(0));
     }
 }
 

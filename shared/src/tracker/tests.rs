@@ -247,15 +247,30 @@ fn leaving_moves_the_cursor_only_where_rows_were_counted_from_elsewhere() {
 }
 
 #[test]
-fn a_program_that_takes_its_scroll_region_back_has_all_rows_scroll() {
-    let all = |text: &[u8]| tracker(text).take_unbound();
-    for taken_back in [&b"\x1b[r"[..], b"\x1b[0;0r", b"\x1b[!p", b"\x1bc"] {
-        assert!(all(taken_back), "{taken_back:?}");
-        assert!(all(&[taken_back, b"\x1b[1;24r"].concat()));
+fn the_last_row_that_scrolls_is_the_one_the_program_names_last() {
+    let cases = [
+        ("\x1b[r", Some(0)),
+        ("\x1b[0;0r", Some(0)),
+        ("\x1b[3;r", Some(0)),
+        ("\x1b[2;5r\x1b[!p", Some(0)),
+        ("\x1b[2;5r\x1bc", Some(0)),
+        ("\x1b[r\x1b[2;5r", Some(5)),
+        ("\x1b[1;999r", Some(999)),
+        ("\x1b[2;5r\x1b[5;5r\x1b[7;2r", Some(5)),
+        ("text\x1b[H\x1b[2J", None),
+    ];
+    for (text, want) in cases {
+        let mut tracker = tracker(text.as_bytes());
+        assert_eq!(tracker.take_bottom(), want, "{text:?}");
+        assert_eq!(tracker.take_bottom(), None, "{text:?}");
     }
-    for text in [&b"text\x1b[H\x1b[2J"[..], b"\x1b[2;5r", b"\x1b[1;24r"] {
-        assert!(!all(text), "{text:?}");
-    }
+}
+
+/// Terminals leave the region as it is.
+#[test]
+fn a_region_without_two_rows_is_none() {
+    let restored = shown(&tracker(b"\x1b[2;5r\x1b[5;5r\x1b[7;2r").restore());
+    assert!(restored.contains("^[2;5r"), "{restored}");
 }
 
 /// As many titles are taken back as were put aside.

@@ -216,9 +216,16 @@ impl Clean {
         self.spend(work)?;
         let most = match last {
             b'b' => cols,
+            // A region that ends below the screen ends at its last row; the engine would take it for none.
+            b'r' => rows,
             _ => rows.max(cols),
         };
         let [first, second] = [first, second].map(|number| most.min(number.into()));
+        let bottom = if second == 0 { rows } else { second };
+        if last == b'r' && first.max(1) >= bottom {
+            // A region without two rows is none for terminals, and moves nothing; the engine takes the cursor home.
+            return Some(());
+        }
         if last == b'b' && self.pens.now().conceals() {
             self.text.extend((0..first.max(1)).map(|_| ' '));
             return Some(());

@@ -86,7 +86,9 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
     /// Takes in what was written to one of the screens, and seen by the tracker.
     fn take_in(&mut self, bytes: &[u8], side: Side) {
         let addressed = self.tracker.take_addressed();
-        self.unbound |= self.tracker.take_unbound();
+        if let Some(bottom) = self.tracker.take_bottom() {
+            self.unbound |= bottom == 0 || usize::from(bottom) > self.size.rows();
+        }
         self.lined = match addressed || side == Side::Alternate {
             true => 0,
             false => self.lined + bytes.len(),

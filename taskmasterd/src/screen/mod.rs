@@ -230,7 +230,7 @@ impl<B: DerefMut<Target = [u8]>> Screen<B> {
     }
 
     /// Whether, since the last call, terminals with more rows than the screen came to need a snapshot: the screen began to be
-    /// more than lines of text, or the program made all rows of whatever terminal there is scroll.
+    /// more than lines of text, or the program made the last row scroll that a terminal has, whichever that is.
     pub fn take_unbound(&mut self) -> bool {
         self.live.as_mut().is_some_and(|live| live.take_unbound())
     }

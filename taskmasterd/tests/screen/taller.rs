@@ -77,6 +77,8 @@ fn its_own_rows_alone_scroll_whatever_the_program_does() {
             "\x1b[H\x1b[2J",
             "\x1b[5;20r\x1b[9H",
             "\x1b[?1049h\x1b[H",
+            "\x1b[2;31r",
+            "\x1b[7;r",
         ] {
             for change in [
                 "\x1b[H",
@@ -84,6 +86,10 @@ fn its_own_rows_alone_scroll_whatever_the_program_does() {
                 "\x1bc",
                 "\x1b[2;7r\x1b[r",
                 "\x1b[1;30r",
+                "\x1b[1;999r",
+                "\x1b[3;r\x1b[9H",
+                "\x1b[9;99r",
+                "\x1b[9;9r",
                 "\x1b[?1049l\x1b[9H",
             ] {
                 let what = format!("{before:.10?} {drawn:?} {change:?}");
