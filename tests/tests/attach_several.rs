@@ -138,6 +138,21 @@ fn who_resizes_and_does_not_lead_is_shown_the_screen() {
     watcher.wait_snapshot();
 }
 
+// The process, and so the program, hears of no change, and will not draw anew.
+#[test]
+fn who_takes_the_lead_by_a_size_that_the_process_has_is_shown_the_screen() {
+    let daemon = daemon("exec cat", "full");
+    let mut small = Seat::take_as(&daemon, sized(20, 80));
+    small.wait_snapshot();
+    let mut large = Seat::take_as(&daemon, sized(24, 80));
+    large.type_in("typed\n");
+    small.wait_snapshot();
+    small.wait_output("typed");
+    small.send(&Frame::Resize(size(24, 80)));
+    small.wait_snapshot();
+    wait_window(daemon.pid("p"), 24, 80);
+}
+
 // Two fonts of different sizes: nothing moves on the screen.
 #[test]
 fn who_has_as_many_rows_and_columns_in_other_pixels_is_not_shown_the_screen() {
@@ -145,6 +160,7 @@ fn who_has_as_many_rows_and_columns_in_other_pixels_is_not_shown_the_screen() {
     let mut first = Seat::take_as(&daemon, sized(24, 80));
     first.wait_snapshot();
     let mut second = Seat::take_as(&daemon, sized(24, 80));
+    second.wait_snapshot();
     let pixels = Size {
         xpixel: 800,
         ypixel: 480,

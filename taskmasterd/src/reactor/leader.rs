@@ -90,10 +90,12 @@ impl Reactor {
         });
     }
 
-    /// A client's terminal has another size, and what it shows may have moved. If it leads, the program hears of it.
+    /// A client's terminal has another size, and what it shows may have moved, or was never right. Where it has led, the
+    /// program changed with it.
     pub(super) fn resized(&mut self, id: ProcessId, token: Token) {
+        let led = self.leads(id, token);
         self.take_the_floor(id, token);
-        if !self.leads(id, token) {
+        if !led {
             self.show_anew(id, |other, _| other == token);
         }
     }
