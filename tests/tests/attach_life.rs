@@ -376,7 +376,11 @@ fn what_was_asked_for_reaches_the_daemon() {
 #[test]
 fn a_long_snapshot_is_painted_as_one() {
     let (mut sitting, mut visitor) = Sitting::attached(&[]);
-    let wipe = |raw: &[u8]| raw.windows(4).filter(|part| part == b"\x1b[2J").count();
+    let wipe = |raw: &[u8]| {
+        raw.windows(8)
+            .filter(|part| part == b"\x1b[1H\x1b[2K")
+            .count()
+    };
     let picture = [&b"\x1b[m".repeat(50_000)[..], b"end"].concat();
     for count in 1..3 {
         visitor.send(&Frame::Snapshot(picture.clone()));

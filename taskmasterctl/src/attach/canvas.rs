@@ -11,15 +11,17 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use shared::frame::Size;
-use shared::tracker::{PUT_TITLE, Tracker};
+use shared::tracker::PUT_TITLE;
 
 use super::backlog::Backlog;
-use super::depth::Depth;
 use super::held::Held;
 use super::speech::{Answers, Speech};
 use super::tty;
 
 mod errors;
+mod picture;
+
+use picture::Picture;
 
 /// How much waits to be painted, in bytes.
 const WAITING_LEN_MAX: usize = 64 * 1024;
@@ -42,43 +44,6 @@ pub(super) enum Lines {
     Finished,
     /// With a newline alone: it came through a pipe.
     Bare,
-}
-
-/// What the terminal has been told: what of it is switched on, and how far down it is painted.
-#[derive(Debug)]
-struct Picture {
-    tracker: Tracker,
-    depth: Depth,
-}
-
-impl Picture {
-    fn new(size: Size) -> Self {
-        Self {
-            tracker: Tracker::default(),
-            depth: Depth::new(size),
-        }
-    }
-
-    fn feed(&mut self, bytes: &[u8]) {
-        self.tracker.feed(bytes, &mut Vec::new());
-        self.depth.feed(bytes);
-    }
-
-    /// What switches all of it off and brings the cursor to a row with nothing in it nor below. Where it was told what
-    /// terminals understand in different ways, anything may be on, and the cursor anywhere.
-    fn settle(&mut self, speech: &Speech) -> Vec<u8> {
-        if speech.is_ambiguous() {
-            let out = [&Tracker::leave_unknown()[..], b"\x1b[9999B\r\n"].concat();
-            self.feed(&out);
-            return out;
-        }
-        let mut out = self.tracker.leave();
-        self.feed(&out);
-        let row = self.depth.to_free_row();
-        self.feed(row);
-        out.extend_from_slice(row);
-        out
-    }
 }
 
 /// The canvas and what waits to be painted on it.
@@ -194,13 +159,19 @@ impl Canvas {
         let Some(size) = self.tty().map(tty::size) else {
             return;
         };
-        self.settle();
+        let rows = size.rows;
         if self.arrived {
-            self.put(b"\x1b[H\x1b[2J");
+            self.take_back(Picture::switch_off);
+            // Row by row: of a screen that is cleared at once some terminals keep a copy in the scrollback.
+            let wiped: String = (1..=rows)
+                .map(|row| format!("\x1b[{row}H\x1b[2K"))
+                .collect();
+            self.put(wiped.as_bytes());
         } else {
-            self.put(&b"\r\n".repeat(size.rows.into()));
-            self.put(b"\x1b[H\x1b[J");
+            self.settle();
+            self.put(&b"\r\n".repeat(rows.into()));
         }
+        self.put(b"\x1b[H\x1b[J");
         self.arrived = true;
     }
 
@@ -234,9 +205,13 @@ impl Canvas {
 
     /// Switches off what the process switched on, and goes below what it painted.
     fn settle(&mut self) {
+        self.take_back(Picture::settle);
+    }
+
+    fn take_back(&mut self, way: fn(&mut Picture, &Speech) -> Vec<u8>) {
         self.paint_all_held();
         if !self.fresh {
-            self.waiting.push(&self.put.settle(&self.speech));
+            self.waiting.push(&way(&mut self.put, &self.speech));
             self.append(PUT_TITLE);
         }
     }
