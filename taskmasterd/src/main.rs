@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|word| word == HELPER) {
         let mut path = || arguments.next().map(PathBuf::from);
-        return help(path().unwrap_or_default(), path());
+        return help(path().unwrap_or_default(), path(), path());
     }
     match options::parse() {
         Ok(Order::Say(text)) => say::answer(&text),
@@ -48,15 +48,24 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the file at `path` means to a daemon that was started in that directory, or in the current one.
-fn read(path: &Path, started_in: Option<PathBuf>) -> Result<Config, Problems> {
+/// What the file at `path` means to a daemon that was started in that directory, or in the current one, and has that
+/// event log already.
+fn read(
+    path: &Path,
+    started_in: Option<PathBuf>,
+    event_log: Option<PathBuf>,
+) -> Result<Config, Problems> {
     refuse_unreadable_again(path).map_err(|problem| Problems(vec![problem]))?;
     let cwd = started_in.map_or_else(std::env::current_dir, Ok);
     let cwd = cwd.map_err(|error| {
         let problem = format!("the current directory: {}", reason(&error));
         Problems(vec![problem])
     })?;
-    load(path, &Surroundings::within(cwd))
+    let surroundings = Surroundings {
+        event_log,
+        ..Surroundings::within(cwd)
+    };
+    load(path, &surroundings)
 }
 
 /// The helper that reads the file at a reload is given its path as text.
@@ -71,9 +80,11 @@ fn refuse_unreadable_again(path: &Path) -> Result<(), String> {
     }
 }
 
-/// The helper's life: the configuration at `path` as JSON on standard output.
-fn help(path: PathBuf, started_in: Option<PathBuf>) -> ExitCode {
-    let verdict = match read(&path, started_in) {
+/// The helper's life: the configuration at `path` as JSON on standard output. The daemon was started in that directory
+/// and has that event log, or an empty path for none.
+fn help(path: PathBuf, event_log: Option<PathBuf>, started_in: Option<PathBuf>) -> ExitCode {
+    let event_log = event_log.filter(|path| !path.as_os_str().is_empty());
+    let verdict = match read(&path, started_in, event_log) {
         Ok(mut config) => {
             config.obstacles = obstacles(&config);
             Verdict::Good(Box::new(config))
@@ -88,7 +99,7 @@ fn help(path: PathBuf, started_in: Option<PathBuf>) -> ExitCode {
 
 /// `--check`: what each program will run as, or everything that is wrong.
 fn check(path: &Path, socket: Option<PathBuf>) -> ExitCode {
-    match read(path, None) {
+    match read(path, None, None) {
         Ok(mut config) => {
             config.socket.path = Some(socket_path(socket, &config));
             for warning in config.warnings.iter().chain(&obstacles(&config)) {
@@ -145,7 +156,7 @@ fn supervise(options: Options) -> Result<(), (u8, String)> {
         RunMode::Foreground | RunMode::Daemonize | RunMode::Daemonized | RunMode::Shell => None,
     };
     let config_path = demo.as_ref().map_or(options.config, demo::Demo::config);
-    let config = read(&config_path, Some(heritage.directory.clone()))
+    let config = read(&config_path, Some(heritage.directory.clone()), None)
         .map_err(|problems| (EXIT_USAGE, problems.to_string()))?;
     let socket = socket_path(options.socket, &config);
     sys::set_subreaper().map_err(cannot("take in orphans"))?;

@@ -199,6 +199,37 @@ fn a_reload_tells_the_warnings_of_the_check() {
     assert_eq!((lines, said.err), (wanted, String::new()));
 }
 
+// A program could forge events there, and clearing its log would empty the event log.
+#[test]
+fn the_event_log_in_force_goes_to_no_program_at_a_reload() {
+    let sandbox = Sandbox::new();
+    let p = json!({"cmd": sandbox.puppet("p", &[]), "starttime": "50ms"});
+    let daemon = Daemon::start(sandbox, json!({"p": p}));
+    let log = daemon.sandbox().path("tm.log");
+    let mut logged = p.clone();
+    logged["stdout"] = json!(log);
+    let write = |p: &Value| {
+        let (socket, log) = (daemon.socket(), daemon.sandbox().path("other.log"));
+        let config = json!({"socket": socket, "log": log, "programs": {"p": p}});
+        daemon.write_text(config.to_string());
+    };
+    let said = format!(
+        "p.stdout: {} is the event log until the next start of taskmasterd, which no log may be; name another path",
+        log.display()
+    );
+    // What the first reload left for the next start is not in force at the second.
+    for _ in 1..=2 {
+        write(&logged);
+        for verb in ["reread", "reload"] {
+            let refused = daemon.ctl().run(&[verb]);
+            assert!(refused.out.contains(&said), "{refused:?}");
+        }
+        assert!(daemon.hup().contains("ERRO reload refused"));
+        write(&p);
+        daemon.rpc().reload().expect("a reload");
+    }
+}
+
 // As a checkout or a shell in /tmp leaves it: nothing in the file begins there.
 #[test]
 fn the_directory_of_the_start_may_be_gone() {

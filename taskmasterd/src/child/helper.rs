@@ -30,16 +30,25 @@ pub enum Verdict {
     Problems(Vec<String>),
 }
 
-/// Starts a helper on the configuration at `path`; its words come through the descriptor.
+/// Starts a helper on the configuration at `path`, for a daemon with that event log; its words come through the
+/// descriptor.
 ///
 /// # Errors
 /// Why there is none, in words.
-pub fn start(path: &Path, heritage: &Heritage) -> Result<(sys::Child, OwnedFd), String> {
+pub fn start(
+    path: &Path,
+    event_log: Option<&Path>,
+    heritage: &Heritage,
+) -> Result<(sys::Child, OwnedFd), String> {
     let path = path
         .to_str()
         .ok_or("the path of the configuration is not UTF-8")?;
+    let event_log = event_log
+        .map_or(Some(""), Path::to_str)
+        .ok_or("the path of the event log is not UTF-8")?;
     // Even if the file of our binary has been replaced since, this is the one that runs.
-    let mut argv = vec!["/proc/self/exe".into(), HELPER.into(), path.into()];
+    let argv = ["/proc/self/exe", HELPER, path, event_log];
+    let mut argv: Vec<String> = argv.map(Into::into).into();
     // It may have been removed since, and the helper could not ask for it. One that is not UTF-8 it asks for.
     argv.extend(heritage.directory.to_str().map(Into::into));
     let launch = Launch {

@@ -31,6 +31,8 @@ pub struct Surroundings {
     pub terminals_max: Option<u64>,
     /// How many of these it may keep back from us.
     pub terminals_reserve: u64,
+    /// The event log of the daemon that reloads: whatever the file says now, it is in force until the next start.
+    pub event_log: Option<PathBuf>,
 }
 
 impl Surroundings {
@@ -46,6 +48,7 @@ impl Surroundings {
             cwd,
             terminals_max: number("max"),
             terminals_reserve: number("reserve").unwrap_or(0),
+            event_log: None,
         }
     }
 }
@@ -172,7 +175,8 @@ impl Loader<'_> {
             }
         }
         self.note_settings(entries);
-        self.logs.judge(&mut self.report);
+        self.logs
+            .judge(self.env.event_log.as_deref(), &mut self.report);
         self.judge_numbers(file);
     }
 

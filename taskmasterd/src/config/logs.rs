@@ -85,8 +85,8 @@ impl Logs {
     }
 
     /// Reports the logs that would be written to what is no log, or rotate a file, or its rotated files, away from
-    /// under others.
-    pub(super) fn judge(&self, report: &mut Report) {
+    /// under others. The event log `in_force` may be another than the one that is written.
+    pub(super) fn judge(&self, in_force: Option<&Path>, report: &mut Report) {
         let mut directories = HashMap::new();
         let mut files: HashMap<PathBuf, Vec<&Writer>> = HashMap::new();
         for writer in &self.writers {
@@ -106,6 +106,9 @@ impl Logs {
                     judge_taken(writer, rotator, report);
                 }
             }
+        }
+        if let Some(path) = in_force {
+            judge_in_force(&real(path, &mut directories), &files, report);
         }
         for (path, what) in &self.reserved {
             // A symlink is a file of its own, and leads to another.
@@ -180,6 +183,15 @@ fn judge_forgers(sharers: &[&Writer], events: &Writer, report: &mut Report) {
             report.place(events.at)
         );
         report.problem(writer.at, what);
+    }
+}
+
+/// The event log that the daemon has keeps what it says until its next start, as the one that is to follow it will.
+fn judge_in_force(file: &Path, files: &HashMap<PathBuf, Vec<&Writer>>, report: &mut Report) {
+    let mut writers = files.get(file).into_iter().flatten();
+    if writers.all(|one| one.content == Content::Output) {
+        let what = "the event log until the next start of taskmasterd";
+        judge_reserved(file, what, files, report);
     }
 }
 

@@ -211,15 +211,17 @@ impl Reactor {
             );
             return self.refuse_reload(askers, &[problem]);
         }
-        let started =
-            helper::start(&self.reloads.path, &self.heritage).and_then(|(child, output)| {
-                let source = |fd: OwnedFd| Source::Helper { fd };
-                let token = self
-                    .sources
-                    .add_owned(output, source)
-                    .map_err(|error| error.to_string())?;
-                Ok((child, token))
-            });
+        // A changed one waits for the next start.
+        let event_log = self.core.config().log.as_deref();
+        let helper = helper::start(&self.reloads.path, event_log, &self.heritage);
+        let started = helper.and_then(|(child, output)| {
+            let source = |fd: OwnedFd| Source::Helper { fd };
+            let token = self
+                .sources
+                .add_owned(output, source)
+                .map_err(|error| error.to_string())?;
+            Ok((child, token))
+        });
         match started {
             Ok((child, token)) => {
                 let kill_at = self.now.after(HELPER_TIME_MS_MAX);

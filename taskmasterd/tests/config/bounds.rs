@@ -193,6 +193,43 @@ fn what_the_daemon_reads_or_listens_at_is_no_log() {
     assert_eq!(found(&keys), wanted);
 }
 
+// The file says where events go after the next start; until then they go where they went.
+#[test]
+fn the_event_log_in_force_is_no_programs_to_write() {
+    let files = Files::new();
+    fs::create_dir(files.0.join("there")).expect("a directory can be made");
+    std::os::unix::fs::symlink("there", files.0.join("link")).expect("a link can be made");
+    let dir = files.0.display();
+    let env = taskmasterd::config::Surroundings {
+        event_log: Some(files.0.join("there/ev.1")),
+        ..somebody()
+    };
+    let found = |log: &str, stdout: &str| {
+        let text = format!("log: {dir}/{log}\nprograms: {{a: {{cmd: x, stdout: {stdout}}}}}\n");
+        let loaded = load(&files.write("tm.yaml", text), &env);
+        let problems = loaded.err()?.to_string();
+        Some(problems.replace(&format!("{dir}/"), ""))
+    };
+    let what = "the event log until the next start of taskmasterd";
+    let wanted = format!(
+        "tm.yaml:2:24: a.stdout: link/ev.1 is {what}, which no log may be; name another path"
+    );
+    assert_eq!(found("new", &format!("{dir}/link/ev.1")), Some(wanted));
+    let wanted = format!(
+        "tm.yaml:2:24: a.stdout: its rotated files, there/ev.1 to .2, would replace there/ev.1, which is {what}; name \
+         another path"
+    );
+    let rotated = format!("{{path: {dir}/there/ev, max_size: 300, keep: 2}}");
+    assert_eq!(found("new", &rotated), Some(wanted));
+    // However it is called, what stays the event log is told of once, and is not in its own way.
+    let twice = found("link/ev.1", &format!("{dir}/there/ev.1")).expect("a problem");
+    assert!(
+        twice.contains("by log at") && !twice.contains(what),
+        "{twice}"
+    );
+    assert_eq!(found("link/ev.1", &format!("{dir}/a.log")), None);
+}
+
 // A log that is not there yet would be read once it is: no reload would go through, and no start.
 #[test]
 fn what_an_include_would_find_is_no_log() {

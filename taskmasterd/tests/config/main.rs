@@ -47,6 +47,7 @@ fn somebody() -> Surroundings {
         cwd: "/home/somebody".into(),
         terminals_max: Some(4096),
         terminals_reserve: 1024,
+        event_log: None,
     }
 }
 
