@@ -12,9 +12,10 @@ use super::keys::{self, Place, judge};
 use super::logs::Logs;
 use super::node::{Entry, Node, find, find_or, is_program_list, written_twice};
 use super::open::{self, Trust};
+use super::program::{self, Reader};
 use super::report::{At, Fault, Problems, Report};
 use super::users::Users;
-use super::{file, program, settings, terminals, values};
+use super::{file, settings, terminals, values};
 use crate::config::model::{Config, Program, Socket};
 use crate::limits::{PROBLEMS_MAX, PROGRAMS_MAX};
 
@@ -204,10 +205,23 @@ impl Loader<'_> {
             self.report.problem(entry.node.at, what);
             return &[];
         };
-        for entry in defaults {
-            judge(Place::Program, "defaults.", entry, &mut self.report);
-        }
+        self.judge_defaults(entry.at, defaults);
         defaults
+    }
+
+    /// A mistake in `defaults` is one though no program takes it over.
+    fn judge_defaults(&mut self, at: At, defaults: &[Entry]) {
+        let name = "defaults".parse().expect("a plain word is a name");
+        program::read(program::Keys {
+            reader: Reader::Nobody,
+            name: &name,
+            at,
+            own: defaults,
+            defaults: &[],
+            env: self.env,
+            users: &mut self.users,
+            report: &mut self.report,
+        });
     }
 
     /// Reads the programs of a file: below `programs` or `processes`, or straight at its top.
@@ -273,6 +287,7 @@ impl Loader<'_> {
         }
         self.places.insert(name.clone(), entry.at);
         let program = program::read(program::Keys {
+            reader: Reader::Program,
             name: &name,
             at: entry.at,
             own,

@@ -5,15 +5,17 @@ use std::path::Path;
 
 use super::node::Node;
 use super::open::{self, Trust};
-use super::program::Keys;
+use super::program::{Keys, Reader};
 use super::report::At;
 use super::values;
 use crate::config::model::Identity;
 
-/// The variables of a program; `user` is whom it runs as.
+/// The variables of a program; `user` is whom it runs as. Which files and variables are trusted depends on him: for
+/// nobody the file is not read.
 pub(super) fn read(keys: &mut Keys<'_>, user: Option<&Identity>) -> BTreeMap<String, String> {
     let other = user.filter(|user| keys.env.euid == 0 && user.uid != 0);
-    let trust = if keys.env.euid == 0 && other.is_none() {
+    let is_program = keys.reader == Reader::Program;
+    let trust = if keys.env.euid == 0 && other.is_none() && is_program {
         Trust::RootOnly
     } else {
         Trust::Anyone
@@ -22,6 +24,7 @@ pub(super) fn read(keys: &mut Keys<'_>, user: Option<&Identity>) -> BTreeMap<Str
     let base = &keys.env.cwd;
     if let Some(node) = keys.get("env_file")
         && let Some(path) = keys.take("env_file", node, |node| values::file(node, base))
+        && is_program
     {
         let opened = match other {
             Some(user) => open::open_for(user, &path),

@@ -8,14 +8,25 @@ use super::check::Surroundings;
 use super::node::{Entry, Node, find, find_or};
 use super::output;
 use super::report::{At, Report};
-use super::users::{Asked, Users, Wrong};
+use super::users::{self, Asked, Users, Wrong};
 use super::values::{self, Parsed};
 use super::{environment, keys, quantity, words};
 use crate::config::model::{Identity, Launch, Limit, Program, Resource, RestartLimit, Tty};
 use crate::limits::{COUNT_MAX, NUMPROCS_MAX, RESTARTS_NOTED_MAX};
 
+/// For whom entries are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// A program.
+    Program,
+    /// Nobody: `defaults` by itself, of which each program takes what it likes. Only what is wrong for all of them is
+    /// told.
+    Nobody,
+}
+
 /// The entries of a program, and what reading them needs.
 pub(super) struct Keys<'a> {
+    pub(super) reader: Reader,
     pub(super) name: &'a ProgramName,
     /// Where its name stands.
     pub(super) at: At,
@@ -61,6 +72,9 @@ impl<'a> Keys<'a> {
 
     /// Remarks on `key`.
     pub(super) fn warning(&mut self, key: &str, what: &str) {
+        if self.reader == Reader::Nobody {
+            return;
+        }
         let line = format!("{}: {what}", self.subject(key));
         self.report.warning(self.place(key), line);
     }
@@ -185,8 +199,11 @@ fn exitcodes(keys: &mut Keys<'_>) -> Option<Vec<i32>> {
 }
 
 fn argv(keys: &mut Keys<'_>) -> Vec<String> {
+    let args = keys.get("args").and_then(|node| list(keys, "args", node));
     let Some(node) = keys.get("cmd") else {
-        keys.problem(keys.at, "cmd", "missing; say what to run");
+        if keys.reader == Reader::Program {
+            keys.problem(keys.at, "cmd", "missing; say what to run");
+        }
         return Vec::new();
     };
     let argv = match node.text() {
@@ -199,7 +216,6 @@ fn argv(keys: &mut Keys<'_>) -> Vec<String> {
     if argv.first().is_none_or(|word| word.trim().is_empty()) {
         keys.problem(node.at, "cmd", "empty; say what to run");
     }
-    let args = keys.get("args").and_then(|node| list(keys, "args", node));
     argv.extend(args.unwrap_or_default());
     argv
 }
@@ -337,7 +353,11 @@ fn identity(keys: &mut Keys<'_>) -> Option<Identity> {
         group: keys.get("group"),
         groups: keys.get("groups"),
     };
-    match keys.users.identity(asked, keys.env) {
+    let found = match keys.reader {
+        Reader::Program => keys.users.identity(asked, keys.env),
+        Reader::Nobody => Err(users::unknown(asked)),
+    };
+    match found {
         Ok(identity) => identity,
         Err(wrongs) => {
             for Wrong { key, element, what } in wrongs {

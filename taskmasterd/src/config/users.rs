@@ -126,6 +126,21 @@ fn look_up(asked: Asked<'_>, env: &Surroundings, wrongs: &mut Wrongs) -> Option<
     })
 }
 
+/// What is wrong with the three keys whoever the daemon is, and whatever may stand beside each.
+pub(super) fn unknown(asked: Asked<'_>) -> Vec<Wrong> {
+    let mut wrongs = Wrongs::default();
+    if let Some(node) = asked.user {
+        wrongs.found("user", 0, find_user(node));
+    }
+    if let Some(node) = asked.group {
+        wrongs.found("group", 0, find_group(node));
+    }
+    if let Some(node) = asked.groups {
+        find_groups(node, &mut wrongs);
+    }
+    wrongs.0
+}
+
 /// Who is not root can ask only for what it is already. Whom it asks for may not have been found.
 fn unprivileged(
     asked: Asked<'_>,

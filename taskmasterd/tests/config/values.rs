@@ -1,6 +1,7 @@
 //! Values that no program can have, each told with its place.
 
-use super::{good, problems, program, web};
+use super::{Files, good, load, problems, program, somebody, web};
+use taskmasterd::config::Surroundings;
 use taskmasterd::config::model::Output;
 
 /// Lines of a program, and what is said of them.
@@ -319,4 +320,50 @@ fn a_command_has_words() {
     }
     let missing = problems("programs:\n  web:\n    numprocs: 1\n");
     assert_eq!(missing, ["tm.yaml:2:3: web.cmd: missing; say what to run"]);
+}
+
+// Whoever removes the key from his program, or adds one without it, would be told of it only then.
+#[test]
+fn a_mistake_in_defaults_is_told_though_no_program_takes_it_over() {
+    let defaults = "defaults: {stopsignal: TREM, user: nosuch, group: nosuch, numprocs: x, args: 3,\n  \
+                    stdout: {path: /x, foo: 3}, env: {A: [1]}, env_file: dir/}\n";
+    let wanted = [
+        "1:24: defaults.stopsignal: \"TREM\" is not a signal; did you mean TERM?",
+        "1:36: defaults.user: no such user \"nosuch\"; create it, or name another",
+        "1:51: defaults.group: no such group \"nosuch\"; create it, or name another",
+        "1:69: defaults.numprocs: \"x\" is not a whole number from 0 to 1000",
+        "1:78: defaults.args: 3 is not a list of words",
+        "2:22: defaults.stdout.foo: unknown key; it can be path, max_size, keep, timestamps or strip_ansi",
+        "2:41: defaults.env.A: a list is not text",
+        "2:56: defaults.env_file: \"dir/\" names a directory; name a file in it",
+    ];
+    for programs in [
+        "",
+        "programs: {a: {cmd: x}}\n",
+        "programs: {a: {cmd: x, stopsignal: INT, user: 54321, group: 54321, numprocs: 1, args: [],\n  \
+         stdout: discard, env: {}}}\n",
+    ] {
+        let found = problems(format!("{defaults}{programs}"));
+        assert_eq!(found, wanted.map(|line| format!("tm.yaml:{line}")));
+    }
+}
+
+// Another key, or another user, may make it right, and what is odd is told to whom it concerns.
+#[test]
+fn what_only_a_program_shows_is_not_said_of_defaults() {
+    let text = "defaults: {user: 54321, env: {LD_PRELOAD: /x.so}, env_file: none, tty: full, stderr: /e,\n  \
+                stopsignal: KILL, args: [y]}\n";
+    assert!(good(text).warnings[0].ends_with("tm.yaml: no programs"));
+    assert_eq!(good(text).warnings.len(), 1);
+    if !nix::unistd::geteuid().is_root() {
+        return eprintln!("skipped: the file must belong to root");
+    }
+    let files = Files::new();
+    let root = Surroundings {
+        euid: 0,
+        egid: 0,
+        ..somebody()
+    };
+    let loaded = load(&files.write("tm.yaml", text), &root);
+    assert_eq!(loaded.map(|config| config.warnings.len()), Ok(1));
 }
