@@ -182,8 +182,10 @@ pub(super) fn address(node: &Node) -> Parsed<String> {
         Some(host) => host.parse::<std::net::Ipv6Addr>().is_ok(),
         None => !host.is_empty() && name(host),
     };
+    // Whoever reads it later may take a sign or a zero before the number for something else.
+    let is_plain = port.starts_with(|first| matches!(first, '1'..='9'));
     match port.parse::<u16>() {
-        Ok(1..) if host_is_good => Ok(text.to_owned()),
+        Ok(_) if is_plain && host_is_good => Ok(text.to_owned()),
         Ok(_) | Err(_) => Err(wrong),
     }
 }
@@ -287,7 +289,9 @@ mod tests {
         for good in ["127.0.0.1:8080", "host.example:1", "\"[::1]:80\""] {
             assert!(address(&node(good)).is_ok(), "{good}");
         }
-        for bad in ["host", ":80", "h:0", "h:65536", "h:x", "a b:80", "'::1:80'"] {
+        for bad in [
+            "host", ":80", "h:0", "h:65536", "h:x", "h:+80", "h:080", "h:", "a b:80", "'::1:80'",
+        ] {
             assert!(address(&node(bad)).is_err(), "{bad}");
         }
     }
