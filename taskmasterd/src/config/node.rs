@@ -128,9 +128,14 @@ fn refuse_duplicates(path: &str, entries: &[Entry], faults: &mut Vec<Fault>) {
     let mut seen: HashMap<&str, At> = HashMap::new();
     for entry in entries {
         if let Some(first) = seen.insert(&entry.key, entry.at) {
+            let what = written_twice(&format!("{path}{}", entry.key), first);
+            let advice = match entry.key.as_str() {
+                "<<" => "; write <<: [*one, *two]",
+                _ => "",
+            };
             faults.push(Fault {
                 at: entry.at,
-                what: written_twice(&format!("{path}{}", entry.key), first),
+                what: what + advice,
             });
         }
     }
@@ -143,17 +148,16 @@ pub(super) fn written_twice(what: &str, first: At) -> String {
 }
 
 /// Puts the entries of `<<: *anchor` or `<<: [*one, *two]` behind the map's own, which win; so does the earlier map.
+/// What a second `<<` brings is there too, so that nothing is told of but that it is one.
 fn merge(path: &str, entries: &mut Vec<Entry>, faults: &mut Vec<Fault>) {
-    let Some(index) = entries.iter().position(|entry| entry.key == "<<") else {
-        return;
-    };
-    let bases = match entries.remove(index).node {
+    let merged: Vec<Entry> = entries.extract_if(.., |entry| entry.key == "<<").collect();
+    let bases = merged.into_iter().flat_map(|entry| match entry.node {
         Node {
             value: Value::Seq(nodes),
             ..
         } => nodes,
         node => vec![node],
-    };
+    });
     for base in bases {
         match base.value {
             Value::Map(inherited) => inherit(entries, inherited),

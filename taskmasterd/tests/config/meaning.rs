@@ -42,6 +42,16 @@ fn anchors_and_merge_keys_save_writing() {
     );
 }
 
+// It is known, and what is missing without the second is not.
+#[test]
+fn a_second_merge_key_is_told_of_alone() {
+    let anchors = "x-a: &a {umask: 027}\nx-b: &b {cmd: x}\n";
+    let found = problems(format!("{anchors}programs: {{t: {{<<: *a, <<: *b}}}}\n"));
+    let wanted = "tm.yaml:3:24: t.<<: written twice; the first is at line 3 column 16; write <<: [*one, *two]";
+    assert_eq!(found, [wanted]);
+    good(&format!("{anchors}programs: {{t: {{<<: [*a, *b]}}}}\n"));
+}
+
 #[test]
 fn descriptors_follow_from_where_the_errors_go() {
     let tty = |lines: &str| program(&good(&web(lines)), "web").launch.tty;
