@@ -102,6 +102,42 @@ fn a_process_behind_the_filter_gets_its_answer_from_the_daemon() {
     assert!(term.wait_exit(SOON).success());
 }
 
+/// A client at a terminal that takes what is to be typed from elsewhere.
+fn piping(daemon: &Daemon) -> Term {
+    let attach = daemon.ctl().command();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", r#"mkfifo hold; exec "$@" <>hold"#, "sh"]);
+    command.arg(attach.get_program()).args(attach.get_args());
+    command.args(["attach", "p"]).env("TERM", "xterm");
+    command.current_dir(daemon.sandbox().dir());
+    Term::spawn(&command)
+}
+
+// sleep 1000 | taskmasterctl attach p
+#[test]
+fn a_terminal_without_a_keyboard_shows_the_screen_as_it_is() {
+    let script = r"stty raw -echo; printf '\033[?1049h\033[H\033[2Jone\r\ntwo\r\nthree\r\nfour'
+        printf '\033[2;3r\033[2;1H'; head -c1; printf '\r\nY\r\nZ'; exec sleep 1000";
+    let program = json!({"cmd": ["sh", "-c", script]});
+    let daemon = Daemon::start(Sandbox::new(), json!({"p": program}));
+    let shows = |want: &str| {
+        eventually("the screen", SOON, || {
+            let screen = daemon.ctl().run(&["screen", "p"]).out;
+            check(screen.trim_end() == want, || screen)
+        });
+    };
+    shows("one\ntwo\nthree\nfour");
+    let mut term = piping(&daemon);
+    term.wait_shown("one\ntwo\nthree\nfour");
+    assert!(term.shown().settings().contains("ALT_SCREEN"));
+    assert_eq!(daemon.ctl().run(&["send", "p", "X"]).code, Some(0));
+    shows("one\nYhree\nZ\nfour");
+    term.wait_shown("one\nYhree\nZ\nfour");
+    harness::proc::signal(term.pid(), nix::sys::signal::Signal::SIGTERM);
+    term.wait_exit(SOON);
+    assert!(!term.shown().settings().contains("ALT_SCREEN"));
+}
+
 // Nobody types on the terminal, so nobody would hear what it answers: it is not asked.
 #[test]
 fn a_terminal_without_a_keyboard_is_asked_nothing() {
@@ -109,13 +145,7 @@ fn a_terminal_without_a_keyboard_is_asked_nothing() {
         printf '\033[?1003;2004h\033[c'; dd bs=1 count=3 2>/dev/null | od -An -tx1; exec sleep 1000";
     let program = json!({"cmd": ["sh", "-c", script]});
     let daemon = Daemon::start(Sandbox::new(), json!({"p": program}));
-    let attach = daemon.ctl().command();
-    let mut command = std::process::Command::new("sh");
-    command.args(["-c", r#"mkfifo hold; exec "$@" <>hold"#, "sh"]);
-    command.arg(attach.get_program()).args(attach.get_args());
-    command.args(["attach", "p"]).env("TERM", "xterm");
-    command.current_dir(daemon.sandbox().dir());
-    let mut term = Term::spawn(&command);
+    let mut term = piping(&daemon);
     term.wait_for("ready");
     assert_eq!(daemon.ctl().run(&["send", "p", "x"]).code, Some(0));
     term.wait_for("1b 5b 3f");

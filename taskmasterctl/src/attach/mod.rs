@@ -116,7 +116,7 @@ enum Reached {
 }
 
 fn params(name: Selector, options: &Options<'_>, seat: &Seat) -> AttachParams {
-    let size = seat.size();
+    let (size, piped) = (seat.size(), !seat.has_keyboard());
     let term = std::env::var("TERM").unwrap_or_default();
     let known = size.unwrap_or_default();
     AttachParams {
@@ -134,9 +134,9 @@ fn params(name: Selector, options: &Options<'_>, seat: &Seat) -> AttachParams {
         // A picture is for a screen; a file gets what comes, unless it was to get what has been.
         no_replay: options.no_replay || (size.is_none() && options.history == 0),
         ignore_size: options.ignore_size || size.is_none(),
-        // What the process asks its terminal must be answered by somebody.
-        plain: options.filter || !seat.answers(),
-        piped: !seat.has_keyboard(),
+        // What the process asks its terminal must be answered by somebody; of who pipes it is known that he does not.
+        plain: options.filter || !(seat.answers() || (piped && size.is_some())),
+        piped,
         history: options.history,
         ..AttachParams::new(name)
     }
