@@ -108,6 +108,22 @@ fn events_and_output_reach_syslog_with_their_priority() {
     daemon.wait_state("p", State::Exited);
 }
 
+// What a process wrote comes before its death, at a terminal, too.
+#[test]
+fn a_last_line_without_an_end_comes_before_the_exit() {
+    skip_unless_root!();
+    if !namespaces_work() {
+        harness::skip!("mount namespaces do not work here");
+    }
+    for tty in ["none", "full", "split"] {
+        let keys = json!({"stdout": "syslog", "tty": tty, "autorestart": "never"});
+        let orders = ["--write-out", "one\nhalf", "--plan", "exit:3@100ms"];
+        let (_daemon, log) = daemon(&orders, keys);
+        wait_message(&log, &[": half"]);
+        wait_message(&log, &["p (pid", "exit status 3"]);
+    }
+}
+
 // A syslogd that does not read: its queue is full at once, the program is not held up, the daemon answers, and
 // when it reads again it is told how much it missed.
 #[test]

@@ -96,7 +96,6 @@ impl Reactor {
         }
         match stop {
             Stop::End => self.close_output(token),
-            // Whether a terminal is at its end shows at the next reading, now that its process is dead.
             Stop::Empty | Stop::Budget => {
                 self.debts.outputs.insert(token);
             }
@@ -274,10 +273,10 @@ fn strip(output: &mut Output, bytes: &[u8], stop: Option<Stop>, plain: &mut Vec<
 /// Reads until the buffer is full or there is no more. A terminal that nobody has open at the moment is not at
 /// its end while its process lives: the process may open it again.
 fn fill(output: &Output, reading: Reading, buffer: &mut [u8]) -> (usize, Option<Stop>) {
-    let end = if output.is_living_terminal() {
-        Stop::Empty
-    } else {
-        Stop::End
+    // At a terminal that nobody has open the program may sit down again, as long as there is one.
+    let end = match reading {
+        Reading::News if output.is_living_terminal() => Stop::Empty,
+        Reading::News | Reading::LastWords => Stop::End,
     };
     let mut filled = 0;
     while filled < buffer.len() {
