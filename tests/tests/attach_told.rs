@@ -190,7 +190,7 @@ fn those_who_are_let_go_of_are_told_of_before_the_last_line() {
     let keys = json!({"cmd": sandbox.puppet("p", &["--on", "TERM=ignore"]), "starttime": 0,
         "stoptime": "100ms"});
     let mut daemon = Daemon::start(sandbox, json!({"p": keys}));
-    daemon.wait_state("p", State::Running);
+    daemon.sandbox().ledger("p").wait("start", 1, SOON);
     let mut seat = Seat::take(&daemon, "p");
     daemon.signal(Signal::SIGTERM);
     assert_eq!(seat.wait_detached(), "the daemon has stopped");

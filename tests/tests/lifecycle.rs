@@ -205,9 +205,9 @@ fn stop_sends_the_stopsignal_and_nothing_else_to_who_obeys() {
         &on,
         &json!({"stopsignal": "USR1", "stoptime": 5}),
     );
-    daemon.wait_state("p", State::Running);
-    assert_eq!(only(&daemon.rpc().stop(&["p"])), Verdict::Stopped);
     let ledger = daemon.sandbox().ledger("p");
+    ledger.wait("start", 1, SOON);
+    assert_eq!(only(&daemon.rpc().stop(&["p"])), Verdict::Stopped);
     let heard = ledger.all("signal");
     assert_eq!(heard.len(), 1, "{heard:?}");
     assert_eq!(heard[0]["signal"], "SIGUSR1");
@@ -222,7 +222,7 @@ fn who_does_not_obey_is_killed_after_stoptime() {
         &["--on", "TERM=ignore"],
         &json!({"stoptime": "300ms"}),
     );
-    daemon.wait_state("p", State::Running);
+    daemon.sandbox().ledger("p").wait("start", 1, SOON);
     assert_eq!(only(&daemon.rpc().stop(&["p"])), Verdict::Stopped);
     let exit = daemon.status("p").exit;
     assert_eq!(
@@ -382,8 +382,8 @@ fn a_shutdown_stops_in_reverse_priority_and_leaves_nothing() {
 fn a_second_int_kills_what_is_left_and_a_second_term_changes_nothing() {
     let keys = json!({"stoptime": 60});
     let mut daemon = daemon(Sandbox::new(), &["--on", "TERM=ignore"], &keys);
-    daemon.wait_state("p", State::Running);
     let ledger = daemon.sandbox().ledger("p");
+    ledger.wait("start", 1, SOON);
     daemon.signal(Signal::SIGTERM);
     ledger.wait("signal", 1, SOON);
     daemon.signal(Signal::SIGTERM);

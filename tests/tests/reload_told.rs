@@ -50,7 +50,8 @@ fn a_reload_during_a_shutdown_is_refused_in_the_log_too() {
     let cmd = sandbox.puppet("p", &["--on", "TERM=ignore"]);
     let keys = json!({"cmd": cmd, "starttime": "50ms", "stoptime": 600});
     let mut daemon = Daemon::start(sandbox, json!({"p": keys}));
-    daemon.wait_state("p", State::Running);
+    // It ignores the signal from then on.
+    daemon.sandbox().ledger("p").wait("start", 1, SOON);
     // Both at once, and one that finds the helper at work: neither comes too late to be told.
     daemon.signal(Signal::SIGHUP);
     daemon.signal(Signal::SIGTERM);
