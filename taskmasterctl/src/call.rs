@@ -131,7 +131,12 @@ impl Daemon {
 
     /// Asks, and waits for the answer as long as such an answer may take.
     pub(crate) fn ask(&self, call: &Call) -> Result<Value, Failure> {
-        self.open(call)?.answer()
+        let mut conversation = self.open(call)?;
+        let answer = conversation.answer()?;
+        if let Call::Shutdown(_) = call {
+            conversation.see_off();
+        }
+        Ok(answer)
     }
 
     /// Asks something that is only worth knowing at once.
@@ -285,6 +290,13 @@ impl Conversation {
                 (None, _) => return Err(Failure::Unreachable(Reason::NotTaskmaster)),
             }
         }
+    }
+
+    /// Waits until the daemon has hung up, but not for long: then its socket and its lock are gone, too, and another
+    /// one can start.
+    fn see_off(&mut self) {
+        self.patience = Some(QUICK);
+        while self.next().is_ok() {}
     }
 
     /// The connection itself, after an answer that changed what is spoken over it, and what came behind that answer.
