@@ -202,7 +202,8 @@ impl State {
     fn obey(&mut self, piece: Piece<'_>) -> Option<Query> {
         self.pens.follow(&piece);
         match piece {
-            Piece::Text(_) => {}
+            // It may wrap or end in the last row, and that a row is coloured to its end no text tells.
+            Piece::Text(_) => self.addressed |= self.pens.now().colours_rows(),
             Piece::Char(byte) => self.addressed |= byte == 0x0e,
             Piece::Escape(intermediate, last) => self.escape(intermediate, last),
             Piece::Command(body) => self.command(body),

@@ -100,6 +100,11 @@ impl Pen {
         self.underline != 0 || [7, 9, 53].iter().any(|code| self.has(*code))
     }
 
+    /// Whether a row that scrolls in while it is in force is not blank, but coloured.
+    pub fn colours_rows(&self) -> bool {
+        self.background != Color::Default
+    }
+
     /// Whether what is written with it cannot be read.
     pub fn conceals(&self) -> bool {
         self.has(8)
