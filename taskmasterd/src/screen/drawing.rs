@@ -2,9 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use shared::tracker::Tracker;
+use shared::tracker::{Pen, Tracker};
+use unicode_width::UnicodeWidthChar;
 
-use super::guard::Guard;
+use super::guard::{Cleaned, Guard, Marked};
 use super::model::{Engine, ScreenModel, Size};
 use crate::limits::RING_LEN;
 
@@ -29,10 +30,10 @@ impl Drawing {
     pub(super) fn new(engine: Engine, size: Size, bytes: &[u8]) -> Result<Self, Failed> {
         let mut guard = Guard::new(size);
         guard.grant(RING_LEN);
-        let text = guard.clean(bytes).map_err(|_| Failed::Overworked)?;
+        let cleaned = guard.clean(bytes).map_err(|_| Failed::Overworked)?;
         let model = guarded(|| {
             let mut model = engine(size);
-            model.feed(text);
+            draw(&mut *model, cleaned);
             model
         })?;
         Ok(Self {
@@ -44,9 +45,9 @@ impl Drawing {
 
     /// Takes in a part of what was granted work for.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), Failed> {
-        let text = self.guard.clean(bytes).map_err(|_| Failed::Overworked)?;
-        let model = &mut self.model;
-        guarded(|| model.feed(text))
+        let cleaned = self.guard.clean(bytes).map_err(|_| Failed::Overworked)?;
+        let model = &mut *self.model;
+        guarded(|| draw(model, cleaned))
     }
 
     /// The same in a program's modes, and in the sequence that it has begun.
@@ -54,6 +55,42 @@ impl Drawing {
         self.feed(&tracker.restore())?;
         self.feed(tracker.pending())?;
         Ok(self)
+    }
+}
+
+fn draw(model: &mut dyn ScreenModel, Cleaned { text, marked }: &Cleaned) {
+    let mut drawn = 0;
+    for Marked { range, pen } in marked {
+        model.feed(&text[drawn..range.start]);
+        draw_marked(model, &text[range.clone()], pen);
+        drawn = range.end;
+    }
+    model.feed(&text[drawn..]);
+}
+
+/// Draws characters row by row: terminals fill a row that scrolls in with the background alone, so a blank in no more
+/// than that begins it.
+fn draw_marked(model: &mut dyn ScreenModel, mut text: &str, pen: &Pen) {
+    while !text.is_empty() {
+        let first = text.chars().next().unwrap_or_default();
+        if model.room() == 1 && first.width() == Some(2) {
+            // It wraps, too, and a blank stays behind.
+            model.feed(" ");
+        }
+        if model.room() == 0 {
+            model.feed(&format!("{} \x08{pen}", pen.background()));
+        }
+        let mut room = model.room();
+        let end = text.find(|c: char| {
+            let width = c.width().unwrap_or(0);
+            let fits = width <= room;
+            room = room.saturating_sub(width);
+            !fits
+        });
+        let end = end.unwrap_or(text.len()).max(first.len_utf8());
+        let (row, rest) = text.split_at(end);
+        model.feed(row);
+        text = rest;
     }
 }
 

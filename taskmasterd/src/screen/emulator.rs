@@ -61,6 +61,13 @@ impl ScreenModel for Emulator {
         (cursor.row, cursor.col.min(self.terminal.size().0 - 1))
     }
 
+    fn room(&self) -> usize {
+        self.terminal
+            .size()
+            .0
+            .saturating_sub(self.terminal.cursor().col)
+    }
+
     fn dump_len(&self, most: usize) -> usize {
         let hidden = match self.terminal.active_screen_kind() {
             ScreenKind::Primary => None,

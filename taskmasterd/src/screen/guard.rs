@@ -5,9 +5,9 @@
 //! is concealed becomes blanks, which conceal it everywhere.
 
 use std::fmt::Write;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
-use shared::tracker::{Control, Parser, Pens, Piece};
+use shared::tracker::{Control, Parser, Pen, Pens, Piece};
 use unicode_width::UnicodeWidthChar;
 
 use super::model::Size;
@@ -20,6 +20,21 @@ const DRAW_WORK: u64 = 8;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Overworked;
 
+/// What the engine may be fed with.
+#[derive(Debug, Default)]
+pub(super) struct Cleaned {
+    pub(super) text: String,
+    /// The parts of it in whose pen blanks can be told from others of the same background.
+    pub(super) marked: Vec<Marked>,
+}
+
+/// Characters in one pen. Where they wrap, the engine draws the row that scrolls in with all of that.
+#[derive(Debug)]
+pub(super) struct Marked {
+    pub(super) range: Range<usize>,
+    pub(super) pen: Pen,
+}
+
 /// Cleans the output of one program.
 #[derive(Debug)]
 pub(super) struct Guard {
@@ -29,7 +44,7 @@ pub(super) struct Guard {
 
 #[derive(Debug)]
 struct Clean {
-    text: String,
+    cleaned: Cleaned,
     size: Size,
     pens: Pens,
     /// Characters push the rest of their row aside.
@@ -41,7 +56,7 @@ struct Clean {
 impl Guard {
     pub(super) fn new(size: Size) -> Self {
         let clean = Clean {
-            text: String::new(),
+            cleaned: Cleaned::default(),
             size,
             pens: Pens::default(),
             inserting: false,
@@ -64,9 +79,10 @@ impl Guard {
     }
 
     /// What the engine may be fed with, of these bytes.
-    pub(super) fn clean(&mut self, bytes: &[u8]) -> Result<&str, Overworked> {
+    pub(super) fn clean(&mut self, bytes: &[u8]) -> Result<&Cleaned, Overworked> {
         let clean = &mut self.clean;
-        clean.text.clear();
+        clean.cleaned.text.clear();
+        clean.cleaned.marked.clear();
         let taken = self
             .parser
             .advance(bytes, |piece| match clean.piece(piece) {
@@ -76,7 +92,7 @@ impl Guard {
         if taken < bytes.len() || clean.credit == 0 {
             return Err(Overworked);
         }
-        Ok(&clean.text)
+        Ok(&clean.cleaned)
     }
 }
 
@@ -94,7 +110,7 @@ impl Clean {
         }
         if self.pens.sets() != sets {
             // The engine does not save them with the cursor: it is told whenever they change.
-            write!(self.text, "{}", self.pens.sets()).expect("a string takes all");
+            write!(self.cleaned.text, "{}", self.pens.sets()).expect("a string takes all");
         }
         Some(())
     }
@@ -110,31 +126,48 @@ impl Clean {
         let each = if self.inserting { cols } else { DRAW_WORK };
         self.spend(lines * cols + bytes.len() as u64 * each)?;
         let conceals = self.pens.now().conceals();
-        if !conceals && bytes.iter().all(|byte| (0x20..0x7f).contains(byte)) {
-            self.text.extend(bytes.iter().map(|&byte| char::from(byte)));
+        let marks = self.pens.now().simple().marks_blanks();
+        if !conceals && !marks && bytes.iter().all(|byte| (0x20..0x7f).contains(byte)) {
+            let text = &mut self.cleaned.text;
+            text.extend(bytes.iter().map(|&byte| char::from(byte)));
             return Some(());
         }
-        let text = String::from_utf8_lossy(bytes);
+        let mut text = String::from_utf8_lossy(bytes);
         if conceals {
-            let blanks = blanks(&text);
-            self.lines(blanks.chars(), lines);
+            text = blanks(&text).into();
+        }
+        let shown = text.chars().filter(|&c| shows(c));
+        if marks {
+            self.marked(shown);
         } else {
-            self.lines(text.chars().filter(|&c| shows(c)), lines);
+            self.cleaned.text.extend(shown);
         }
         Some(())
     }
 
-    /// Takes over text with so many lines.
-    fn lines(&mut self, shown: impl Iterator<Item = char>, lines: u64) {
-        if lines > 0 && self.pens.now().marks_blanks() {
-            for c in shown {
-                match c {
-                    '\n'..='\x0c' => self.erasing(|text| text.push(c)),
-                    _ => self.text.push(c),
+    /// Takes over text in a pen that marks blanks.
+    fn marked(&mut self, shown: impl Iterator<Item = char>) {
+        let pen = self.pens.now().simple();
+        for c in shown {
+            let Cleaned { text, marked } = &mut self.cleaned;
+            let start = text.len();
+            match c {
+                '\n'..='\x0c' => {
+                    self.erasing(|text| text.push(c));
+                    continue;
                 }
+                _ => text.push(c),
             }
-        } else {
-            self.text.extend(shown);
+            if c.is_control() || self.inserting {
+                continue;
+            }
+            let range = start..text.len();
+            match marked.last_mut() {
+                Some(last) if last.range.end == start && last.pen == pen => {
+                    last.range.end = range.end;
+                }
+                Some(_) | None => marked.push(Marked { range, pen }),
+            }
         }
     }
 
@@ -142,11 +175,11 @@ impl Clean {
     fn erasing(&mut self, write: impl FnOnce(&mut String)) {
         let pen = self.pens.now().simple();
         if !pen.marks_blanks() {
-            return write(&mut self.text);
+            return write(&mut self.cleaned.text);
         }
-        write!(self.text, "{}", pen.background()).expect("a string takes all");
-        write(&mut self.text);
-        write!(self.text, "{pen}").expect("a string takes all");
+        write!(self.cleaned.text, "{}", pen.background()).expect("a string takes all");
+        write(&mut self.cleaned.text);
+        write!(self.cleaned.text, "{pen}").expect("a string takes all");
     }
 
     fn escape(&mut self, intermediate: u8, last: u8) -> Option<()> {
@@ -167,7 +200,7 @@ impl Clean {
             .chain([last.into()]);
         match last {
             b'D' | b'E' | b'M' => self.erasing(|text| text.extend(sequence)),
-            _ => self.text.extend(sequence),
+            _ => self.cleaned.text.extend(sequence),
         }
         Some(())
     }
@@ -176,13 +209,13 @@ impl Clean {
         match (control.mark, control.intermediate, control.last) {
             (0, 0, b'm') => {
                 let pen = self.pens.now().simple();
-                write!(self.text, "{pen}").expect("a string takes all");
+                write!(self.cleaned.text, "{pen}").expect("a string takes all");
             }
             (0, 0, b'h' | b'l') => self.modes(control),
             (b'?', 0, b'h' | b'l') => self.private_modes(control)?,
             (0, b'!', b'p') => {
                 self.inserting = false;
-                self.text.push_str("\x1b[!p");
+                self.cleaned.text.push_str("\x1b[!p");
             }
             (0, 0, last) => self.function(last, control.number(0), control.number(1))?,
             _ => {}
@@ -227,7 +260,7 @@ impl Clean {
             return Some(());
         }
         if last == b'b' && self.pens.now().conceals() {
-            self.text.extend((0..first.max(1)).map(|_| ' '));
+            self.cleaned.text.extend((0..first.max(1)).map(|_| ' '));
             return Some(());
         }
         let last = char::from(last);
@@ -236,7 +269,11 @@ impl Clean {
             'J' | 'K' | 'X' | 'P' | '@' | 'L' | 'M' | 'S' | 'T' => self.erasing(|text| {
                 text.write_fmt(sequence).expect("a string takes all");
             }),
-            _ => self.text.write_fmt(sequence).expect("a string takes all"),
+            _ => self
+                .cleaned
+                .text
+                .write_fmt(sequence)
+                .expect("a string takes all"),
         }
         Some(())
     }
@@ -250,7 +287,7 @@ impl Clean {
                 } else {
                     self.inserting
                 };
-                write!(self.text, "\x1b[{number}{last}").expect("a string takes all");
+                write!(self.cleaned.text, "\x1b[{number}{last}").expect("a string takes all");
             }
         }
     }
@@ -270,11 +307,11 @@ impl Clean {
                 // It saves the cursor with its pen, and makes a screen of blanks.
                 (1047 | 1049, 'h') => {
                     if number == 1049 {
-                        self.text.push_str("\x1b7");
+                        self.cleaned.text.push_str("\x1b7");
                     }
                     self.erasing(|text| text.push_str("\x1b[?1047h"));
                 }
-                _ => write!(self.text, "\x1b[?{number}{last}").expect("a string takes all"),
+                _ => write!(self.cleaned.text, "\x1b[?{number}{last}").expect("a string takes all"),
             }
         }
         Some(())

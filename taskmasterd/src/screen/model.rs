@@ -80,6 +80,8 @@ pub trait ScreenModel {
     fn ansi(&self) -> Vec<String>;
     /// The row and the column of the cursor, from 0.
     fn cursor(&self) -> (usize, usize);
+    /// How many columns there are before the next character wraps.
+    fn room(&self) -> usize;
     /// About how many bytes a dump has, without making one. Nobody counts beyond `most`.
     fn dump_len(&self, most: usize) -> usize {
         let _ = most;

@@ -356,30 +356,3 @@ fn a_progress_bar_that_outlives_the_ring_is_shown_with_what_stands_above() {
         "progress",
     );
 }
-
-/// A row that scrolls in has the background that is in force, to its end; one that is there already has none.
-#[test]
-fn rows_that_scrolled_in_coloured_are_coloured_to_their_end() {
-    let lines = "plain\r\n".repeat(2 * usize::from(ROWS));
-    for text in [
-        "\x1b[42mgreen\r\n\x1b[mnext\x1b[20Cx\r\n",
-        "\x1b[44mblue\n\x1b[m",
-        "\x1b[48;5;99mwrapped\x1b[1m",
-        "\x1b[101m\x1b[31mred on red\r\n\x1b[49mno more\r\nof it",
-    ] {
-        let long = format!("{lines}{}", text.replace("wrapped", &"wrapped".repeat(30)));
-        for before in [&long[lines.len()..], &long, &long.replace('\n', "\n\n")] {
-            let mut truth = Referee::new(ROWS, COLS);
-            truth.feed(before.as_bytes());
-            for piece in [1, 9, 4096] {
-                let mut shown = Referee::new(ROWS, COLS);
-                shown.feed(&fed(ROWS, COLS, before.as_bytes(), piece).snapshot(0).bytes);
-                assert_same(
-                    &truth.seen(),
-                    &shown.seen(),
-                    &format!("{text:?} by {piece}"),
-                );
-            }
-        }
-    }
-}

@@ -50,6 +50,10 @@ impl ScreenModel for Fragile {
     fn cursor(&self) -> (usize, usize) {
         (0, 0)
     }
+
+    fn room(&self) -> usize {
+        1
+    }
 }
 
 fn fragile() -> Screen<Vec<u8>> {

@@ -9,6 +9,7 @@ mod leaving;
 mod plain;
 mod recordings;
 mod renewals;
+mod scrolled;
 mod taller;
 
 use taskmasterd::screen::Screen;
