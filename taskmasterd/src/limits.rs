@@ -99,8 +99,8 @@ pub const HELD_LINE_LEN_MAX: usize = 16 * 1024;
 pub const LEFTOVERS_MAX: usize = 8;
 /// How often a log file that cannot be written is tried and complained about, in milliseconds.
 pub const LOG_RETRY_MS: u64 = 1000;
-/// How often the event log tells of the same trouble with a log file, and that a process cannot start for want of
-/// resources, in milliseconds.
+/// How often the event log tells of the same trouble with a log file, that syslog takes no messages, and that a process
+/// cannot start for want of resources, in milliseconds.
 pub const LOG_TROUBLE_MS: u64 = 60_000;
 
 /// Connections to the control socket.

@@ -15,7 +15,7 @@ use syslog::{Error, Facility, LogFormat, Logger, LoggerBackend};
 use crate::config::model;
 use crate::core::{Mono, Pid};
 use crate::files::reason;
-use crate::limits::{SYSLOG_LEN_MAX, SYSLOG_RETRY_MS};
+use crate::limits::{LOG_TROUBLE_MS, SYSLOG_LEN_MAX, SYSLOG_RETRY_MS};
 
 /// Where syslog listens.
 pub const SOCKET: &str = "/dev/log";
@@ -41,17 +41,11 @@ pub struct Syslog {
     /// Messages that were dropped, before syslog was told and after.
     dropped: u64,
     told: u64,
-    refusal: Refusal,
-}
-
-/// The first time that syslog did not take a message.
-#[derive(Default)]
-enum Refusal {
-    #[default]
-    None,
-    /// Why it did not.
-    Untold(String),
-    Told,
+    /// Why syslog did not take a message, until an event tells of it.
+    refusal: Option<String>,
+    /// Whether the present outage has had its refusal, and when there may be another.
+    outage_noted: bool,
+    note_at: Mono,
 }
 
 impl Syslog {
@@ -66,7 +60,9 @@ impl Syslog {
             tell_at: Mono::default(),
             dropped: 0,
             told: 0,
-            refusal: Refusal::None,
+            refusal: None,
+            outage_noted: false,
+            note_at: Mono::default(),
         }
     }
 
@@ -111,14 +107,9 @@ impl Syslog {
         Some(std::mem::take(&mut self.told)).filter(|&count| count > 0)
     }
 
-    /// Why syslog did not take a message, for an event. Only the first time: from then on there are the counts.
+    /// Why syslog did not take a message, for an event: the first of an outage, and at most once a minute.
     pub fn take_refusal(&mut self) -> Option<String> {
-        let Refusal::Untold(reason) = &mut self.refusal else {
-            return None;
-        };
-        let reason = std::mem::take(reason);
-        self.refusal = Refusal::Told;
-        Some(reason)
+        self.refusal.take()
     }
 
     /// How many messages are missing and were not told of, at the end.
@@ -129,18 +120,28 @@ impl Syslog {
     fn deliver(&mut self, now: Mono, message: Message<'_>) {
         let owes = self.dropped > 0 && now >= self.tell_at;
         let told = if owes { self.tell(now) } else { Ok(()) };
-        let Err(error) = told.and_then(|()| self.try_send(now, &message)) else {
-            return;
-        };
-        self.dropped += 1;
-        if matches!(self.refusal, Refusal::None) {
-            let reason = match error.kind() {
-                io::ErrorKind::WouldBlock => "it reads too slowly".into(),
-                _ => reason(&error),
-            };
-            let path = self.path.display();
-            self.refusal = Refusal::Untold(format!("{path}: {reason}"));
+        match told.and_then(|()| self.try_send(now, &message)) {
+            // An outage lasts until syslog knows of it.
+            Ok(()) => self.outage_noted &= self.dropped > 0,
+            Err(error) => {
+                self.dropped += 1;
+                self.note(now, &error);
+            }
         }
+    }
+
+    /// Notes why a message was dropped. An outage that begins too soon after the last one is noted later, if it lasts.
+    fn note(&mut self, now: Mono, error: &io::Error) {
+        if self.outage_noted || now < self.note_at {
+            return;
+        }
+        self.outage_noted = true;
+        self.note_at = now.after(LOG_TROUBLE_MS);
+        let reason = match error.kind() {
+            io::ErrorKind::WouldBlock => "it reads too slowly".into(),
+            _ => reason(error),
+        };
+        self.refusal = Some(format!("{}: {reason}", self.path.display()));
     }
 
     /// Tells syslog how many messages are missing, where they are missing; at most once a second.

@@ -148,7 +148,7 @@ fn a_syslog_that_went_and_came_back_is_found_again() {
 
 // Once: a daemon may run for months without a syslog.
 #[test]
-fn the_first_refusal_is_told_and_no_other() {
+fn the_first_refusal_of_an_outage_is_told_and_no_other() {
     let place = Place::new("refusal");
     let mut syslog = place.syslog();
     assert_eq!(syslog.take_refusal(), None);
@@ -175,6 +175,29 @@ fn the_first_refusal_is_told_and_no_other() {
     let reason = format!("{}: it reads too slowly", place.0.display());
     assert_eq!(syslog.take_refusal(), Some(reason));
     drop(deaf);
+}
+
+// A syslogd that comes and goes does not fill the event log; one that stays away is not kept quiet about.
+#[test]
+fn each_outage_is_told_of_but_not_twice_a_minute() {
+    let place = Place::new("outages");
+    let mut syslog = place.syslog();
+    let mut refused_at = |ms| {
+        syslog.send(Mono(ms), Severity::Info, "message");
+        syslog.take_refusal().is_some()
+    };
+    assert!(refused_at(0));
+    let back = place.listen();
+    assert!(!refused_at(2000));
+    drop(back);
+    assert!(!refused_at(4000));
+    assert!(!refused_at(59_999));
+    assert!(refused_at(60_000));
+    assert!(!refused_at(200_000));
+    let back = place.listen();
+    assert!(!refused_at(201_000));
+    drop(back);
+    assert!(refused_at(202_000));
 }
 
 #[test]
