@@ -175,11 +175,29 @@ fn look(fd: impl AsFd) -> Result<FileStat, String> {
     fstat(fd).map_err(|errno| reason(&errno.into()))
 }
 
+/// Whether a rotation may move or replace what is at `path`, if anything is; if not, why not.
+pub(crate) fn judge_rotated(files: &dyn Files, path: &Path) -> Result<(), String> {
+    // What cannot be looked at, cannot be moved, and the moving has the better reason.
+    let Ok(there) = files.open(path, OFlag::O_PATH | SAFELY, Mode::empty()) else {
+        return Ok(());
+    };
+    judge_kind(&look(&there)?).map(|_| ())
+}
+
 /// Whether what is there may be the log of the user `uid`; if not, why not.
 pub(crate) fn judge(status: &FileStat, uid: u32) -> Result<Kind, String> {
+    let kind = judge_kind(status)?;
+    match kind {
+        Kind::Regular => judge_owner(status, uid)?,
+        Kind::Null => {}
+    }
+    Ok(kind)
+}
+
+fn judge_kind(status: &FileStat) -> Result<Kind, String> {
     let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
     let name = match kind {
-        SFlag::S_IFREG => return judge_owner(status, uid).map(|()| Kind::Regular),
+        SFlag::S_IFREG => return Ok(Kind::Regular),
         SFlag::S_IFCHR if (major(status.st_rdev), minor(status.st_rdev)) == (1, 3) => {
             return Ok(Kind::Null);
         }

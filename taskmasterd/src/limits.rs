@@ -24,7 +24,7 @@ pub const PROBLEMS_MAX: usize = 100;
 pub const COUNT_MAX: u32 = 1_000_000_000;
 /// Restarts that a `restart_limit` may allow: the core remembers when each was.
 pub const RESTARTS_NOTED_MAX: u32 = 10_000;
-/// Rotated files of one log: each rotation renames all of them.
+/// Rotated files of one log: each rotation looks at all of them and renames them.
 pub const LOGS_KEPT_MAX: u32 = 1000;
 /// The longest time a key may name, in milliseconds: a year.
 pub const TIME_MS_MAX: u64 = 365 * 86_400_000;

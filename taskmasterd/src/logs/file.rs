@@ -17,7 +17,7 @@ use nix::unistd::{ftruncate, write};
 
 use crate::config::model::LogFile;
 use crate::core::Mono;
-use crate::files::{self, Files, Kind, Open, numbered, open_to_read, reason};
+use crate::files::{self, Files, Kind, Open, judge_rotated, numbered, open_to_read, reason};
 use crate::limits::{LOG_RETRY_MS, LOG_TROUBLE_MS, TAIL_LEN_MAX};
 
 /// What the user should know about a log file.
@@ -279,6 +279,12 @@ impl LogWriter {
         if self.keep == 0 {
             return empty(file);
         }
+        // All are looked at first, so that none is moved where one may not be.
+        for n in 1..=self.keep {
+            let path = numbered(&self.path, n);
+            judge_rotated(self.files.as_ref(), &path)
+                .map_err(|reason| format!("{}: {reason}", path.display()))?;
+        }
         for n in (1..self.keep).rev() {
             self.rename(&numbered(&self.path, n), &numbered(&self.path, n + 1))?;
         }
@@ -292,7 +298,8 @@ impl LogWriter {
     fn rename(&self, from: &Path, to: &Path) -> Result<(), String> {
         match self.files.rename(from, to) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(format!("{}: {}", from.display(), reason(&error)))
+                let (from, to) = (from.display(), to.display());
+                Err(format!("{from} cannot become {to}: {}", reason(&error)))
             }
             Ok(()) | Err(_) => Ok(()),
         }

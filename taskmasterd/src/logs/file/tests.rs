@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::symlink;
 use std::rc::Rc;
 
 use nix::fcntl::OFlag;
@@ -193,14 +194,25 @@ fn no_more_files_are_kept_than_asked_for() {
     }
 }
 
+/// What is reported where the file `path` is in the way of a rotation.
+fn unrotated(path: &Path, why: &str) -> Vec<Report> {
+    let reason = format!("cannot rotate: {}{why}", path.display());
+    vec![Report::Hindered { reason }]
+}
+
 #[test]
 fn a_rotation_that_fails_costs_no_bytes_and_is_tried_again() {
     let dir = Dir::new("norotate");
     let path = dir.path("log");
     let mut log = LogWriter::new(&settings(path.clone(), Some(4), 1), Box::new(OwnFiles));
     fs::create_dir(dir.path("log.1")).unwrap();
-    let reason = format!("cannot rotate: {}: is a directory", path.display());
-    assert_eq!(put(&mut log, 0, b"1234"), [Report::Hindered { reason }]);
+    assert_eq!(
+        put(&mut log, 0, b"1234"),
+        unrotated(
+            &dir.path("log.1"),
+            ": a directory, not a regular file; name another path"
+        )
+    );
     assert_eq!(put(&mut log, 1, b"5678"), []);
     assert_eq!(put(&mut log, 2000, b"90"), []);
     assert_eq!(fs::read(&path).unwrap(), b"1234567890");
@@ -208,6 +220,41 @@ fn a_rotation_that_fails_costs_no_bytes_and_is_tried_again() {
     assert_eq!(put(&mut log, 4000, b"12"), []);
     assert_eq!(fs::read(dir.path("log.1")).unwrap(), b"123456789012");
     assert_eq!((log.written(), log.lost()), (12, 0));
+}
+
+// Whatever it is and wherever among the rotated files it stands; they all stay where they are.
+#[test]
+fn what_is_no_file_is_neither_moved_nor_replaced_and_is_named() {
+    let dir = Dir::new("nofile");
+    let path = dir.path("log");
+    for n in 1..=3 {
+        for m in 1..=3 {
+            fs::write(numbered(&path, m), m.to_string()).unwrap();
+        }
+        let there = numbered(&path, n);
+        fs::remove_file(&there).unwrap();
+        symlink("elsewhere", &there).unwrap();
+        let mut log = LogWriter::new(&settings(path.clone(), Some(4), 3), Box::new(OwnFiles));
+        let why = ": a symlink, not a regular file; name another path";
+        assert_eq!(put(&mut log, 0, b"1234"), unrotated(&there, why));
+        assert_eq!(fs::read_link(&there).unwrap(), Path::new("elsewhere"));
+        for m in (1..=3).filter(|&m| m != n) {
+            let kept = fs::read_to_string(numbered(&path, m)).unwrap();
+            assert_eq!(kept, m.to_string());
+        }
+        fs::remove_file(&there).unwrap();
+    }
+}
+
+// Which file could not be moved, and where to: either may be why.
+#[test]
+fn a_rotation_that_fails_names_both_files() {
+    let dir = Dir::new("bothnames");
+    let path = dir.path(&"x".repeat(254));
+    let mut log = LogWriter::new(&settings(path.clone(), Some(4), 1), Box::new(OwnFiles));
+    let to = numbered(&path, 1);
+    let why = format!(" cannot become {}: file name too long", to.display());
+    assert_eq!(put(&mut log, 0, b"1234"), unrotated(&path, &why));
 }
 
 #[test]
