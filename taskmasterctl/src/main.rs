@@ -81,11 +81,21 @@ fn obey(socket: Option<PathBuf>, json: bool, words: &[String]) -> Exit {
         daemon: daemon(socket),
         json,
     };
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     if words.is_empty() {
         shell::run(&session)
     } else {
-        verbs::dispatch(&session, &words)
+        verbs::dispatch(&session, &words_of(words))
+    }
+}
+
+/// The words of a command. supervisorctl reads its arguments as one line, and `"web api"` is two names for it; what is
+/// to be typed somewhere, or is a key, is left as it is.
+fn words_of(arguments: &[String]) -> Vec<&str> {
+    let whole = arguments.iter().map(String::as_str);
+    let words: Vec<&str> = whole.clone().flat_map(str::split_whitespace).collect();
+    match words.first() {
+        None | Some(&("send" | "attach" | "fg")) => whole.collect(),
+        Some(_) => words,
     }
 }
 
@@ -167,6 +177,18 @@ mod tests {
         assert_eq!(words("signal -9 web"), ["signal", "-9", "web"]);
         assert_eq!(words("start -s x"), ["start", "-s", "x"]);
         assert_eq!(words(""), [""; 0]);
+    }
+
+    #[test]
+    fn an_argument_may_be_more_than_one_word() {
+        let split = |arguments: &[&str]| {
+            let arguments: Vec<String> = arguments.iter().map(|&word| word.into()).collect();
+            words_of(&arguments).join("|")
+        };
+        assert_eq!(split(&["restart", "web api:0", ""]), "restart|web|api:0");
+        assert_eq!(split(&["status web"]), "status|web");
+        assert_eq!(split(&["send", "web", "ls -l\\n"]), "send|web|ls -l\\n");
+        assert_eq!(split(&[""]), "");
     }
 
     #[test]
