@@ -21,30 +21,10 @@ use crate::limits::CONFIG_DEPTH_MAX;
 pub(super) fn parse(text: &str, file: u32) -> Result<Node, Fault> {
     refuse_control(text, file)?;
     refuse_flow_depth(text, file)?;
-    refuse_ini(text, file)?;
     let shape = learn(text, file)?;
     let mut root = fill(&shape, text, file)?;
     refuse_nul(&mut root)?;
     Ok(root)
-}
-
-/// The format of supervisor: for YAML a section is a list, and what follows it is another document.
-fn refuse_ini(text: &str, file: u32) -> Result<(), Fault> {
-    let mut lines = (1..).zip(text.lines().map(str::trim));
-    let first = lines.find(|(_, line)| !line.is_empty() && !line.starts_with(['#', ';']));
-    let Some((line, first)) = first else {
-        return Ok(());
-    };
-    let section = first
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    let is_name = |c: char| c.is_ascii_alphanumeric() || "_-:.".contains(c);
-    if section.is_some_and(|name| !name.is_empty() && name.chars().all(is_name)) {
-        let what = "a section of an INI file, as supervisor has it; this is to be YAML, see taskmaster.yaml(5)";
-        let column = 1;
-        return Err(plain_fault(At { file, line, column }, what));
-    }
-    Ok(())
 }
 
 fn learn(text: &str, file: u32) -> Result<Shape, Fault> {
@@ -60,10 +40,22 @@ fn learn(text: &str, file: u32) -> Result<Shape, Fault> {
         None => Ok(shape),
         Some(second) => {
             let (_, at) = take_scalar(file, |seed| seed.deserialize(second));
-            let what = "a second document begins; put it in a file of its own, and include that";
+            let what = match is_ini(text) {
+                true => {
+                    "what follows a [section]: this is to be YAML, see taskmaster.yaml(5), and no INI file"
+                }
+                false => "a second document begins; put it in a file of its own, and include that",
+            };
             Err(plain_fault(at, what))
         }
     }
+}
+
+/// Whether it is in the format of supervisor: for YAML a section is a list, and what follows it is another document.
+fn is_ini(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
+    first.is_some_and(|line| line.starts_with('[') && line.ends_with(']'))
 }
 
 fn fill(shape: &Shape, text: &str, file: u32) -> Result<Node, Fault> {

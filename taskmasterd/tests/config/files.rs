@@ -37,16 +37,8 @@ const BAD_FILES: &[(&str, &str)] = &[
         "4:1: a second document begins; put it in a file of its own, and include that",
     ),
     (
-        "; web\n\n[program:web]\ncommand=a\n",
-        "3:1: a section of an INI file, as supervisor has it; this is to be YAML, see taskmaster.yaml(5)",
-    ),
-    (
-        "[supervisord]\n",
-        "1:1: a section of an INI file, as supervisor has it; this is to be YAML, see taskmaster.yaml(5)",
-    ),
-    (
-        "[a, b]\n",
-        "1:2: a list where a map of keys is needed, as programs:",
+        "# web\n\n[program:web]\ncommand=a\n",
+        "4:1: what follows a [section]: this is to be YAML, see taskmaster.yaml(5), and no INI file",
     ),
     (
         "programs: &a [*a]\n",
