@@ -71,6 +71,7 @@ fn who_looks_on_from_a_taller_terminal_sees_the_screen_and_no_more() {
     let script = "echo hello; read go; printf '\\033[H\\033[2J'; seq 1 30; exec cat";
     let daemon = daemon(script, "full");
     let mut leader = Sitting::at(&daemon, &["p"]);
+    leader.term.wait_shown("hello");
     let mut watcher = Sitting::at(&daemon, &["--read-only", "p"]);
     watcher.term.wait_shown("hello");
     watcher.term.resize(40, 80);
