@@ -98,6 +98,17 @@ fn sized(rows: u16, cols: u16) -> AttachParams {
     }
 }
 
+/// Somebody who only looks on, and has seen the screen.
+fn watcher(daemon: &Daemon) -> Seat {
+    let looking = AttachParams {
+        read_only: true,
+        ..sized(24, 80)
+    };
+    let mut watcher = Seat::take_as(daemon, looking);
+    watcher.wait_snapshot();
+    watcher
+}
+
 fn snapshots(seen: &[Frame]) -> usize {
     let snapshots = seen
         .iter()
@@ -110,12 +121,7 @@ fn snapshots(seen: &[Frame]) -> usize {
 fn who_resizes_is_not_shown_the_screen_and_who_looks_on_is() {
     let daemon = daemon("exec cat", "full");
     let pid = daemon.pid("p");
-    let looking = AttachParams {
-        read_only: true,
-        ..sized(24, 80)
-    };
-    let mut watcher = Seat::take_as(&daemon, looking);
-    watcher.wait_snapshot();
+    let mut watcher = watcher(&daemon);
     let mut leader = Seat::take_as(&daemon, sized(30, 100));
     watcher.wait_snapshot();
     leader.send(&Frame::Resize(size(31, 101)));
@@ -129,12 +135,7 @@ fn who_resizes_is_not_shown_the_screen_and_who_looks_on_is() {
 #[test]
 fn who_resizes_and_does_not_lead_is_shown_the_screen() {
     let daemon = daemon("exec cat", "full");
-    let looking = AttachParams {
-        read_only: true,
-        ..sized(24, 80)
-    };
-    let mut watcher = Seat::take_as(&daemon, looking);
-    watcher.wait_snapshot();
+    let mut watcher = watcher(&daemon);
     watcher.send(&Frame::Resize(size(31, 101)));
     watcher.wait_snapshot();
 }

@@ -13,7 +13,7 @@ const ROWS: u16 = 30;
 const COLS: u16 = 100;
 const CUTS: usize = 60;
 
-fn recording(name: &str) -> Vec<u8> {
+pub(super) fn recording(name: &str) -> Vec<u8> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/recordings");
     fs::read(directory.join(name).with_extension("raw")).expect("a recording can be read")
 }

@@ -1,8 +1,6 @@
 //! A terminal with more rows than the screen: it shows the screen at its top, and scrolls no more than that.
 
-use std::fs;
-use std::path::Path;
-
+use super::recordings::recording;
 use super::{fed, screen};
 use harness::referee::Referee;
 use taskmasterd::screen::Screen;
@@ -45,9 +43,7 @@ impl Watcher {
 #[test]
 fn programs_go_on_as_on_a_terminal_of_their_own_size() {
     for name in ["bash", "vim", "less", "htop", "top", "python", "mc"] {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/recordings");
-        let path = directory.join(name).with_extension("raw");
-        let mut bytes = fs::read(path).expect("a recording can be read");
+        let mut bytes = recording(name);
         // The last words of top are for the row below the last one, which a taller terminal has.
         let below = memchr::memmem::find(&bytes, b"\x1b[31;1H");
         bytes.truncate(below.unwrap_or(bytes.len()));
