@@ -40,6 +40,7 @@ pub(super) struct Live<B> {
     /// How many bytes have come since something addressed the screen.
     lined: usize,
     view: View,
+    /// See [`Live::take_unbound`].
     unbound: bool,
 }
 

@@ -138,7 +138,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         }
     }
 
-    /// Appends them, and scrolls them out of a terminal of so many rows.
+    /// Appends lines that scrolled off, up to so many, and scrolls them out of a terminal of so many rows.
     fn write_history(&self, lines: usize, rows: usize, out: &mut Vec<u8>) {
         let history = self.history(lines);
         if !history.is_empty() {
