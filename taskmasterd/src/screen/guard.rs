@@ -49,6 +49,8 @@ struct Clean {
     pens: Pens,
     /// Characters push the rest of their row aside.
     inserting: bool,
+    /// Characters go on in the next row.
+    wrapping: bool,
     /// What may still be done, in cells touched.
     credit: u64,
 }
@@ -60,6 +62,7 @@ impl Guard {
             size,
             pens: Pens::default(),
             inserting: false,
+            wrapping: true,
             credit: 0,
         };
         Self {
@@ -187,7 +190,7 @@ impl Clean {
             (0, b'7' | b'8' | b'H') => {}
             (0, b'D' | b'E' | b'M') => self.spend(self.size.cols() as u64)?,
             (0, b'c') => {
-                self.inserting = false;
+                (self.inserting, self.wrapping) = (false, true);
                 self.spend(2 * self.size.cells())?;
             }
             (b'#', b'8') => self.spend(DRAW_WORK * self.size.cells())?,
@@ -202,7 +205,16 @@ impl Clean {
             b'D' | b'E' | b'M' => self.erasing(|text| text.extend(sequence)),
             _ => self.cleaned.text.extend(sequence),
         }
+        if (intermediate, last) == (None, b'8') {
+            self.keep_wrapping();
+        }
         Some(())
+    }
+
+    /// The engine has taken the cursor back to where it was saved, and saves with it what no other terminal does.
+    fn keep_wrapping(&mut self) {
+        let last = if self.wrapping { 'h' } else { 'l' };
+        write!(self.cleaned.text, "\x1b[?7{last}").expect("a string takes all");
     }
 
     fn control(&mut self, control: &Control<'_>) -> Option<()> {
@@ -214,8 +226,8 @@ impl Clean {
             (0, 0, b'h' | b'l') => self.modes(control),
             (b'?', 0, b'h' | b'l') => self.private_modes(control)?,
             (0, b'!', b'p') => {
-                self.inserting = false;
-                self.cleaned.text.push_str("\x1b[!p");
+                (self.inserting, self.wrapping) = (false, true);
+                self.cleaned.text.push_str("\x1b[!p\x1b[?7h");
             }
             (0, 0, last) => self.function(last, control.number(0), control.number(1))?,
             _ => {}
@@ -275,6 +287,9 @@ impl Clean {
                 .write_fmt(sequence)
                 .expect("a string takes all"),
         }
+        if last == 'u' {
+            self.keep_wrapping();
+        }
         Some(())
     }
 
@@ -312,6 +327,11 @@ impl Clean {
                     self.erasing(|text| text.push_str("\x1b[?1047h"));
                 }
                 _ => write!(self.cleaned.text, "\x1b[?{number}{last}").expect("a string takes all"),
+            }
+            match number {
+                7 => self.wrapping = last == 'h',
+                1048 | 1049 if last == 'l' => self.keep_wrapping(),
+                _ => {}
             }
         }
         Some(())

@@ -14,7 +14,7 @@ const DISORDER: &[u8] = b"\x1b[?1h\x1b[?6h\x1b[?25l\x1b[?1003h\x1b[?1006h\x1b[?2
     \x1b[3g\x1b[3G\x1bH\x1b(0\x1b)0\x0e\x1b[1;4;7;31;42m\x1b[3 qjunk junk\r\nmore junk\x1b7\x1b[?7l\x1b]8;;http://left\x07";
 
 /// Name, before, after.
-const CASES: [(&str, &str, &str); 52] = [
+const CASES: [(&str, &str, &str); 55] = [
     ("text", "one\r\ntwo", " and three"),
     (
         "text on the whole screen",
@@ -50,6 +50,21 @@ const CASES: [(&str, &str, &str); 52] = [
         "y\x1b[?1049lz",
     ),
     ("position", "\x1b[5;20Hhere", "there"),
+    (
+        "wrapping across a saved cursor",
+        "\x1b[2;38H\x1b7\x1b[?7l\x1b8abcdef\r",
+        "\x1b8ghijk\x1b[?7h\x1b8lmnop",
+    ),
+    (
+        "wrapping across CSI s and u",
+        "\x1b[2;38H\x1b[?7l\x1b[s\x1b[?7h\x1b[uabcdef",
+        "gh\x1b[?7l\x1b[uijklmn\x1b[H",
+    ),
+    (
+        "wrapping across the alternate screen",
+        "\x1b[2;38H\x1b[?1049h\x1b[?7l\x1b[?1049labcdef\r",
+        "\x1b[2;38Hghijk\r",
+    ),
     (
         "pending wrap",
         "\x1b[2;1H0123456789012345678901234567890123456789",
