@@ -84,6 +84,9 @@ pub const SCREEN_MARK_INTERVAL: usize = RING_LEN / 8;
 /// Work an engine may have with one piece of output, in cells touched: four milliseconds, or to clear a screen of 200x60
 /// with every 24 bytes of [`DRAWN_READ_BUDGET`].
 pub const SCREEN_WORK: u64 = 2_000_000;
+/// The cells of a screen that a processor has near: of those that are more each costs twice, and half as much work is
+/// allowed with them.
+pub const SCREEN_CELLS_NEAR: u64 = 100_000;
 /// More such work for each byte: what draws its own cells may always do so.
 pub const SCREEN_WORK_PER_BYTE: u64 = 32;
 /// Work an engine may have with another size, in cells touched: eight milliseconds. No change at 200x60 has as much, and

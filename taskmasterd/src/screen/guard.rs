@@ -11,7 +11,7 @@ use shared::tracker::{Control, Parser, Pen, Pens, Piece};
 use unicode_width::UnicodeWidthChar;
 
 use super::model::Size;
-use crate::limits::{SCREEN_WORK, SCREEN_WORK_PER_BYTE};
+use crate::limits::{SCREEN_CELLS_NEAR, SCREEN_WORK, SCREEN_WORK_PER_BYTE};
 
 /// Drawing one character is about as much work as touching this many cells.
 const DRAW_WORK: u64 = 8;
@@ -77,7 +77,11 @@ impl Guard {
 
     /// Output is about to come, this long: grants the work that it may cause. What was not used up before is gone.
     pub(super) fn grant(&mut self, len: usize) {
-        let least = SCREEN_WORK.max(3 * self.clean.size.cells());
+        let least = match self.clean.size.cells() {
+            ..=SCREEN_CELLS_NEAR => SCREEN_WORK,
+            // At least to enter the alternate screen, with some lines before that.
+            cells => (SCREEN_WORK / 2).max(2 * cells + SCREEN_WORK / 8),
+        };
         self.clean.credit = least + len as u64 * SCREEN_WORK_PER_BYTE;
     }
 
@@ -254,6 +258,8 @@ impl Clean {
             | b'W' => 1,
             b'@' | b'K' | b'P' | b'X' => cols,
             b'b' => DRAW_WORK * u64::from(first.max(1)).min(cols),
+            // What scrolled off is in no cells.
+            b'J' if first == 3 => 1,
             b'J' => self.size.cells(),
             b'L' | b'M' | b'S' | b'T' => rows + lines * cols,
             _ => return Some(()),
@@ -315,7 +321,7 @@ impl Clean {
                 _ => continue,
             };
             let last = char::from(control.last);
-            if let 1047 | 1049 = number {
+            if let (1047 | 1049, 'h') = (number, last) {
                 self.spend(2 * self.size.cells())?;
             }
             match (number, last) {
