@@ -30,5 +30,6 @@ pub(crate) fn answer(text: &str) -> ExitCode {
 
 /// Writes a line to standard error, where somebody may or may not be.
 pub(crate) fn complain(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    // In one write, or the lines of two that are refused at once run into each other.
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }

@@ -212,7 +212,7 @@ fn a_key_that_is_nearly_right_is_suggested() {
 #[test]
 fn a_command_that_wants_a_shell_is_warned_of_and_loads() {
     let sandbox = Sandbox::new();
-    let text = "programs:\n  p:\n    cmd: \"a | b > c && d\"\n";
+    let text = "programs:\n  p:\n    cmd: \"echo | b > c && d\"\n";
     let output = check(&sandbox.write("tm.yaml", text));
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let line = format!(

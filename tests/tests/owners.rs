@@ -51,7 +51,7 @@ fn event_log(dir: &Path) -> Value {
 }
 
 fn stdout(dir: &Path) -> Value {
-    json!({"programs": {"p": {"cmd": "x", "stdout": dir.join("log")}}})
+    json!({"programs": {"p": {"cmd": "sh", "stdout": dir.join("log")}}})
 }
 
 /// One warning, of `log` in that directory, and nothing made there.

@@ -7,11 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use shared::name::ProcessName;
 
 use super::strings::{Strings, ZeroByte};
-use crate::config::model::{Identity, Launch, Tty};
-
-/// Where commands are looked for when nobody said it.
-pub(super) const DEFAULT_PATH: &str =
-    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+use crate::config::model::{DEFAULT_PATH, Identity, Launch, Tty};
 
 /// The daemon's own affairs: a child that believed them would talk to the daemon's supervisor.
 const PRIVATE: [&str; 4] = ["NOTIFY_SOCKET", "WATCHDOG_*", "LISTEN_*", "SUDO_*"];

@@ -5,12 +5,12 @@ use std::os::unix::ffi::OsStrExt;
 use nix::unistd::{getegid, geteuid};
 use shared::name::ProcessName;
 
-use super::environment::{DEFAULT_PATH, environment};
+use super::environment::environment;
 use super::failure::{Stage, failure};
 use super::heritage::{Heritage, Rlimits};
 use super::pty::Window;
 use super::strings::{Strings, ZeroByte};
-use crate::config::model::{Identity, Launch, Tty};
+use crate::config::model::{DEFAULT_PATH, Identity, Launch, Tty};
 use crate::core::Failure;
 use crate::sys::Memory;
 

@@ -8,7 +8,7 @@ use nix::unistd::{getegid, geteuid};
 use shared::name::ProgramName;
 
 use super::include::{self, Included, Reach};
-use super::keys::{self, Place, judge};
+use super::keys::{self, Place, judge, judge_included};
 use super::logs::Logs;
 use super::node::{Entry, Node, find, find_or, is_program_list, written_twice};
 use super::open::{self, Trust};
@@ -169,7 +169,9 @@ impl Loader<'_> {
         };
         let defaults = self.defaults(entries);
         settings::read(entries, &self.env.cwd, &mut self.config, &mut self.report);
-        self.programs(entries, defaults);
+        self.programs(entries, defaults, |entry, report| {
+            judge(Place::Top, "", entry, report)
+        });
         if let Some(entry) = find(entries, "include") {
             for node in entry.node.elements() {
                 self.include(path, node, defaults);
@@ -224,8 +226,9 @@ impl Loader<'_> {
         });
     }
 
-    /// Reads the programs of a file: below `programs` or `processes`, or straight at its top.
-    fn programs(&mut self, entries: &[Entry], defaults: &[Entry]) {
+    /// Reads the programs of a file: below `programs` or `processes`, or straight at its top. What else stands there is
+    /// judged.
+    fn programs(&mut self, entries: &[Entry], defaults: &[Entry], judge: fn(&Entry, &mut Report)) {
         let is_flat = !entries.iter().any(|entry| is_program_list(&entry.key))
             && entries.iter().any(is_program);
         for entry in entries {
@@ -234,7 +237,7 @@ impl Loader<'_> {
             } else if is_flat && (is_program(entry) || is_stranger(entry)) {
                 self.program(entry, defaults);
             } else if !entry.key.starts_with("x-") {
-                judge(Place::Top, "", entry, &mut self.report);
+                judge(entry, &mut self.report);
             }
         }
     }
@@ -326,17 +329,7 @@ impl Loader<'_> {
         let Some(entries) = self.top(&root) else {
             return;
         };
-        let settings = ["include", "defaults", "socket", "log", "syslog"];
-        for entry in entries {
-            if settings.contains(&entry.key.as_str()) && !is_program(entry) {
-                let what = format!(
-                    "{}: belongs into the file that includes this one",
-                    entry.key
-                );
-                self.report.problem(entry.at, what);
-            }
-        }
-        self.programs(entries, defaults);
+        self.programs(entries, defaults, judge_included);
     }
 
     fn note_env_file(&mut self, program: &Program, entry: Option<&Entry>) {
@@ -379,7 +372,10 @@ impl Loader<'_> {
 /// Whether an entry at the top of a file looks like a program that is meant to stand there.
 fn is_program(entry: &Entry) -> bool {
     let entries = entry.node.map().unwrap_or_default();
-    !entry.key.starts_with("x-") && find(entries, "cmd").is_some() && entry.key != "defaults"
+    let runs = ["cmd", "command"]
+        .iter()
+        .any(|key| find(entries, key).is_some());
+    !entry.key.starts_with("x-") && runs && entry.key != "defaults"
 }
 
 /// Whether an entry beside programs at the top of a file can only be one of them, though it has no `cmd`.

@@ -1,12 +1,14 @@
-//! Whether the files that are to be written can be, and the directories are there in which programs start: what
-//! `--check` looks at besides the text.
+//! Whether the files that are to be written can be, and the commands and the directories are there with which and in
+//! which programs start: what `--check` looks at besides the text.
 //!
 //! A look, no more, though with the rights and by the rules of the opening: nothing is opened or made, and what
 //! it finds may be otherwise when the time has come.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -15,7 +17,7 @@ use nix::unistd::geteuid;
 use shared::api::Stream;
 use shared::text::escape;
 
-use super::model::{Config, Identity, Output, Program};
+use super::model::{Config, DEFAULT_PATH, Identity, Launch, Output, Program};
 use super::output::is_inherited;
 use crate::files::user::may_append;
 use crate::files::{self, reason};
@@ -31,10 +33,14 @@ pub fn obstacles(config: &Config) -> Vec<String> {
     let programs = config.programs.values();
     let logs = programs.clone().flat_map(|program| logs(program));
     let logs = logs.filter_map(|(key, path, user)| no_log(&key, path, user));
-    let workingdirs = programs.filter_map(|program| no_workingdir(program));
+    let workingdirs = programs
+        .clone()
+        .filter_map(|program| no_workingdir(program));
+    let commands = programs.filter_map(|program| no_command(program));
     event_log
         .chain(logs)
         .chain(workingdirs)
+        .chain(commands)
         .map(|line| escape(&line))
         .take(PROBLEMS_MAX)
         .collect()
@@ -91,6 +97,48 @@ fn no_workingdir(program: &Program) -> Option<String> {
         Ok(_) | Err(_) => format!("{} is no directory; name another", directory.display()),
     };
     Some(format!("{}.workingdir: {what}", program.name))
+}
+
+/// Why the command of the program could not be executed, whoever it runs as.
+fn no_command(program: &Program) -> Option<String> {
+    let launch = &program.launch;
+    let command = launch.argv.first()?;
+    // What is relative starts from where the program does.
+    let directory = launch.workingdir.as_deref().unwrap_or(Path::new(""));
+    let what = if command.contains('/') {
+        unusable(&directory.join(command))?
+    } else {
+        let path = search_path(launch);
+        let mut found = std::env::split_paths(&path).map(|at| directory.join(at).join(command));
+        if found.any(|file| unusable(&file).is_none()) {
+            return None;
+        }
+        "no directory of PATH has such a program; install it or write its whole path".into()
+    };
+    Some(format!("{}.cmd: {command}: {what}", program.name))
+}
+
+/// The directories in which the program's command is looked for.
+fn search_path(launch: &Launch) -> OsString {
+    if let Some(path) = launch.env.get("PATH") {
+        return path.into();
+    }
+    let inherited = std::env::var_os("PATH").filter(|_| launch.inherit_env);
+    inherited.unwrap_or_else(|| DEFAULT_PATH.into())
+}
+
+/// Why the file can be no command; `None` if that cannot be seen from here.
+fn unusable(file: &Path) -> Option<String> {
+    let what = match fs::metadata(file) {
+        Ok(there) if there.is_dir() => "a directory; name a program",
+        Ok(there) if there.mode() & 0o111 == 0 => "not executable; chmod +x makes it so",
+        Err(error) if error.kind() == ErrorKind::NotFound => "missing; write where it is",
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            "what it is in is no directory; write where it is"
+        }
+        Ok(_) | Err(_) => return None,
+    };
+    Some(what.into())
 }
 
 fn missing(directory: &Path) -> String {

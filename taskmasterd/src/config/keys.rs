@@ -200,6 +200,17 @@ pub(super) fn judge(place: Place, subject: &str, entry: &Entry, report: &mut Rep
     report.problem(entry.at, format!("{subject}{name}: {what}"));
 }
 
+/// Reports the entry at the top of a file that another includes, if it may not stand there.
+pub(super) fn judge_included(entry: &Entry, report: &mut Report) {
+    let name = entry.key.as_str();
+    let what = match name {
+        "programs" | "processes" => return,
+        _ if is_known(Place::Top, name) => "belongs into the file that includes this one".into(),
+        _ => unknown(name, ["programs"].into_iter()),
+    };
+    report.problem(entry.at, format!("{name}: {what}"));
+}
+
 /// The most keys that a message lists: those of `limits`.
 const KEYS_LISTED_MAX: usize = 16;
 

@@ -11,6 +11,10 @@ use shared::api::Stream;
 pub use shared::api::Tty;
 use shared::name::ProgramName;
 
+/// Where commands are looked for when nobody said it.
+pub(crate) const DEFAULT_PATH: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// A whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
@@ -31,7 +35,8 @@ pub struct Config {
     pub directories: BTreeMap<PathBuf, bool>,
     /// Remarks about what was read that are no errors, as `file:line:column: ...`.
     pub warnings: Vec<String>,
-    /// What stood in the way of its logs when a reload looked; the event log hears of it when they are opened.
+    /// What stood in the way of its logs and its starts when a reload looked; the event log hears of it when the time
+    /// has come.
     pub obstacles: Vec<String>,
 }
 

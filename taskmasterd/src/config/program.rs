@@ -230,6 +230,9 @@ fn split(keys: &mut Keys<'_>, at: At, text: &str) -> Option<Vec<String>> {
                 let what =
                     format!("{name}= before a command is for a shell; write {name} under env");
                 keys.warning("cmd", &what);
+            } else if words::has_lines(text) {
+                let what = "each line is no command of its own here; write sh -c '...', or args for more words";
+                keys.warning("cmd", what);
             }
             Some(words.into_iter().map(|word| word.text).collect())
         }

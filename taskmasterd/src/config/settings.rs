@@ -159,7 +159,8 @@ fn facility(node: &Node) -> values::Parsed<String> {
         return Ok(text);
     }
     Err(format!(
-        "{} is not a facility; write daemon, user or local0 to local7",
-        node.shown()
+        "{} is not a facility for a daemon; write one of {}",
+        node.shown(),
+        KNOWN.join(", ")
     ))
 }

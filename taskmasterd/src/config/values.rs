@@ -8,6 +8,7 @@ use super::node::{Node, Plain, Value};
 use super::quantity::size;
 use super::show::RESOURCES;
 use crate::config::model::{Autorestart, Limit, Resource};
+use crate::limits::COUNT_MAX;
 
 /// A value, or what is wrong with it.
 pub(super) type Parsed<T> = Result<T, String>;
@@ -114,8 +115,12 @@ pub(super) fn autorestart(node: &Node) -> Parsed<Autorestart> {
     let times = text
         .strip_prefix("on-failure:")
         .or_else(|| text.strip_prefix("on-failure[:")?.strip_suffix(']'));
-    let times = times.and_then(|times| times.parse().ok());
-    times.map(Autorestart::OnFailure).ok_or_else(wrong)
+    let times: Option<u64> = times.and_then(|times| times.parse().ok());
+    match times.map(u32::try_from) {
+        Some(Ok(times)) if times <= COUNT_MAX => Ok(Autorestart::OnFailure(times)),
+        Some(_) => Err(format!("more than {COUNT_MAX} times are too many")),
+        None => Err(wrong()),
+    }
 }
 
 /// A signal that can end a process.

@@ -71,18 +71,38 @@ pub(super) fn operator(words: &[Word]) -> Option<&str> {
     const OPERATORS: [&str; 14] = [
         "|", "||", "|&", "&", "&&", ";", "<", "<<", ">", ">>", "2>", "2>>", "2>&1", "&>",
     ];
-    words
-        .iter()
-        .filter(|word| word.bare)
-        .map(|word| word.text.as_str())
-        .find(|text| {
-            OPERATORS.contains(text)
-                || text.contains("$(")
-                || text.contains('`')
-                || has_variable(text)
-                || is_in_home(text)
-                || (text.len() > 1 && text.ends_with(';'))
-        })
+    let bare = words.iter().filter(|word| word.bare);
+    bare.map(|word| word.text.as_str()).find_map(|text| {
+        let is_all = OPERATORS.contains(&text)
+            || text.contains("$(")
+            || text.contains('`')
+            || has_variable(text)
+            || is_in_home(text);
+        match text {
+            _ if is_all => Some(text),
+            _ if text.starts_with('#') => Some("#"),
+            _ if text.ends_with(';') => Some(";"),
+            _ => None,
+        }
+    })
+}
+
+/// Whether what a shell would take for the next command follows in a line of its own: one that begins with a dash goes
+/// on with the arguments.
+pub(super) fn has_lines(text: &str) -> bool {
+    let mut lines = text.trim().split('\n').peekable();
+    while let Some(line) = lines.next() {
+        let Some(next) = lines.peek() else { break };
+        let is_open = split(line).is_err();
+        if is_open {
+            // Within quotes, or behind a backslash.
+            return false;
+        }
+        if !next.trim_start().starts_with('-') && !next.trim().is_empty() {
+            return true;
+        }
+    }
+    false
 }
 
 /// The variable that a shell would set for the command behind it: `NAME` of `NAME=VALUE ls`. A quoted name is none.
@@ -155,7 +175,8 @@ mod tests {
         let found = |text: &str| operator(&split(text).unwrap()).map(str::to_owned);
         assert_eq!(found("a | b").as_deref(), Some("|"));
         assert_eq!(found("echo $(date)").as_deref(), Some("$(date)"));
-        assert_eq!(found("cd /x; ls").as_deref(), Some("/x;"));
+        assert_eq!(found("cd /x; ls").as_deref(), Some(";"));
+        assert_eq!(found("ls # all").as_deref(), Some("#"));
         assert_eq!(found("$HOME/x -v").as_deref(), Some("$HOME/x"));
         assert_eq!(found("x --port=${PORT}").as_deref(), Some("--port=${PORT}"));
         assert_eq!(found("~/bin/x -v").as_deref(), Some("~/bin/x"));
@@ -163,7 +184,17 @@ mod tests {
         assert_eq!(found(r#"'~/x' \~ a~/b x~ ~5 --to=~/x"#), None);
         assert_eq!(found(r#"sh -c "a $HOME" '$b' \$c $ a$ $5 $$"#), None);
         assert_eq!(found("sh -c 'a | b'"), None);
-        assert_eq!(found("get http://x/?a=1&b=2"), None);
+        assert_eq!(found("get http://x/?a=1&b=2#c '#' \\#"), None);
+    }
+
+    #[test]
+    fn a_second_line_is_a_second_command() {
+        for lines in ["echo one\necho two\n", "a\n\n  b", "a -x\n  --y\nb"] {
+            assert!(has_lines(lines), "{lines:?}");
+        }
+        for line in ["a\n", "a \\\n  b", "sh -c 'a\nb'", "a\n  -b\n  --c\n", "a"] {
+            assert!(!has_lines(line), "{line:?}");
+        }
     }
 
     #[test]

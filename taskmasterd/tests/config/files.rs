@@ -3,8 +3,8 @@
 use std::fs;
 
 use super::{Files, good, load, problems, program, somebody, web};
+use taskmasterd::config::Surroundings;
 use taskmasterd::config::model::Tty;
-use taskmasterd::config::{Surroundings, obstacles};
 
 /// Files, and what is said of them.
 const BAD_FILES: &[(&str, &str)] = &[
@@ -109,7 +109,7 @@ const BAD_FILES: &[(&str, &str)] = &[
     ),
     (
         "syslog: {facility: nope}\n",
-        "1:20: syslog.facility: \"nope\" is not a facility; write daemon, user or local0 to local7",
+        "1:20: syslog.facility: \"nope\" is not a facility for a daemon; write one of user, mail, daemon, auth, syslog, lpr, news, uucp, cron, authpriv, ftp, local0, local1, local2, local3, local4, local5, local6, local7",
     ),
     (
         "programs: {web: {cmd: a}}\nprocesses: {web: {cmd: b}}\n",
@@ -263,6 +263,14 @@ fn what_is_allowed_but_odd_is_a_warning() {
             "programs: {a: {cmd: FOO=bar ls | x}}".to_owned(),
             ":1:16: a.cmd: | is not run by a shell; write sh -c '...'",
         ),
+        (
+            "programs: {a: {cmd: 'sleep 1; ls'}}".to_owned(),
+            ":1:16: a.cmd: ; is not run by a shell; write sh -c '...'",
+        ),
+        (
+            "programs:\n  a:\n    cmd: |\n      echo one\n      echo two\n".to_owned(),
+            ":3:5: a.cmd: each line is no command of its own here; write sh -c '...', or args for more words",
+        ),
     ] {
         let warnings = good(&text).warnings;
         assert!(
@@ -300,88 +308,4 @@ fn root_is_not_led_astray_by_the_loader() {
     )
     .unwrap();
     assert!(load(&path, &root).is_ok());
-}
-
-const NOT_EXPANDED: &str = "write the whole path, as neither ~ nor $ is expanded";
-
-// A text can be right and its logs impossible; that is seen by a look, and nothing is made by looking.
-#[test]
-fn logs_that_cannot_be_written_are_warned_of() {
-    let files = Files::new();
-    let dir = files.0.display().to_string();
-    fs::create_dir(files.0.join("dir")).expect("a directory can be made");
-    std::os::unix::fs::symlink("file", files.0.join("link")).expect("a link can be made");
-    nix::unistd::mkfifo(&files.0.join("fifo"), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
-    files.write("file", "");
-    let said = |path: &str| {
-        let text = format!("programs: {{web: {{cmd: x, tty: none, stderr: {path}}}}}");
-        obstacles(&good(&text))
-    };
-    for (name, what) in [
-        ("dir", "a directory, not a regular file; name another path"),
-        ("link", "a symlink, not a regular file; name another path"),
-        ("fifo", "a FIFO, not a regular file; name another path"),
-        (
-            "none/x",
-            &format!("the directory {dir}/none is missing; make it"),
-        ),
-        (
-            "~/x",
-            &format!("the directory {dir}/~ is missing; {NOT_EXPANDED}"),
-        ),
-        ("file/x", "what it is in is no directory; name another path"),
-    ] {
-        let path = format!("{dir}/{name}");
-        assert_eq!(said(&path), [format!("web.stderr: {path}: {what}")]);
-    }
-    for fine in ["file", "not-yet"] {
-        assert_eq!(said(&format!("{dir}/{fine}")), [""; 0]);
-    }
-    assert_eq!(said("/dev/null"), [""; 0]);
-    assert!(!files.0.join("not-yet").exists());
-    let log = good(&format!("log: {dir}/dir\n"));
-    let wanted = format!(
-        "log: {dir}/dir: a directory, not a regular file; name another path; the daemon would not start"
-    );
-    assert_eq!(obstacles(&log), [wanted]);
-    let unused = format!("programs: {{web: {{cmd: x, tty: full, stderr: {dir}/dir}}}}");
-    assert_eq!(obstacles(&good(&unused)), [""; 0]);
-
-    let own = good("programs: {web: {cmd: x, stdout: /dev/stdout}}");
-    let want = "web.stdout: /dev/stdout is a symlink, and no log is written to one; write inherit";
-    assert!(own.warnings[0].ends_with(want), "{:?}", own.warnings);
-    assert_eq!(obstacles(&own), [""; 0]);
-}
-
-// It is entered only at the start, which then fails; a look says so before.
-#[test]
-fn a_directory_to_start_in_that_is_none_is_warned_of() {
-    let files = Files::new();
-    let dir = files.0.display().to_string();
-    files.write("file", "");
-    fs::create_dir(files.0.join("there")).expect("a directory can be made");
-    std::os::unix::fs::symlink("there", files.0.join("link")).expect("a link can be made");
-    let said = |path: &str| obstacles(&good(&web(&format!("workingdir: '{path}'"))));
-    for (name, what) in [
-        ("none", "the directory {} is missing; make it"),
-        ("a~b", "the directory {} is missing; make it"),
-        (
-            "~joe/$X",
-            &format!("the directory {{}} is missing; {NOT_EXPANDED}"),
-        ),
-        (
-            "${HOME}/x",
-            &format!("the directory {{}} is missing; {NOT_EXPANDED}"),
-        ),
-        ("file", "{} is no directory; name another"),
-        ("file/x", "{} is no directory; name another"),
-    ] {
-        let path = format!("{dir}/{name}");
-        let what = what.replace("{}", &path);
-        assert_eq!(said(&path), [format!("web.workingdir: {what}")]);
-    }
-    for fine in ["there", "link", "."] {
-        assert_eq!(said(&format!("{dir}/{fine}")), [""; 0]);
-    }
-    assert!(!files.0.join("none").exists());
 }

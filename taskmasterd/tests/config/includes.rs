@@ -32,7 +32,10 @@ fn included_files_bring_programs() {
     assert_eq!(names, ["a", "b", "c"]);
     assert_eq!(program(&config, "c").launch.umask, 0o77);
 
-    files.write("conf.d/d.yaml", "programs:\n  a: {cmd: y}\nlog: /x\n");
+    files.write(
+        "conf.d/d.yaml",
+        "programs:\n  a: {cmd: y}\nlog: /x\ninclde: y\nprogram: z\n",
+    );
     fs::write(
         &main,
         "include: [conf.d/*.yaml, missing.yaml]\nprograms: {a: {cmd: x}}\n",
@@ -50,6 +53,8 @@ fn included_files_bring_programs() {
                 "{dir}/conf.d/d.yaml:2:3: a: written twice; the first is at {dir}/tm.yaml:2:12"
             ),
             format!("{dir}/conf.d/d.yaml:3:1: log: belongs into the file that includes this one"),
+            format!("{dir}/conf.d/d.yaml:4:1: inclde: unknown key; it can be programs"),
+            format!("{dir}/conf.d/d.yaml:5:1: program: unknown key; did you mean programs?"),
         ]
     );
 }

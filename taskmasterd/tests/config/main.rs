@@ -4,6 +4,7 @@ mod bounds;
 mod files;
 mod includes;
 mod meaning;
+mod obstacles;
 mod values;
 
 use std::fs;

@@ -90,6 +90,13 @@ fn the_files_of_the_wild_load() {
         without_cmd[1],
         "tm.yaml:2:6: db.cdm: unknown key; did you mean cmd?"
     );
+    assert_eq!(
+        problems("db: {command: y}\n"),
+        [
+            "tm.yaml:1:1: db.cmd: missing; say what to run",
+            "tm.yaml:1:6: db.command: unknown key; it is cmd here"
+        ]
+    );
     let config = fixture("flat.yaml", &somebody());
     assert_eq!(program(&config, "web").launch.umask, 0o77);
     assert_eq!(

@@ -83,6 +83,10 @@ const BAD_VALUES: &[(&str, &str)] = &[
         "4:19: web.startretries: 1000000001 is not a whole number from 0 to 1000000000",
     ),
     (
+        "autorestart: on-failure:99999999999",
+        "4:18: web.autorestart: more than 1000000000 times are too many",
+    ),
+    (
         "autorestart: maybe",
         "4:18: web.autorestart: \"maybe\" is not always, never, unexpected or on-failure:N",
     ),
