@@ -50,6 +50,15 @@ impl Drawing {
         guarded(|| draw(model, cleaned))
     }
 
+    /// The same with nothing on it. All that a soft reset leaves is brought back by [`Drawing::in_modes`].
+    pub(super) fn begun_anew(mut self: Box<Self>, size: Size) -> Result<Box<Self>, Failed> {
+        self.guard = Guard::new(size);
+        self.guard.grant(RING_LEN);
+        self.hides_unknown = false;
+        self.feed(b"\x1b[?1047l\x1b[!p\x1b[H\x1b[J\x1b[3J")?;
+        Ok(self)
+    }
+
     /// The same in a program's modes, and in the sequence that it has begun.
     pub(super) fn in_modes(mut self: Box<Self>, tracker: &Tracker) -> Result<Box<Self>, Failed> {
         self.feed(&tracker.restore())?;

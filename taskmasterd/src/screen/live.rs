@@ -23,8 +23,9 @@ enum View {
     Lines,
     /// An engine draws along.
     Drawn(Box<Drawing>),
-    /// The engine failed; nobody knows.
-    Lost(Failed),
+    /// The engine failed; nobody knows. One that would only have had to work too hard is kept for a new beginning, which
+    /// is much cheaper than to make one.
+    Lost(Failed, Option<Box<Drawing>>),
 }
 
 pub(super) struct Live<B> {
@@ -102,12 +103,12 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         if let View::Drawn(drawing) = &mut self.view
             && let Err(failed) = drawing.feed(bytes)
         {
-            self.view = View::Lost(failed);
+            self.lose(failed);
         }
         if side != self.side()
             && matches!(&self.view, View::Drawn(drawing) if drawing.hides_unknown)
         {
-            self.view = View::Lost(Failed::Overworked);
+            self.lose(Failed::Overworked);
         }
         if side == Side::Primary {
             self.ring.push(bytes);
@@ -120,6 +121,15 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         if lines_only && self.marks.suffice(0, self.size.rows()) {
             self.view = View::Lines;
         }
+    }
+
+    /// Nobody knows the screen any more.
+    fn lose(&mut self, failed: Failed) {
+        let kept = match (std::mem::replace(&mut self.view, View::Lines), failed) {
+            (View::Drawn(drawing), Failed::Overworked) => Some(drawing),
+            _ => None,
+        };
+        self.view = View::Lost(failed, kept);
     }
 
     /// An engine that knows the lines in the ring, and what has scrolled off of them.
@@ -155,22 +165,22 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
             View::Drawn(drawing) if work <= SCREEN_RESIZE_WORK => {
                 drawing.guard.resize(size);
                 if let Err(failed) = guarded(|| drawing.model.resize(size)) {
-                    self.view = View::Lost(failed);
+                    self.lose(failed);
                 }
             }
             // The program is about to redraw: whoever looks on from here sees it all. One that does not has its lines.
-            View::Lost(Failed::Overworked) if side == Side::Primary => {
-                self.see(self.drawn().or_else(|_| self.blank()));
+            View::Lost(Failed::Overworked, _) if side == Side::Primary => {
+                self.see(self.drawn().or_else(|_| self.blank(None)));
             }
-            View::Drawn(_) | View::Lost(_) => {
-                let drawing = self.renewed();
+            View::Drawn(_) | View::Lost(..) => {
+                let drawing = self.renewed(None);
                 self.see(drawing);
             }
         }
     }
 
     fn see(&mut self, drawing: Result<Box<Drawing>, Failed>) {
-        self.view = drawing.map_or_else(View::Lost, View::Drawn);
+        self.view = drawing.map_or_else(|failed| View::Lost(failed, None), View::Drawn);
         self.unbound = true;
     }
 
@@ -203,7 +213,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
     fn history(&self, lines: usize) -> Vec<u8> {
         let drawing = match &self.view {
             View::Drawn(drawing) => drawing,
-            View::Lines | View::Lost(_) => return self.lines_above(lines),
+            View::Lines | View::Lost(..) => return self.lines_above(lines),
         };
         let above = guarded(|| drawing.model.above(lines));
         above.unwrap_or_default().into_bytes()
@@ -220,7 +230,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
     pub(super) fn look<T>(&mut self, question: impl Fn(&dyn ScreenModel) -> T) -> Option<T> {
         match &self.view {
             View::Drawn(drawing) => guarded(|| question(&*drawing.model)).ok(),
-            View::Lines | View::Lost(_) => {
+            View::Lines | View::Lost(..) => {
                 let drawing = self.drawn().ok()?;
                 guarded(|| question(&*drawing.model)).ok()
             }
@@ -242,7 +252,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
                 self.write_lines(lines, &mut bytes);
                 self.look(|model| model.cursor().0).unwrap_or(0)
             }
-            View::Drawn(_) | View::Lost(_) => {
+            View::Drawn(_) | View::Lost(..) => {
                 bytes = self.history(lines);
                 if !bytes.is_empty() && !bytes.ends_with(b"\n") {
                     bytes.extend_from_slice(b"\r\n");
@@ -270,7 +280,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
     }
 
     pub(super) fn is_lost(&self) -> bool {
-        matches!(self.view, View::Lost(_))
+        matches!(self.view, View::Lost(..))
     }
 
     pub(super) fn is_drawn(&self) -> bool {

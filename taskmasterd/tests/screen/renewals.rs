@@ -1,6 +1,12 @@
 //! A screen that is not known is known again from where it is cleared.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use taskmasterd::screen::Screen;
+use taskmasterd::screen::emulator::emulator;
+
 use super::{fed, screen};
+use harness::referee::{Referee, assert_same};
 
 /// More than an engine may have to do with one piece of output.
 fn too_much() -> Vec<u8> {
@@ -112,4 +118,64 @@ fn a_reset_makes_all_known() {
     assert_eq!(screen.text()[0], "after");
     screen.feed(b"\x1b[?1049h\x1b[?1049l", &mut Vec::new());
     assert!(screen.is_drawn() && screen.text()[0] == "after");
+}
+
+/// The engine that was given up begins anew: nothing of what it knew shows through, or works on.
+#[test]
+fn nothing_of_what_was_before_is_left() {
+    for before in [
+        "\x1b[4h\x1b[5;5Habc",
+        "\x1b[?1h\x1b=",
+        "\x1b[?6h\x1b[3;9r\x1b[2;2H",
+        "\x1b(0\x1b)0\x0e\x1b[1;4;31;42m",
+        "\x1b[?7l\x1b[?25l\x1b[?1049h\x1b[4;4H",
+        "\x1b[?1049h\x1b[2;2r\x1b[31m\x1b[?1049l",
+        "one\r\ntwo\r\nthree\x1b[H",
+        "\x1b[38;5;1",
+    ] {
+        for clearing in [
+            "\x1b[?6l\x1b[H\x1b[2J\x1b[3J",
+            "\x1b[?6l\x1b[2J\x1b[H",
+            "\x1bc",
+        ] {
+            for after in [
+                "",
+                "a\x1b[Ib\nc\x1b[20;1Hd\ne",
+                "\x1b[5G0123456789\x1b[5Gxy",
+            ] {
+                let mut bytes = before.as_bytes().to_vec();
+                bytes.extend(b"\x1b#8".repeat(1500));
+                let mut screen = fed(24, 20, &bytes, 4096);
+                assert!(screen.is_lost(), "{before:?}");
+                let rest = [clearing, after].concat();
+                screen.feed(rest.as_bytes(), &mut Vec::new());
+                bytes.extend(rest.bytes());
+                let (mut truth, mut shown) = (Referee::new(24, 20), Referee::new(24, 20));
+                truth.feed(&bytes);
+                shown.feed(&screen.snapshot(0).bytes);
+                let what = format!("{before:?} {clearing:?} {after:?}");
+                assert_same(&truth.seen(), &shown.seen(), &what);
+                assert!(screen.text_above(10).is_empty(), "{what}");
+            }
+        }
+    }
+}
+
+/// A large one is dear to make, and to give up.
+#[test]
+fn the_engine_that_was_given_up_is_the_one_that_begins_anew() {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let count = |size| {
+        MADE.fetch_add(1, Ordering::Relaxed);
+        emulator(size)
+    };
+    let mut screen = Screen::with_engine(24, 80, |len| Ok(vec![0; len]), count);
+    screen.feed(b"\x1b[5;5Hx", &mut Vec::new());
+    for clearing in [&b"\x1b[H\x1b[2J"[..], b"\x1bc", b"\x1b[2J\x1b[H"] {
+        screen.feed(&too_much(), &mut Vec::new());
+        assert!(screen.is_lost());
+        screen.feed(clearing, &mut Vec::new());
+        assert!(screen.is_drawn());
+    }
+    assert_eq!(MADE.load(Ordering::Relaxed), 1);
 }

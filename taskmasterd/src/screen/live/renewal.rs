@@ -81,20 +81,22 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         match &mut self.view {
             View::Lines => {}
             View::Drawn(drawing) => drawing.hides_unknown &= !clearing.is_reset,
-            View::Lost(_) => {
+            View::Lost(_, kept) => {
+                let kept = kept.take();
                 let drawing = match clearing.is_reset {
-                    true => self.blank(),
-                    false => self.renewed(),
+                    true => self.blank(kept),
+                    false => self.renewed(kept),
                 };
                 self.see(drawing);
             }
         }
     }
 
-    /// An engine that knows the modes, and what the alternate screen hides where the ring still has it.
-    pub(super) fn renewed(&mut self) -> Result<Box<Drawing>, Failed> {
+    /// An engine that knows the modes, and what the alternate screen hides where the ring still has it; it may be the one
+    /// that was kept.
+    pub(super) fn renewed(&mut self, kept: Option<Box<Drawing>>) -> Result<Box<Drawing>, Failed> {
         if self.side() == Side::Primary {
-            return self.blank();
+            return self.blank(kept);
         }
         // What was too much once is not tried again.
         let from = self.drawn_from.take();
@@ -103,14 +105,18 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
             self.drawn_from = from;
             return hidden.in_modes(&self.tracker);
         }
-        let mut drawing = self.blank()?;
+        let mut drawing = self.blank(kept)?;
         drawing.hides_unknown = true;
         Ok(drawing)
     }
 
-    /// An engine that knows the modes and nothing else.
-    pub(super) fn blank(&self) -> Result<Box<Drawing>, Failed> {
-        Box::new(Drawing::new(self.engine, self.size, b"")?).in_modes(&self.tracker)
+    /// An engine that knows the modes and nothing else; it may be the one that was kept.
+    pub(super) fn blank(&self, kept: Option<Box<Drawing>>) -> Result<Box<Drawing>, Failed> {
+        let drawing = match kept {
+            Some(kept) => kept.begun_anew(self.size)?,
+            None => Box::new(Drawing::new(self.engine, self.size, b"")?),
+        };
+        drawing.in_modes(&self.tracker)
     }
 }
 

@@ -46,7 +46,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         let mut bytes = none.unwrap_or_default().as_bytes().to_vec();
         match self.view {
             View::Lines => self.write_lines(history_lines, &mut bytes),
-            View::Drawn(_) | View::Lost(_) => {
+            View::Drawn(_) | View::Lost(..) => {
                 bytes = [self.history(history_lines), bytes].concat();
                 let seen = self.look(|model| (model.ansi(), model.cursor()));
                 let (rows, cursor) = seen.unwrap_or_default();
@@ -67,7 +67,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
             View::Drawn(drawing) => {
                 guarded(|| drawing.model.dump_len(most)).is_ok_and(|len| len <= most)
             }
-            View::Lines | View::Lost(_) => true,
+            View::Lines | View::Lost(..) => true,
         }
     }
 
@@ -132,7 +132,7 @@ impl<B: DerefMut<Target = [u8]>> Live<B> {
         match dump {
             Ok(dump) => Some(dump),
             Err(failed) => {
-                self.view = View::Lost(failed);
+                self.lose(failed);
                 None
             }
         }
