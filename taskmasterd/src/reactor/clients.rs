@@ -1,6 +1,7 @@
 //! Clients: let in, listened to, answered, and seen off.
 
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 
 use mio::net::UnixStream;
 use mio::{Interest, Token};
@@ -20,11 +21,11 @@ use crate::limits::{
     REFUSED_TOLD_MS, REQUESTS_PER_TURN,
 };
 
+use super::Reactor;
 use super::attach::End;
 use super::perform::shutting_down;
 use super::reload::Asker;
 use super::sources::Source;
-use super::{Reactor, spare};
 
 impl Reactor {
     pub(super) fn take_in_clients(&mut self) {
@@ -51,25 +52,46 @@ impl Reactor {
     }
 
     fn accept(&mut self) {
+        self.debts.accept = true;
+        if self.is_somebody_leaving() && (self.latecomer.is_some() || self.is_full()) {
+            return;
+        }
+        // Whoever hung up before this one came has been heard of by now.
+        if let Some((stream, peer)) = self.latecomer.take() {
+            self.let_in(stream, peer);
+        }
         for _ in 0..ACCEPTS_PER_TURN {
-            if self.clients.len() >= CLIENTS_MAX && self.is_somebody_leaving() {
-                break;
-            }
             match self.listener.socket.accept() {
-                Ok((stream, _)) => self.let_in(stream),
+                Ok((stream, _)) => {
+                    let Ok(peer) = Peer::of(&stream) else {
+                        continue;
+                    };
+                    if matches!(self.admits(peer), Err((code::BUSY, _))) {
+                        self.latecomer = Some((stream, peer));
+                        return;
+                    }
+                    self.let_in(stream, peer);
+                }
                 Err(error) => match error.raw_os_error().map(Errno::from_raw) {
-                    Some(Errno::EAGAIN) => return,
+                    Some(Errno::EAGAIN) => {
+                        self.debts.accept = false;
+                        return;
+                    }
                     Some(Errno::EINTR | Errno::ECONNABORTED) => {}
                     // Nothing announces free descriptors. The spare one lets one more client in meanwhile.
                     Some(_) | None if self.spare.take().is_some() => {}
                     Some(_) | None => {
+                        self.debts.accept = false;
                         self.debts.accept_at = Some(self.now.after(ACCEPT_RETRY_MS));
                         return self.tell_none_accepted(&error);
                     }
                 },
             }
         }
-        self.debts.accept = true;
+    }
+
+    fn is_full(&self) -> bool {
+        self.clients.len() >= CLIENTS_MAX
     }
 
     /// Whether somebody has hung up and is about to be seen off: who comes next finds a place.
@@ -87,8 +109,7 @@ impl Reactor {
         }
     }
 
-    fn let_in(&mut self, mut stream: UnixStream) {
-        let Ok(peer) = Peer::of(&stream) else { return };
+    fn let_in(&mut self, mut stream: UnixStream, peer: Peer) {
         if let Err((code, reason)) = self.admits(peer) {
             let error = RpcError::new(code, reason);
             let refusal = Response::new(Value::Null, Err(error));
@@ -120,7 +141,7 @@ impl Reactor {
             .filter(|client| client.peer.uid == peer.uid)
             .count();
         let is_full = match peer.is_master() {
-            true => self.clients.len() >= CLIENTS_MAX,
+            true => self.is_full(),
             false => {
                 same_user >= CLIENTS_PER_UID_MAX
                     || self.clients.len() + CLIENTS_RESERVED >= CLIENTS_MAX
@@ -354,4 +375,9 @@ impl Reactor {
             self.see_off(token);
         }
     }
+}
+
+/// A descriptor to let go of when there are no others.
+pub(super) fn spare() -> Option<OwnedFd> {
+    std::fs::File::open("/dev/null").map(OwnedFd::from).ok()
 }

@@ -30,6 +30,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use mio::net::UnixStream;
 use mio::{Events, Interest, Poll, Token};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
@@ -39,6 +40,7 @@ use crate::child::Heritage;
 use crate::config::model::Config;
 use crate::control::client::Client;
 use crate::control::listener::Listener;
+use crate::control::peer::Peer;
 use crate::core::{Effect, Input, Mono, ProcessId, Supervisor};
 use crate::sinks::eventlog::EventLog;
 use crate::sys;
@@ -91,6 +93,8 @@ pub struct Reactor {
     signals: SignalFd,
     listener: Listener,
     clients: BTreeMap<Token, Client>,
+    /// Who came when there was no place, until it is known whether somebody had left before.
+    latecomer: Option<(UnixStream, Peer)>,
     /// Clients with something to send.
     dirty: BTreeSet<Token>,
     /// Let go of when descriptors have run out, so that one more client can be heard.
@@ -160,7 +164,8 @@ impl Reactor {
             listener,
             clients: BTreeMap::new(),
             dirty: BTreeSet::new(),
-            spare: spare(),
+            latecomer: None,
+            spare: clients::spare(),
             children: HashMap::new(),
             outlets: HashMap::new(),
             leftovers: HashMap::new(),
@@ -388,9 +393,4 @@ fn unix_ms() -> u64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A descriptor to let go of when there are no others.
-fn spare() -> Option<OwnedFd> {
-    std::fs::File::open("/dev/null").map(OwnedFd::from).ok()
 }
